@@ -1,0 +1,67 @@
+/**
+ * Compiles src/main.ts into one executable.
+ *
+ *   bun scripts/build.ts [--target linux-x64] [--outfile dist/aurora] [--all]
+ *
+ * Options and why: docs/decisions.md, "The build".
+ */
+import { parseArgs } from "node:util";
+
+const targets = [
+  "linux-x64",
+  "linux-arm64",
+  "linux-x64-musl",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+] as const;
+
+const { values } = parseArgs({
+  options: {
+    target: { type: "string" },
+    outfile: { type: "string" },
+    all: { type: "boolean", default: false },
+  },
+});
+const { version } = (await Bun.file("package.json").json()) as { version: string };
+const commit = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { stderr: "ignore" })
+  .stdout.toString()
+  .trim();
+
+const wanted = values.all ? targets : [values.target];
+for (const target of wanted) {
+  if (target !== undefined && !targets.some((known) => known === target)) {
+    console.error(`unknown target "${target}"; known: ${targets.join(", ")}`);
+    process.exit(2);
+  }
+  const outfile = values.outfile ?? (target === undefined ? "dist/aurora" : `dist/aurora-${target}`);
+  await build(target, outfile);
+  console.log(`${outfile}  ${(Bun.file(outfile).size / 1024 ** 2).toFixed(1)} MiB`);
+}
+
+async function build(target: string | undefined, outfile: string): Promise<void> {
+  const built = await Bun.build({
+    entrypoints: ["src/main.ts"],
+    target: "bun",
+    format: "esm",
+    splitting: true,
+    bytecode: true,
+    minify: true,
+    sourcemap: "none",
+    define: {
+      AURORA_VERSION: JSON.stringify(version),
+      AURORA_COMMIT: JSON.stringify(commit === "" ? "unknown" : commit),
+      AURORA_TARGET: JSON.stringify(target ?? `${process.platform}-${process.arch}`),
+    },
+    compile: {
+      ...(target === undefined ? {} : { target: `bun-${target}` as Bun.Build.CompileTarget }),
+      outfile,
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+      execArgv: ["--disallow-code-generation-from-strings=strict"],
+    },
+  });
+  if (!built.success) throw new AggregateError(built.logs, "build failed");
+}

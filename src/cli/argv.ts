@@ -1,0 +1,155 @@
+import { type CommandSpec, type Options, type OptionSpec } from "../commands/command.ts";
+import { AuroraError } from "../errors.ts";
+import { nearest } from "../system/nearest.ts";
+
+/**
+ * cac 7.1 (a) lets a hyphenated flag swallow the next word, (b) turns "1.10" into the number 1.1, (c) reads "-" and
+ * "-5" as options. So argv is put into a form in which none of this can happen: every option one `--camelCase` token,
+ * every value and every positional word behind a mark that keeps it text.
+ */
+const MARK = "\0";
+
+export const globalOptions = {
+  json: { help: "Print one JSON document" },
+  quiet: { help: "Print only results and errors", short: "q" },
+  home: { help: "Where all state lives (default: $AURORA_HOME)", value: "DIR" },
+  wait: { help: "Wait so long for another transaction (default: 10s)", value: "TIME" },
+  "no-input": { help: "Never ask" },
+  "no-color": { help: "No colour" },
+  help: { help: "Show this help", short: "h" },
+  version: { help: "Show the version", short: "V" },
+} satisfies Options;
+
+export type SplitArgv = {
+  /** The command's words as typed: [] for none, one or two for a known command, else the unknown word. */
+  name: string[];
+  /** The words left, still in order: options and positionals. */
+  words: string[];
+  /** What stood behind `--`. */
+  rest: string[] | undefined;
+};
+
+/**
+ * Finds the command among the words. Global options may stand before it, so their values must be skipped.
+ *
+ * @param isCommand true for "install" and for "vfs ls"
+ * @param isGroup true for the first word of two-word commands: "vfs"
+ */
+export function splitArgv(
+  argv: readonly string[],
+  isCommand: (name: string) => boolean,
+  isGroup: (word: string) => boolean,
+): SplitArgv {
+  const end = argv.indexOf("--");
+  const words = argv.slice(0, end === -1 ? argv.length : end);
+  const rest = end === -1 ? undefined : argv.slice(end + 1);
+  const valued = new Set(["--home", "--wait"]);
+  let first = 0;
+  while (first < words.length && (words[first] ?? "").startsWith("-"))
+    first += valued.has(words[first] ?? "") ? 2 : 1;
+  const name = words[first];
+  if (name === undefined) return { name: [], words: [...words], rest };
+  const before = words.slice(0, first);
+  if (!isGroup(name) || isCommand(name))
+    return { name: [name], words: [...before, ...words.slice(first + 1)], rest };
+  const second = words.findIndex((word, i) => i > first && !word.startsWith("-"));
+  if (second === -1) return { name: [name], words: [...before, ...words.slice(first + 1)], rest };
+  return {
+    name: [name, words[second] as string],
+    words: [...before, ...words.slice(first + 1, second), ...words.slice(second + 1)],
+    rest,
+  };
+}
+
+/** Puts the words of one command into the form that cac cannot misread. Throws `usage` with the nearest known option. */
+export function encodeArgv(words: readonly string[], options: Options): string[] {
+  const flags: string[] = [];
+  const positionals: string[] = [];
+  const shorts = new Map(
+    Object.entries(options).flatMap(([name, { short }]) => (short ? [[short, name] as const] : [])),
+  );
+
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    const long = /^--([^=]+)(?:=(.*))?$/s.exec(word);
+    const short = /^-([A-Za-z])(.*)$/s.exec(word);
+    if (!long && !short) {
+      positionals.push(MARK + word);
+      continue;
+    }
+    let name: string;
+    let inline: string | undefined;
+    if (long) [, name, inline] = long as unknown as [string, string, string | undefined];
+    else {
+      const letter = short?.[1] as string;
+      name = shorts.get(letter) ?? unknownOption(`-${letter}`, []);
+      const tail = short?.[2] as string;
+      if (tail !== "" && options[name]?.value === undefined)
+        words = [...words.slice(0, i + 1), `-${tail}`, ...words.slice(i + 1)];
+      else if (tail !== "") inline = tail.replace(/^=/, "");
+    }
+    const spec: OptionSpec | undefined = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (!spec) unknownOption(`--${name}`, Object.keys(options));
+    else if (spec.value === undefined) {
+      if (inline !== undefined) throw new AuroraError("usage", `option --${name} takes no value`);
+      flags.push(`--${optionKey(name)}`);
+    } else if (spec.optionalValue) flags.push(`--${optionKey(name)}=${MARK}${inline ?? ""}`);
+    else {
+      const text = inline ?? words[++i];
+      if (text === undefined)
+        throw new AuroraError("usage", `option --${name} needs a value <${spec.value}>`);
+      flags.push(`--${optionKey(name)}=${MARK}${text}`);
+    }
+  }
+  return [...flags, ...positionals];
+}
+
+/** Undoes the encoding of what cac parsed: kebab-case names, unmarked text, lists only where the option allows them. */
+export function decodeOptions(
+  parsed: Readonly<Record<string, unknown>>,
+  options: Options,
+): Record<string, string | boolean | string[]> {
+  const decoded: Record<string, string | boolean | string[]> = {};
+  for (const [name, { many, value }] of Object.entries(options)) {
+    const raw = parsed[optionKey(name)];
+    if (raw === undefined) continue;
+    const values = [raw].flat().map((item) => (typeof item === "string" ? item.slice(MARK.length) : true));
+    if (many) decoded[name] = values as string[];
+    else if (values.length > 1 && value !== undefined)
+      throw new AuroraError("usage", `option --${name} is given twice`);
+    else decoded[name] = values[0] as string | boolean;
+  }
+  return decoded;
+}
+
+export function decodePositionals(words: readonly string[]): string[] {
+  return words.map((word) => word.slice(MARK.length));
+}
+
+/** cac's notation of the positional arguments, also used in the usage line: `<SRC> [...MORE]`. */
+export function cacNotation(spec: CommandSpec): string {
+  const takesPackOption = spec.args.some((arg) => arg.pack);
+  return spec.args
+    .map(({ name, optional, many }) => {
+      const inner = many ? `...${name}` : name;
+      return optional || takesPackOption ? `[${inner}]` : `<${inner}>`;
+    })
+    .join(" ");
+}
+
+/** `no-start` would be read as the negation of `start`: so no dashes and no leading "no-" reach cac. */
+function optionKey(name: string): string {
+  return `o${name.replace(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())}`;
+}
+
+function unknownOption(shown: string, known: readonly string[]): never {
+  const near = nearest(shown.replace(/^-+/, ""), known);
+  throw new AuroraError("usage", `unknown option "${shown}"`, {
+    hint: near ? `did you mean --${near}?` : "--help lists the options",
+  });
+}
+
+/** cac's spelling of an option, for registering it. */
+export function cacOption(name: string, { value }: OptionSpec): string {
+  return value === undefined ? `--${optionKey(name)}` : `--${optionKey(name)} [value]`;
+}

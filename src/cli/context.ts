@@ -1,0 +1,89 @@
+import { type Context, type Paint } from "../commands/command.ts";
+import { AuroraError } from "../errors.ts";
+import { homeDirectory } from "../system/home.ts";
+import { parseDuration } from "../system/units.ts";
+import { writeAll } from "./output.ts";
+import { paintWith } from "./paint.ts";
+import { askTerminal, isTerminal, readStdin } from "./terminal.ts";
+
+const DEFAULT_WAIT_MS = 10_000;
+
+export type GlobalFlags = {
+  json: boolean;
+  quiet: boolean;
+  home: string | undefined;
+  wait: string | undefined;
+  noInput: boolean;
+  noColor: boolean;
+};
+
+/** Colour on a descriptor: a terminal, and nobody said no (https://no-color.org, TERM=dumb, --no-color). */
+export async function paintFor(descriptor: 1 | 2, noColor: boolean): Promise<Paint> {
+  const { NO_COLOR, TERM } = process.env;
+  if (noColor || TERM === "dumb" || (NO_COLOR !== undefined && NO_COLOR !== "")) return paintWith(false);
+  return paintWith(await isTerminal(descriptor));
+}
+
+/** Builds what a command may touch: the only place that knows the process and the terminal. */
+export async function createContext(flags: GlobalFlags): Promise<Context> {
+  const [stdinIsTerminal, stderrIsTerminal, paint] = await Promise.all([
+    isTerminal(0),
+    isTerminal(2),
+    paintFor(2, flags.noColor),
+  ]);
+  const stdoutIsTerminal = await isTerminal(1);
+  const { createLog } = await import("./log.ts");
+  const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
+  return {
+    home: homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, process.cwd()),
+    cwd: process.cwd(),
+    env: process.env,
+    self: selfPath(),
+    now: () => new Date(),
+    get signal() {
+      return abortOnSignals();
+    },
+    json: flags.json,
+    quiet: flags.quiet,
+    waitMs: flags.wait === undefined ? DEFAULT_WAIT_MS : parseWait(flags.wait),
+    stdin: { isTerminal: stdinIsTerminal, chunks: readStdin },
+    stdout: {
+      isTerminal: stdoutIsTerminal,
+      write: (data) => writeAll(1, data),
+      color: stdoutIsTerminal && !flags.noColor,
+    },
+    log: createLog(stderrIsTerminal, flags.quiet, paint),
+    ask: async (question) => (canAsk ? askTerminal(question, abortOnSignals()) : undefined),
+  };
+}
+
+/** A compiled program lives in Bun's virtual file system, `/$bunfs`; from sources, a script stands in for it. */
+function selfPath(): string {
+  return Bun.main.startsWith("/$bunfs/")
+    ? process.execPath
+    : Bun.main.replace(/src\/main\.ts$/, "scripts/aurora");
+}
+
+let controller: AbortController | undefined;
+
+/** The signal that aborted, if one did: the exit code is then 128 + its number. */
+export function receivedSignal(): "SIGINT" | "SIGTERM" | "SIGHUP" | undefined {
+  return controller?.signal.aborted ? (controller.signal.reason as "SIGINT") : undefined;
+}
+
+/** Until a command asks for this, a signal ends the program at once, which is right for commands that change nothing. */
+function abortOnSignals(): AbortSignal {
+  if (controller) return controller.signal;
+  controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => controller?.abort(name));
+  return controller.signal;
+}
+
+function parseWait(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new AuroraError("usage", `cannot read --wait "${text}": it is not a duration`, {
+    hint: "write 10s, 2m or 500ms",
+  });
+}

@@ -1,0 +1,208 @@
+import { cac } from "cac";
+
+import { type CommandModule, type CommandSpec, type InputOf, type Options } from "../commands/command.ts";
+import { commands } from "../commands/table.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
+import { nearest } from "../system/nearest.ts";
+import {
+  cacNotation,
+  cacOption,
+  decodeOptions,
+  decodePositionals,
+  encodeArgv,
+  globalOptions,
+  splitArgv,
+} from "./argv.ts";
+import { createContext, paintFor, receivedSignal } from "./context.ts";
+import { ClosedPipe, writeAll } from "./output.ts";
+
+const EXIT_CLOSED_PIPE = 0;
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+/** Runs one command line, writes its output, and returns the exit code. Never throws. */
+export async function program(argv: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(argv);
+  } catch (thrown) {
+    try {
+      return await reportFailure(argv, thrown);
+    } catch (again) {
+      return again instanceof ClosedPipe ? EXIT_CLOSED_PIPE : 74;
+    }
+  }
+}
+
+async function dispatch(argv: readonly string[]): Promise<number> {
+  const { name, words, rest } = splitArgv(
+    argv,
+    (full) => specs.has(full),
+    (word) => groups.has(word),
+  );
+  const spec = specs.get(name.join(" "));
+  if (!spec) return withoutCommand(name, words);
+
+  const options: Options = { ...globalOptions, ...packOption(spec), ...spec.options };
+  const parsed = parse(spec, options, words);
+  if (parsed.options["help"]) return showHelp(spec.name);
+  if (parsed.options["version"]) return dispatch(["version"]);
+  const input = { args: positionals(spec, parsed), rest: restOf(spec, rest), options: parsed.options };
+
+  const context = await createContext(globalFlags(parsed.options));
+  const module = (await spec.load()) as CommandModule<InputOf<Options>, unknown>;
+  const result = await module.run(context, input as unknown as InputOf<Options>);
+  context.log.progress(undefined);
+  if (result !== undefined && result !== null) {
+    if (context.json) writeAll(1, `${JSON.stringify(result)}\n`);
+    else {
+      const text = module.render?.(result, await paintFor(1, parsed.options["no-color"] === true)) ?? "";
+      if (text !== "") writeAll(1, text.endsWith("\n") ? text : `${text}\n`);
+    }
+  }
+  return module.exitCode?.(result) ?? 0;
+}
+
+const specs = new Map(commands.map((spec) => [spec.name, spec]));
+const groups = new Set(
+  commands.flatMap(({ name }) => (name.includes(" ") ? [name.split(" ", 1)[0] as string] : [])),
+);
+
+/** No command, a group without its second word, or a word that is no command. */
+async function withoutCommand(name: string[], words: string[]): Promise<number> {
+  const [first, second] = name;
+  const has = (...flags: string[]) => words.some((word) => flags.includes(word));
+  if (first === undefined) {
+    if (has("--version", "-V"))
+      return dispatch(["version", ...words.filter((word) => !["--version", "-V"].includes(word))]);
+    if (has("--help", "-h")) return showHelp();
+    parse({ name: "", args: [] } as unknown as CommandSpec, globalOptions, words);
+    throw new AuroraError("usage", "no command is given", { hint: "aurora help lists the commands" });
+  }
+  if (groups.has(first) && (second === undefined || has("--help", "-h"))) {
+    if (has("--help", "-h")) return showHelp(first);
+    throw new AuroraError("usage", `"${first}" needs one of its commands`, {
+      hint: `aurora help ${first} lists them`,
+    });
+  }
+  const unknown = name.join(" ");
+  const near = nearest(unknown, groups.has(first) ? specs.keys() : [...specs.keys(), ...groups]);
+  throw new AuroraError("usage", `unknown command "${unknown}"`, {
+    hint: near ? `did you mean "aurora ${near}"?` : "aurora help lists the commands",
+  });
+}
+
+async function showHelp(topic?: string): Promise<number> {
+  const [{ run, render }, paint] = await Promise.all([import("../commands/help.ts"), paintFor(1, false)]);
+  writeAll(1, `${render(run(undefined, { args: topic === undefined ? [] : [topic] }), paint)}\n`);
+  return 0;
+}
+
+/** cac sees only the wanted command: it parses argv once for each that it knows. */
+function parse(spec: CommandSpec, options: Options, words: string[]) {
+  const cli = cac("aurora");
+  const entry = cli.command(`run ${cacNotation(spec)}`.trim());
+  for (const [name, option] of Object.entries(options)) entry.option(cacOption(name, option), option.help);
+  let decoded: ReturnType<typeof decodeOptions> = {};
+  let args: string[] = [];
+  entry.action(() => {
+    args = decodePositionals(cli.args);
+    decoded = decodeOptions(cli.options, options);
+  });
+  const encoded = encodeArgv(words, options);
+  const asksHelp = encoded.includes("--oHelp") || encoded.includes("--oVersion");
+  try {
+    cli.parse(["", "", "run", ...encoded], { run: false });
+    if (asksHelp) return { args: [], options: decodeOptions(cli.options, options) };
+    cli.runMatchedCommand();
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || thrown.name !== "CACError") throw thrown;
+    const isMissing = thrown.message.startsWith("missing required");
+    throw new AuroraError(
+      "usage",
+      isMissing ? `"${spec.name}" needs ${missing(spec, words)}` : unexpected(spec, cli.args),
+      {
+        hint: `aurora help ${spec.name} shows how it is called`,
+      },
+    );
+  }
+  return { args, options: decoded };
+}
+
+function missing(spec: CommandSpec, words: string[]): string {
+  const given = words.filter((word) => !word.startsWith("-")).length;
+  const required = spec.args.filter((arg) => !arg.optional);
+  return required
+    .slice(Math.min(given, required.length - 1))
+    .map((arg) => `<${arg.name}>`)
+    .join(" ");
+}
+
+function unexpected(spec: CommandSpec, args: readonly string[]): string {
+  const extra = decodePositionals(args).slice(spec.args.length);
+  return `"${spec.name}" takes no argument ${extra.map((word) => JSON.stringify(word)).join(" ")}`;
+}
+
+/** Commands that take a pack take it as `--pack ID` as well. */
+function packOption(spec: CommandSpec): Options {
+  const arg = spec.args.find((candidate) => candidate.pack);
+  if (!arg) return {};
+  const help = "The pack, instead of as an argument";
+  return { pack: arg.many ? { help, value: "ID", many: true } : { help, value: "ID" } };
+}
+
+function positionals(
+  spec: CommandSpec,
+  parsed: { args: string[]; options: Record<string, unknown> },
+): string[] {
+  const named = parsed.options["pack"];
+  const args = [...parsed.args];
+  if (named !== undefined && spec.args.some((arg) => arg.pack)) args.unshift(...([named].flat() as string[]));
+  const required = spec.args.filter((arg) => !arg.optional).length;
+  const hint = `aurora help ${spec.name} shows how it is called`;
+  if (args.length < required)
+    throw new AuroraError("usage", `"${spec.name}" needs ${missing(spec, args)}`, { hint });
+  if (args.length > spec.args.length && !spec.args.some((arg) => arg.many))
+    throw new AuroraError(
+      "usage",
+      unexpected(
+        spec,
+        args.map((arg) => `\0${arg}`),
+      ),
+      { hint },
+    );
+  return args;
+}
+
+function restOf(spec: CommandSpec, rest: string[] | undefined): string[] {
+  if (rest !== undefined && spec.rest === undefined)
+    throw new AuroraError("usage", `"${spec.name}" takes nothing after "--"`, {
+      hint: `aurora help ${spec.name} shows how it is called`,
+    });
+  return rest ?? [];
+}
+
+function globalFlags(options: Record<string, unknown>) {
+  return {
+    json: options["json"] === true,
+    quiet: options["quiet"] === true,
+    home: options["home"] as string | undefined,
+    wait: options["wait"] as string | undefined,
+    noInput: options["no-input"] === true,
+    noColor: options["no-color"] === true,
+  };
+}
+
+async function reportFailure(argv: readonly string[], thrown: unknown): Promise<number> {
+  if (thrown instanceof ClosedPipe) return EXIT_CLOSED_PIPE;
+  const error = toAuroraError(thrown);
+  const { failureDocument, failureText } = await import("./report.ts");
+  const end = argv.indexOf("--");
+  const words = end === -1 ? argv : argv.slice(0, end);
+  if (words.includes("--json")) writeAll(2, failureDocument(error));
+  else {
+    const paint = await paintFor(2, words.includes("--no-color"));
+    const isDebug = process.env["AURORA_DEBUG"] === "1";
+    writeAll(2, failureText(error, paint, isDebug || error.code === "internal"));
+  }
+  const signal = receivedSignal();
+  return error.code === "interrupted" && signal ? 128 + signalNumbers[signal] : error.exitCode;
+}

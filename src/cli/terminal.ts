@@ -1,0 +1,48 @@
+import { fstatSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { writeAll } from "./output.ts";
+
+/** Whether a standard descriptor is a terminal. Most are not even character devices, which spares loading node:tty. */
+export async function isTerminal(descriptor: 0 | 1 | 2): Promise<boolean> {
+  try {
+    if (!fstatSync(descriptor).isCharacterDevice()) return false;
+  } catch {
+    return false; // closed
+  }
+  const { isatty } = await import("node:tty");
+  return isatty(descriptor);
+}
+
+/** Standard input in chunks of at most 64 KiB, to its end. A closed descriptor is an empty input. */
+export async function* readStdin(): AsyncGenerator<Uint8Array> {
+  for await (const chunk of Bun.file(0).stream()) yield chunk;
+}
+
+/**
+ * Shows `question` on stderr and reads one line from standard input, which must be a terminal.
+ *
+ * @returns the line without its end, or undefined at end of input
+ * @throws {AuroraError} `interrupted` when `signal` aborts while waiting
+ */
+export async function askTerminal(question: string, signal: AbortSignal): Promise<string | undefined> {
+  writeAll(2, question);
+  const lines = Bun.file(0).stream().getReader();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(new AuroraError("interrupted", "stopped while waiting for an answer"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    while (!text.includes("\n")) {
+      const { done, value } = await Promise.race([lines.read(), aborted.promise]);
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    void lines.cancel().catch(() => {});
+  }
+  if (text === "") return undefined;
+  return text.replace(/\r?\n.*$/s, "");
+}

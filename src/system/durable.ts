@@ -1,0 +1,145 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+import { errno, errnoError, openLibc } from "./libc.ts";
+
+/*
+ * Durable changes to the file system: what a function here has returned from survives a power cut, as far as the disk
+ * keeps what it acknowledged. All state changes of the home go through this file, synchronously and in program order, so
+ * that a crash test can stop at each of them. An fsync error is final: pages may be marked clean after it (Rebello et al.,
+ * "Can Applications Recover from fsync Failures?", ATC 2020), so nothing here tries again.
+ */
+
+/** Writes all bytes at the descriptor's position; a short write goes on where it stopped. */
+export function writeFully(descriptor: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done);
+}
+
+/** Flushes a directory, so that the names in it are durable. */
+export function syncDirectory(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Creates a file that must not exist, and flushes its content. Its name is durable only after `syncDirectory`. */
+export function createFile(path: string, content: string | Uint8Array, mode: number): void {
+  const descriptor = openSync(path, "wx", mode);
+  try {
+    writeFully(descriptor, typeof content === "string" ? Buffer.from(content) : content);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Replaces a file, or creates it: readers see the old content or the new, also after a power cut. */
+export function replaceFile(path: string, content: string | Uint8Array, mode: number): void {
+  const temporary = temporaryName(path);
+  try {
+    createFile(temporary, content, mode);
+    renameSync(temporary, path);
+  } catch (thrown) {
+    rmSync(temporary, { force: true });
+    throw thrown;
+  }
+  syncDirectory(dirname(path));
+}
+
+/** Points the symlink `path` at `target` by one rename(2), so that it exists at every moment and is durable after. */
+export function replaceLink(path: string, target: string): void {
+  const temporary = temporaryName(path);
+  symlinkSync(target, temporary);
+  try {
+    renameSync(temporary, path);
+  } catch (thrown) {
+    unlinkSync(temporary);
+    throw thrown;
+  }
+  syncDirectory(dirname(path));
+}
+
+/** Removes a name, if it exists, durably. */
+export function removeName(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    return;
+  }
+  syncDirectory(dirname(path));
+}
+
+/** Renames within one file system and flushes both directories. */
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  syncDirectory(dirname(to));
+  if (dirname(from) !== dirname(to)) syncDirectory(dirname(from));
+}
+
+/** `mkdir -p`, durable: each new directory's name is flushed in its parent. */
+export function makeDirectory(path: string, mode: number): void {
+  if (isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent, mode);
+  try {
+    mkdirSync(path, mode);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST" && isDirectory(path)) return;
+    throw thrown;
+  }
+  syncDirectory(parent);
+}
+
+/** What a symlink says, or undefined where there is none. */
+export function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "EINVAL" || code === "ENOTDIR") return undefined;
+    throw thrown;
+  }
+}
+
+/**
+ * Flushes everything dirty on the file system of `directory` (syncfs(2)): for trees of many files this is several times
+ * cheaper than one fsync each, though it waits for everybody's data.
+ */
+export function syncFileSystem(directory: string): void {
+  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const libc = openLibc({ syncfs: { args: ["i32"], returns: "i32" } });
+    if (libc.syncfs(descriptor) !== 0) throw errnoError(errno(), "syncfs", directory);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Names that begin so are leftovers of a crash: recovery removes them. */
+export const TEMPORARY_PREFIX = ".aurora-tmp.";
+
+function temporaryName(path: string): string {
+  const slash = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, slash)}${TEMPORARY_PREFIX}${process.pid}.${path.slice(slash)}`;
+}
+
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

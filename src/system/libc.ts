@@ -1,0 +1,83 @@
+import { dlopen, type FFIFunction, type Library, read } from "bun:ffi";
+
+import { buildInfo } from "./build-info.ts";
+/**
+ * Opens the C library and binds functions of it. Costs about 0.7 ms the first time: call it where it is first needed, not
+ * at start-up, and keep the result.
+ *
+ * A C string ends at its first NUL byte: check texts for "\0" before they come here.
+ */
+export function openLibc<const Symbols extends Record<string, FFIFunction>>(
+  symbols: Symbols,
+): Library<Symbols>["symbols"] {
+  try {
+    return dlopen(libcNames[0] as string, symbols).symbols;
+  } catch (thrown) {
+    const other = libcNames[1];
+    if (other === undefined) throw thrown;
+    return dlopen(other, symbols).symbols;
+  }
+}
+
+const muslName = `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`;
+const libcNames =
+  process.platform === "darwin"
+    ? ["/usr/lib/libSystem.B.dylib"]
+    : buildInfo().target.endsWith("-musl")
+      ? [muslName]
+      : ["libc.so.6", muslName];
+
+let errnoLocation: (() => number | null) | undefined;
+
+/** The calling thread's errno. Read it right after the call that failed. */
+export function errno(): number {
+  if (!errnoLocation) {
+    const name = process.platform === "darwin" ? "__error" : "__errno_location";
+    const bound = openLibc({ [name]: { args: [], returns: "ptr" } });
+    errnoLocation = bound[name] as unknown as () => number | null;
+  }
+  const location = errnoLocation();
+  return location === null ? 0 : read.i32(location as unknown as Parameters<typeof read.i32>[0], 0);
+}
+
+const names: Record<number, string> = {
+  1: "EPERM",
+  2: "ENOENT",
+  4: "EINTR",
+  5: "EIO",
+  9: "EBADF",
+  11: "EAGAIN",
+  12: "ENOMEM",
+  13: "EACCES",
+  16: "EBUSY",
+  17: "EEXIST",
+  18: "EXDEV",
+  20: "ENOTDIR",
+  21: "EISDIR",
+  22: "EINVAL",
+  24: "EMFILE",
+  25: "ENOTTY",
+  26: "ETXTBSY",
+  27: "EFBIG",
+  28: "ENOSPC",
+  30: "EROFS",
+  36: "ENAMETOOLONG",
+  38: "ENOSYS",
+  39: "ENOTEMPTY",
+  40: "ELOOP",
+  95: "EOPNOTSUPP",
+  122: "EDQUOT",
+};
+
+/** An error of the shape that node:fs throws, for a libc function that set errno. Linux numbers. */
+export function errnoError(number: number, syscall: string, path?: string): NodeJS.ErrnoException {
+  const code = process.platform === "linux" ? (names[number] ?? `E${number}`) : `E${number}`;
+  const error: NodeJS.ErrnoException = new Error(
+    `${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`,
+  );
+  error.code = code;
+  error.errno = -number;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path;
+  return error;
+}

@@ -1,0 +1,99 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+
+import { makeDirectory } from "./durable.ts";
+import { tryFlock } from "./flock.ts";
+
+export type Scratch = {
+  /** An empty directory, mode 0700, on the home's file system. */
+  path: string;
+  /** Removes it. Safe to call twice. */
+  dispose: () => void;
+  [Symbol.dispose]: () => void;
+};
+
+/**
+ * Makes a scratch directory under the home's `tmp/`. Its owner holds a kernel lock on `<name>.lock` beside it, so that
+ * `sweepScratch` can tell what a crash left from what is in use.
+ *
+ * @param purpose one word for people who look: "stage", "dry-run"
+ */
+export function createScratch(tmp: string, purpose: string): Scratch {
+  makeDirectory(tmp, 0o700);
+  const path = `${tmp}/${purpose}-${randomBytes(8).toString("hex")}`;
+  const lock = openSync(`${path}.lock`, "wx", 0o600);
+  tryFlock(lock, "exclusive");
+  mkdirSync(path, 0o700);
+  let isOpen = true;
+  const dispose = () => {
+    if (!isOpen) return;
+    isOpen = false;
+    removeTree(path);
+    rmSync(`${path}.lock`, { force: true });
+    closeSync(lock);
+  };
+  return { path, dispose, [Symbol.dispose]: dispose };
+}
+
+/** Removes the scratch directories whose owners are dead. Cheap when there are none. */
+export function sweepScratch(tmp: string): void {
+  for (const name of namesIn(tmp)) {
+    const path = `${tmp}/${name}`;
+    if (!name.endsWith(".lock")) {
+      if (!exists(`${path}.lock`)) removeTree(path);
+      continue;
+    }
+    const lock = openIfExists(path);
+    if (lock === undefined) continue;
+    try {
+      if (!tryFlock(lock, "exclusive")) continue;
+      removeTree(path.slice(0, -".lock".length));
+      rmSync(path, { force: true });
+    } finally {
+      closeSync(lock);
+    }
+  }
+}
+
+/**
+ * Removes a directory tree even where directories in it are read-only, as stored trees are. Never follows a symlink.
+ * What is not there is no error.
+ */
+export function removeTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM") throw thrown;
+    makeWritable(path);
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function makeWritable(directory: string): void {
+  chmodSync(directory, 0o700);
+  for (const entry of readdirSync(directory, { withFileTypes: true }))
+    if (entry.isDirectory()) makeWritable(`${directory}/${entry.name}`);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function openIfExists(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+}
