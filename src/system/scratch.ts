@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
 
 import { makeDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
@@ -20,10 +29,20 @@ export type Scratch = {
  */
 export function createScratch(tmp: string, purpose: string): Scratch {
   makeDirectory(tmp, 0o700);
-  const path = `${tmp}/${purpose}-${randomBytes(8).toString("hex")}`;
-  const lock = openSync(`${path}.lock`, "wx", 0o600);
-  tryFlock(lock, "exclusive");
-  mkdirSync(path, 0o700);
+  for (;;) {
+    const path = `${tmp}/${purpose}-${randomBytes(8).toString("hex")}`;
+    const lock = openSync(`${path}.lock`, "wx", 0o600);
+    // A sweep may have come between the two lines: then the lock is taken, or its name is gone already.
+    if (!tryFlock(lock, "exclusive") || fstatSync(lock).nlink === 0) {
+      closeSync(lock);
+      continue;
+    }
+    mkdirSync(path, 0o700);
+    return owned(path, lock);
+  }
+}
+
+function owned(path: string, lock: number): Scratch {
   let isOpen = true;
   const dispose = () => {
     if (!isOpen) return;
