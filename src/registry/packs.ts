@@ -1,0 +1,48 @@
+import { type Registry } from "./registry.ts";
+
+/** A pack that is live. */
+export type PackRow = {
+  pack_id: string;
+  generation: number;
+  digest: string;
+  version: string;
+  /** The normalized manifest, as JSON. */
+  manifest: string;
+  /** 1 where the operator let it run unconfined. */
+  allow_all: number;
+};
+
+export function livePack(registry: Registry, packId: string): PackRow | undefined {
+  return registry.get<PackRow>("SELECT * FROM packs WHERE pack_id = ?", packId);
+}
+
+export function livePacks(registry: Registry): PackRow[] {
+  return registry.all<PackRow>("SELECT * FROM packs ORDER BY pack_id");
+}
+
+export function setLivePack(registry: Registry, pack: PackRow): void {
+  registry.run(
+    `INSERT INTO packs (pack_id, generation, digest, version, manifest, allow_all) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (pack_id) DO UPDATE SET generation = excluded.generation, digest = excluded.digest,
+       version = excluded.version, manifest = excluded.manifest, allow_all = excluded.allow_all`,
+    pack.pack_id,
+    pack.generation,
+    pack.digest,
+    pack.version,
+    pack.manifest,
+    pack.allow_all,
+  );
+}
+
+export function forgetLivePack(registry: Registry, packId: string): void {
+  registry.run("DELETE FROM packs WHERE pack_id = ?", packId);
+}
+
+/** Every pack id that the registry has heard of: live, staged, or only in the history. */
+export function knownPackIds(registry: Registry): string[] {
+  return registry
+    .all<{ pack_id: string }>(
+      "SELECT pack_id FROM packs UNION SELECT pack_id FROM trees UNION SELECT pack_id FROM generations ORDER BY 1",
+    )
+    .map((row) => row.pack_id);
+}

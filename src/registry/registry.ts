@@ -1,0 +1,202 @@
+import { Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
+import { existsSync, readdirSync, statSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { syncDirectory } from "../system/durable.ts";
+import { type HomePaths } from "../system/home.ts";
+import { APPLICATION_ID, migrations } from "./migrations.ts";
+
+/** How long a statement waits for another process's short write, in milliseconds. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+/**
+ * The home's `state.db`. A rollback journal with `synchronous = EXTRA` keeps every acknowledged commit over a power cut;
+ * FULL with this journal does not, since it leaves the deletion of the journal unsynced (docs/decisions.md, "The database").
+ */
+export class Registry {
+  readonly #database: Database;
+  readonly isWritable: boolean;
+
+  constructor(database: Database, isWritable: boolean) {
+    this.#database = database;
+    this.isWritable = isWritable;
+  }
+
+  all<Row>(sql: string, ...values: SQLQueryBindings[]): Row[] {
+    return this.#guard(() => this.#database.query<Row, SQLQueryBindings[]>(sql).all(...values));
+  }
+
+  get<Row>(sql: string, ...values: SQLQueryBindings[]): Row | undefined {
+    return this.#guard(() => this.#database.query<Row, SQLQueryBindings[]>(sql).get(...values)) ?? undefined;
+  }
+
+  run(sql: string, ...values: SQLQueryBindings[]): number {
+    return this.#guard(() => this.#database.query(sql).run(...values).changes);
+  }
+
+  /** Runs `work` in one database transaction that takes the write lock at once. What it returns is durable. */
+  write<T>(work: () => T): T {
+    return this.#guard(() =>
+      this.#database.inTransaction ? work() : this.#database.transaction(work).immediate(),
+    );
+  }
+
+  /** A consistent copy of the whole database, as the bytes of a SQLite file. */
+  serialize(): Uint8Array {
+    return this.#guard(() => this.#database.serialize());
+  }
+
+  /** SQLite's own findings on its structure; empty when it is sound. */
+  integrityProblems(): string[] {
+    return this.all<{ integrity_check: string }>("PRAGMA integrity_check(20)")
+      .map((row) => row.integrity_check)
+      .filter((text) => text !== "ok");
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (thrown) {
+      throw explain(thrown);
+    }
+  }
+}
+
+/**
+ * Opens the registry for reading. A home without one reads as empty, but not one that holds trees or links: then
+ * something is lost.
+ *
+ * @throws {AuroraError} `state-invalid`, `state-newer`
+ */
+export function openRegistryForReading({ database: path, ...paths }: HomePaths): Registry {
+  if (!existsSync(path)) {
+    refuseLostState({ database: path, ...paths });
+    return migrated(new Database(":memory:"), false);
+  }
+  refuseEmptyFile({ database: path, ...paths });
+  try {
+    // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
+    const database = new Database(path, { readwrite: true, create: false });
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run("PRAGMA query_only = 1");
+    checkVersion(database, path);
+    return new Registry(database, false);
+  } catch (thrown) {
+    throw explain(thrown, path);
+  }
+}
+
+/**
+ * Opens the registry for writing; creates it in a new home and brings an older schema up to date.
+ *
+ * @throws {AuroraError} `state-invalid`, `state-newer`
+ */
+export function openRegistry(paths: HomePaths): Registry {
+  const isNew = !existsSync(paths.database);
+  if (isNew) refuseLostState(paths);
+  else refuseEmptyFile(paths);
+  try {
+    const database = new Database(paths.database, { readwrite: true, create: true });
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run("PRAGMA journal_mode = DELETE");
+    database.run("PRAGMA synchronous = EXTRA");
+    database.run("PRAGMA foreign_keys = ON");
+    const registry = migrated(database, true, paths.database);
+    if (isNew) syncDirectory(paths.home);
+    return registry;
+  } catch (thrown) {
+    throw explain(thrown, paths.database);
+  }
+}
+
+function migrated(database: Database, isWritable: boolean, path = ":memory:"): Registry {
+  if (checkVersion(database, path) === migrations.length) return new Registry(database, isWritable);
+  database
+    .transaction(() => {
+      const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };
+      for (const sql of migrations.slice(user_version)) database.run(sql);
+      database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+      database.run(`PRAGMA user_version = ${migrations.length}`);
+    })
+    .immediate();
+  return new Registry(database, isWritable);
+}
+
+function checkVersion(database: Database, path: string): number {
+  const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };
+  const { application_id } = database.query("PRAGMA application_id").get() as { application_id: number };
+  const isOurs = application_id === APPLICATION_ID || (application_id === 0 && user_version === 0);
+  if (!isOurs)
+    throw new AuroraError("state-invalid", `cannot open "${path}": it is a SQLite file, but not Aurora's`);
+  if (user_version > migrations.length)
+    throw new AuroraError(
+      "state-newer",
+      `cannot open "${path}": it has schema ${user_version}, and this program knows up to ${migrations.length}`,
+      { hint: "use the newer aurora that wrote it" },
+    );
+  return user_version;
+}
+
+/** A missing state.db beside trees or links is a loss, not a new home: an empty registry would hide every pack. */
+function refuseLostState(paths: Pick<HomePaths, "database" | "store" | "live">): void {
+  if (!hasEntries(paths.store) && !hasEntries(paths.live)) return;
+  throw new AuroraError(
+    "state-invalid",
+    `cannot open "${paths.database}": it is missing, but the home holds packs`,
+    {
+      hint: "bring it back from a backup, or see aurora verify",
+    },
+  );
+}
+
+/** SQLite opens a file of no bytes as a new database. */
+function refuseEmptyFile(paths: Pick<HomePaths, "database" | "store" | "live">): void {
+  if (statSync(paths.database).size > 0 || (!hasEntries(paths.store) && !hasEntries(paths.live))) return;
+  throw new AuroraError(
+    "state-invalid",
+    `cannot open "${paths.database}": it is empty, but the home holds packs`,
+    {
+      hint: "bring it back from a backup, or see aurora verify",
+    },
+  );
+}
+
+function hasEntries(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** SQLite's result codes (https://sqlite.org/rescode.html) in our words. */
+function explain(thrown: unknown, path = "state.db"): unknown {
+  if (!(thrown instanceof SQLiteError)) return thrown;
+  const code = thrown.code ?? "";
+  const about = { cause: thrown };
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"))
+    return new AuroraError("locked", "cannot use the registry: another process kept it busy", about);
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT"))
+    return new AuroraError("state-invalid", `cannot read "${path}": it is damaged (${thrown.message})`, {
+      ...about,
+      hint: "bring it back from a backup, or see aurora verify",
+    });
+  if (code === "SQLITE_FULL")
+    return new AuroraError("no-space", "cannot write the registry: no space left on the device", {
+      ...about,
+      hint: "free some space and run the command again",
+    });
+  if (code.startsWith("SQLITE_READONLY"))
+    return new AuroraError(
+      "home-unusable",
+      "cannot write the registry: it is read-only for this user",
+      about,
+    );
+  if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_CANTOPEN"))
+    return new AuroraError("io", `cannot use the registry "${path}": ${thrown.message}`, about);
+  return thrown;
+}

@@ -1,0 +1,64 @@
+import { type Registry } from "./registry.ts";
+
+export type ServiceState = "starting" | "running" | "stopping" | "stopped" | "exited" | "failed";
+export type Health = "healthy" | "unhealthy" | "unknown";
+
+export type ServiceRow = {
+  pack_id: string;
+  /** What the operator wants; a rollback and a reboot come back to it. */
+  wanted: "running" | "stopped";
+  state: ServiceState;
+  generation: number;
+  since: string;
+  /** Marks the processes of one start, in their environment. */
+  service_id: string;
+  /** The session that the start entrypoint was given; null before it has run. */
+  session: number | null;
+  boot_id: string;
+  /** JSON: the processes that the start left running, as pid and start time. */
+  processes: string;
+  rc: number | null;
+  restarts: number;
+  health: Health;
+  health_at: string | null;
+};
+
+export function serviceOf(registry: Registry, packId: string): ServiceRow | undefined {
+  return registry.get<ServiceRow>("SELECT * FROM services WHERE pack_id = ?", packId);
+}
+
+export function services(registry: Registry): ServiceRow[] {
+  return registry.all<ServiceRow>("SELECT * FROM services ORDER BY pack_id");
+}
+
+export function setService(registry: Registry, row: ServiceRow): void {
+  registry.run(
+    `INSERT INTO services (pack_id, wanted, state, generation, since, service_id, session, boot_id, processes, rc, restarts,
+       health, health_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (pack_id) DO UPDATE SET wanted = excluded.wanted, state = excluded.state, generation = excluded.generation,
+       since = excluded.since, service_id = excluded.service_id, session = excluded.session, boot_id = excluded.boot_id,
+       processes = excluded.processes, rc = excluded.rc, restarts = excluded.restarts, health = excluded.health,
+       health_at = excluded.health_at`,
+    row.pack_id,
+    row.wanted,
+    row.state,
+    row.generation,
+    row.since,
+    row.service_id,
+    row.session,
+    row.boot_id,
+    row.processes,
+    row.rc,
+    row.restarts,
+    row.health,
+    row.health_at,
+  );
+}
+
+export function setHealth(registry: Registry, packId: string, health: Health, at: string): void {
+  registry.run("UPDATE services SET health = ?, health_at = ? WHERE pack_id = ?", health, at, packId);
+}
+
+export function forgetService(registry: Registry, packId: string): void {
+  registry.run("DELETE FROM services WHERE pack_id = ?", packId);
+}

@@ -1,0 +1,46 @@
+import { type Registry } from "./registry.ts";
+
+export type TreeRow = {
+  digest: string;
+  pack_id: string;
+  version: string;
+  manifest: string;
+  files: number;
+  bytes: number;
+  staged_at: string;
+};
+
+/** Records a staged tree; staging the same one again makes it the newest of its pack. */
+export function recordTree(registry: Registry, tree: TreeRow): void {
+  registry.run(
+    `INSERT INTO trees (digest, pack_id, version, manifest, files, bytes, staged_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (digest) DO UPDATE SET staged_at = excluded.staged_at, manifest = excluded.manifest`,
+    tree.digest,
+    tree.pack_id,
+    tree.version,
+    tree.manifest,
+    tree.files,
+    tree.bytes,
+    tree.staged_at,
+  );
+}
+
+export function treeByDigest(registry: Registry, digest: string): TreeRow | undefined {
+  return registry.get<TreeRow>("SELECT * FROM trees WHERE digest = ?", digest);
+}
+
+/** The tree of this pack that was staged last. */
+export function newestTree(registry: Registry, packId: string): TreeRow | undefined {
+  return registry.get<TreeRow>(
+    "SELECT * FROM trees WHERE pack_id = ? ORDER BY staged_at DESC, rowid DESC LIMIT 1",
+    packId,
+  );
+}
+
+export function allTrees(registry: Registry): TreeRow[] {
+  return registry.all<TreeRow>("SELECT * FROM trees ORDER BY pack_id, staged_at");
+}
+
+export function forgetTree(registry: Registry, digest: string): void {
+  registry.run("DELETE FROM trees WHERE digest = ?", digest);
+}
