@@ -1,0 +1,84 @@
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+} from "node:fs";
+
+import { syncDirectory, syncFileSystem, writeFully } from "../system/durable.ts";
+import { type PackSink } from "./read-pack.ts";
+import { type TreeEntry } from "./tree-entry.ts";
+
+/**
+ * Up to so many entries are flushed one by one; beyond, one syncfs(2) for all is cheaper, although it waits for everybody's
+ * data. Measured: 10,000 files take 7 s one by one and 0.6 s with one syncfs.
+ */
+export const MAX_SINGLE_SYNCS = 200;
+
+export type FileIdentity = { mtime_ns: string; inode: string };
+
+export type CopySink = PackSink & {
+  /** Of each file that was written. */
+  identities: Map<string, FileIdentity>;
+  /** Makes the copy durable: call it once, after all changes at its top. */
+  flush: () => void;
+  [Symbol.dispose]: () => void;
+};
+
+/**
+ * Writes what is read into a new directory, read-only: 444 and 555. Only the copy's top stays writable (755), for the
+ * links that are added and for the rename that puts it into the store.
+ *
+ * @param directory does not exist yet
+ */
+export function createCopySink(directory: string): CopySink {
+  const identities = new Map<string, FileIdentity>();
+  let syncsEach = false;
+  let open: { path: string; descriptor: number } | undefined;
+  const place = (path: string) => (path === "" ? directory : `${directory}/${path}`);
+  return {
+    identities,
+    begin({ entries }) {
+      syncsEach = entries <= MAX_SINGLE_SYNCS;
+    },
+    openDirectory: (path) => mkdirSync(place(path), 0o700),
+    closeDirectory(path) {
+      chmodSync(place(path), path === "" ? 0o755 : 0o555);
+      if (syncsEach && path !== "") syncDirectory(place(path));
+    },
+    symlink: (path, target) => symlinkSync(target, place(path)),
+    openFile({ path, mode }: Pick<TreeEntry, "path" | "mode">) {
+      const stored = mode & 0o555;
+      open = { path, descriptor: openSync(place(path), "wx", stored) };
+      // The mode given to open(2) is cut by the umask and by default ACLs.
+      fchmodSync(open.descriptor, stored);
+    },
+    write(bytes) {
+      if (open) writeFully(open.descriptor, bytes);
+    },
+    closeFile() {
+      if (!open) return;
+      const { path, descriptor } = open;
+      open = undefined;
+      try {
+        if (syncsEach) fsyncSync(descriptor);
+        const { mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
+        identities.set(path, { mtime_ns: String(mtimeNs), inode: String(ino) });
+      } finally {
+        closeSync(descriptor);
+      }
+    },
+    [Symbol.dispose]() {
+      if (open) closeSync(open.descriptor);
+      open = undefined;
+    },
+    flush() {
+      if (syncsEach) syncDirectory(directory);
+      else syncFileSystem(directory);
+    },
+  };
+}

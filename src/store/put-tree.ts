@@ -1,0 +1,114 @@
+import { chmodSync, lstatSync, renameSync, symlinkSync } from "node:fs";
+
+import { toAuroraError } from "../errors.ts";
+import { createFile, syncDirectory } from "../system/durable.ts";
+import { exchange } from "../system/exchange.ts";
+import { type HomePaths } from "../system/home.ts";
+import { createScratch } from "../system/scratch.ts";
+import { createCopySink, type FileIdentity } from "./copy-sink.ts";
+import { readIgnoreRules } from "./ignore-rules.ts";
+import { readPack } from "./read-pack.ts";
+import { type ReadOptions, type ScannedTree } from "./tree-entry.ts";
+import { encodeChecked, hasTree, LINK_NAMES, linkTarget, recordPaths } from "./tree-record.ts";
+import { verifyTree } from "./verify-tree.ts";
+
+export type StagedTree = {
+  digest: string;
+  files: number;
+  bytes: number;
+  /** The store held this very tree already. */
+  reused: boolean;
+};
+
+/**
+ * Validates the copy that is about to be stored, and says what it is. What it throws ends the staging, and nothing is left.
+ *
+ * @param copy a directory with exactly what will be stored
+ */
+export type DescribeTree = (copy: string, tree: ScannedTree) => Described | Promise<Described>;
+type Described = { pack_id: string; manifest: unknown };
+
+/**
+ * Puts a pack into the store: copied and hashed in one pass, validated, read-only, durable, and only then named. A crash at
+ * any point leaves either nothing in the store or the whole tree; what it leaves in `tmp/` is swept by recovery.
+ *
+ * A tree that is there already is checked and reused. One that is damaged is replaced, by one exchange of names.
+ *
+ * @param paths of a home that exists
+ * @throws {AuroraError} as `scanTree`; what `describe` throws; `no-space` and `io`
+ */
+export async function putTree(
+  paths: HomePaths,
+  source: string,
+  describe: DescribeTree,
+  options: ReadOptions = {},
+): Promise<StagedTree> {
+  using scratch = createScratch(paths.tmp, "stage");
+  const copy = `${scratch.path}/tree`;
+  try {
+    using sink = createCopySink(copy);
+    const tree = await readPack(source, readIgnoreRules(source), { ...options, sink });
+    const described = await describe(copy, tree);
+    const result = { digest: tree.digest, files: tree.files, bytes: tree.bytes };
+    if (await isStoredWhole(paths, tree.digest)) return { ...result, reused: true };
+    const links = addLinks(copy, described.pack_id, tree);
+    sink.flush();
+    const written = writeRecord(scratch.path, described, tree, links, sink.identities);
+    publish(paths, tree.digest, copy, written);
+    return { ...result, reused: false };
+  } catch (thrown) {
+    throw toAuroraError(thrown);
+  }
+}
+
+async function isStoredWhole(paths: HomePaths, digest: string): Promise<boolean> {
+  return hasTree(paths, digest) && (await verifyTree(paths, digest, { full: false })).ok;
+}
+
+/** Links for scripts that write below their own directory (CONTRACT: "What a pack's script gets", last paragraph). */
+function addLinks(copy: string, packId: string, { entries }: ScannedTree): string[] {
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(packId)) throw new Error(`"${packId}" is no pack id`);
+  const shipped = new Set(entries.map(({ path }) => path));
+  const links = LINK_NAMES.filter((name) => !shipped.has(name));
+  for (const name of links) symlinkSync(linkTarget(name, packId), `${copy}/${name}`);
+  return links;
+}
+
+function writeRecord(
+  directory: string,
+  { pack_id, manifest }: Described,
+  { digest, files, bytes, entries }: ScannedTree,
+  links: string[],
+  identities: ReadonlyMap<string, FileIdentity>,
+): { summary: string; entries: string } {
+  const written = { summary: `${directory}/summary`, entries: `${directory}/entries` };
+  const stored = entries.map((entry) =>
+    Object.assign({ mtime_ns: null, inode: null }, entry, identities.get(entry.path)),
+  );
+  createFile(written.summary, encodeChecked({ digest, pack_id, manifest, files, bytes, links }), 0o600);
+  createFile(written.entries, encodeChecked(stored), 0o600);
+  return written;
+}
+
+/** The tree comes first and its record last: what has a record is whole. */
+function publish(
+  paths: HomePaths,
+  digest: string,
+  copy: string,
+  written: { summary: string; entries: string },
+): void {
+  const tree = paths.tree(digest);
+  const record = recordPaths(paths, digest);
+  const old = lstatSync(tree, { throwIfNoEntry: false });
+  if (old === undefined) renameSync(copy, tree);
+  else {
+    // Renaming a directory changes its "..": without root that needs the right to write to it.
+    if (old.isDirectory()) chmodSync(tree, 0o755);
+    exchange(tree, copy);
+  }
+  chmodSync(tree, 0o555);
+  syncDirectory(tree);
+  renameSync(written.entries, record.entries);
+  renameSync(written.summary, record.summary);
+  syncDirectory(paths.store);
+}

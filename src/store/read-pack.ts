@@ -1,0 +1,223 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
+import { toAuroraError } from "../errors.ts";
+import { openAt, readLinkAt } from "../system/open-at.ts";
+import { type IgnoreRules } from "./ignore-rules.ts";
+import { changedWhileRead } from "./offenders.ts";
+import { createPause, type Pause } from "./pause.ts";
+import {
+  type Survey,
+  type SurveyedDirectory,
+  type SurveyedEntry,
+  surveyedNames,
+  surveyPack,
+} from "./survey-pack.ts";
+import { type ReadOptions, type ScannedTree, type TreeEntry } from "./tree-entry.ts";
+import { createUstarHash, type UstarHash } from "./ustar-hash.ts";
+
+/** What is done with a pack beside hashing it. Called in the order of the digest; `path` is "" for the pack itself. */
+export type PackSink = {
+  begin: (survey: Survey) => void;
+  openDirectory: (path: string) => void;
+  /** After everything in it. */
+  closeDirectory: (path: string) => void;
+  symlink: (path: string, target: string) => void;
+  openFile: (entry: Pick<TreeEntry, "path" | "mode" | "size_bytes">) => void;
+  /** The bytes are valid only during the call. */
+  write: (bytes: Uint8Array) => void;
+  closeFile: () => void;
+};
+
+type Reading = {
+  survey: Survey;
+  isIgnored: IgnoreRules;
+  leaveOut: readonly string[];
+  pause: Pause;
+  hash: UstarHash;
+  sink: PackSink | undefined;
+  entries: TreeEntry[];
+  doneBytes: number;
+};
+
+const CHUNK_BYTES = 1024 ** 2;
+
+/**
+ * Reads a whole pack once: checks that it may be one, computes its digest, and hands what it reads to a sink.
+ *
+ * The content is read below the open directory itself, name by name and never through a symlink, so whoever can rename
+ * files in the pack meanwhile cannot make this read anything else. What differs from the survey is an error.
+ *
+ * @throws {AuroraError} `pack-invalid` for what may not be in a pack and for one that changes meanwhile, `interrupted`
+ */
+export async function readPack(
+  directory: string,
+  isIgnored: IgnoreRules,
+  options: ReadOptions & { sink?: PackSink; leaveOut?: readonly string[] } = {},
+): Promise<ScannedTree> {
+  const { signal, onProgress, sink, leaveOut = [] } = options;
+  let reading: Reading | undefined;
+  const pause = createPause(signal, () => reading && onProgress?.(reading.doneBytes, reading.survey.bytes));
+  try {
+    const survey = await surveyPack(directory, isIgnored, pause, { leaveOut });
+    sink?.begin(survey);
+    reading = {
+      survey,
+      isIgnored,
+      leaveOut,
+      pause,
+      hash: createUstarHash(),
+      sink,
+      entries: [],
+      doneBytes: 0,
+    };
+    const top = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      if (!isSame(fstatSync(top, { bigint: true }), survey.root.stat)) throw changedWhileRead(directory, "");
+      await readDirectory(reading, survey.root, top);
+    } finally {
+      closeSync(top);
+    }
+  } catch (thrown) {
+    throw toAuroraError(thrown);
+  }
+  const { hash, entries, doneBytes } = reading;
+  onProgress?.(doneBytes, doneBytes);
+  const files = entries.reduce((count, { type }) => (type === "file" ? count + 1 : count), 0);
+  return { digest: hash.digest(), files, bytes: doneBytes, entries };
+}
+
+async function readDirectory(
+  reading: Reading,
+  directory: SurveyedDirectory,
+  descriptor: number,
+): Promise<void> {
+  const { hash, sink, entries, pause } = reading;
+  hash.entry(directory);
+  sink?.openDirectory(directory.path);
+  for (const child of directory.children) {
+    if ("children" in child) {
+      entries.push(toEntry(child, null));
+      const opened = open(reading, child, descriptor, "directory");
+      try {
+        await readDirectory(reading, child, opened);
+      } finally {
+        closeSync(opened);
+      }
+    } else if (child.type === "symlink") {
+      readSymlink(reading, child, descriptor);
+    } else {
+      const opened = open(reading, child, descriptor, "file");
+      try {
+        await readFile(reading, child, opened);
+      } finally {
+        closeSync(opened);
+      }
+    }
+    if (pause.isDue()) await pause.take();
+  }
+  checkNames(reading, directory, descriptor);
+  sink?.closeDirectory(directory.path);
+}
+
+function open({ survey }: Reading, entry: SurveyedEntry, parent: number, kind: "file" | "directory"): number {
+  let descriptor: number;
+  try {
+    descriptor = openAt(parent, entry.name, kind);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR" || code === "ENXIO")
+      throw changedWhileRead(survey.directory, entry.path);
+    (thrown as NodeJS.ErrnoException).path = `${survey.directory}/${entry.path}`;
+    throw thrown;
+  }
+  if (isSame(fstatSync(descriptor, { bigint: true }), entry.stat)) return descriptor;
+  closeSync(descriptor);
+  throw changedWhileRead(survey.directory, entry.path);
+}
+
+function readSymlink({ survey, hash, sink, entries }: Reading, entry: SurveyedEntry, parent: number): void {
+  const target = entry.target as string;
+  let now: string | undefined;
+  try {
+    now = readLinkAt(parent, entry.name).toString("utf8");
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EINVAL") throw thrown;
+  }
+  if (now !== target) throw changedWhileRead(survey.directory, entry.path);
+  hash.entry(entry);
+  sink?.symlink(entry.path, target);
+  entries.push(toEntry(entry, null));
+}
+
+const chunk = new Uint8Array(CHUNK_BYTES);
+
+async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: number): Promise<void> {
+  const { survey, hash, sink, entries, pause } = reading;
+  const size = entry.size_bytes;
+  hash.entry(entry);
+  sink?.openFile(entry);
+  const hasher = size > CHUNK_BYTES ? new Bun.CryptoHasher("sha256") : undefined;
+  let sha256 = "";
+  let done = 0;
+  do {
+    const length = readChunk(descriptor, Math.min(size - done, CHUNK_BYTES));
+    if (length === 0 && size > 0) throw changedWhileRead(survey.directory, entry.path);
+    const bytes = chunk.subarray(0, length);
+    done += length;
+    reading.doneBytes += length;
+    hash.content(bytes);
+    if (hasher) hasher.update(bytes);
+    else sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
+    if (length > 0) sink?.write(bytes);
+    if (done < size && pause.isDue()) await pause.take();
+  } while (done < size);
+  if (!isUntouched(fstatSync(descriptor, { bigint: true }), entry.stat))
+    throw changedWhileRead(survey.directory, entry.path);
+  sink?.closeFile();
+  entries.push(toEntry(entry, hasher ? hasher.digest("hex") : sha256));
+}
+
+/** Fills the chunk up to `wanted` bytes, or to the end of the file. */
+function readChunk(descriptor: number, wanted: number): number {
+  let length = 0;
+  while (length < wanted) {
+    const count = readSync(descriptor, chunk, length, wanted - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return length;
+}
+
+/** A directory whose time changed may only have got an ignored name; what belongs to the pack must be what it was. */
+function checkNames(reading: Reading, directory: SurveyedDirectory, descriptor: number): void {
+  const { survey, isIgnored, leaveOut } = reading;
+  if (isUntouched(fstatSync(descriptor, { bigint: true }), directory.stat)) return;
+  const names = surveyedNames(survey.directory, directory, isIgnored, leaveOut);
+  if (
+    names.length !== directory.children.length ||
+    names.some((name, i) => name !== directory.children[i]?.name)
+  )
+    throw changedWhileRead(survey.directory, directory.path);
+}
+
+function isSame(now: BigIntStats, before: BigIntStats): boolean {
+  return (
+    now.ino === before.ino && now.dev === before.dev && now.mode === before.mode && isSameFile(now, before)
+  );
+}
+
+function isSameFile(now: BigIntStats, before: BigIntStats): boolean {
+  return (
+    now.isDirectory() ||
+    (now.size === before.size && now.mtimeNs === before.mtimeNs && now.nlink === before.nlink)
+  );
+}
+
+function isUntouched(now: BigIntStats, before: BigIntStats): boolean {
+  return now.size === before.size && now.mtimeNs === before.mtimeNs && now.ctimeNs === before.ctimeNs;
+}
+
+function toEntry({ path, type, mode, size_bytes, target }: SurveyedEntry, sha256: string | null): TreeEntry {
+  return { path, type, mode, size_bytes, sha256, target };
+}
