@@ -45,6 +45,8 @@ export const errorCodes = {
   },
   "dependency-cycle": { exit: 8, meaning: "Packs depend on each other in a circle." },
   "in-use": { exit: 8, meaning: "Another pack depends on it." },
+  "epoch-conflict": { exit: 8, meaning: "The generation does not read the format that the pack's data is in." },
+  "environment-missing": { exit: 8, meaning: "A variable that the pack needs is not set." },
   quarantined: { exit: 8, meaning: "This digest failed its health gate before." },
   denied: { exit: 9, meaning: "Outside the pack's root or its permissions." },
   "escape-refused": { exit: 9, meaning: "The path leads out of the pack's root." },

@@ -42,6 +42,8 @@ export const migrations: readonly string[] = [
     detail TEXT, PRIMARY KEY (transaction_id, seq)
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE data_epochs (pack_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+
   CREATE TABLE namespaces (
     pack_id TEXT PRIMARY KEY, meta TEXT NOT NULL, revision INTEGER NOT NULL, updated TEXT NOT NULL
   ) STRICT;

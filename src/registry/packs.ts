@@ -46,3 +46,19 @@ export function knownPackIds(registry: Registry): string[] {
     )
     .map((row) => row.pack_id);
 }
+
+/** The format that a pack's data is in: the `data.epoch` of the last generation that was committed. It outlives a removal. */
+export function dataEpochOf(registry: Registry, packId: string): number | undefined {
+  return registry.get<{ epoch: number }>("SELECT epoch FROM data_epochs WHERE pack_id = ?", packId)?.epoch;
+}
+
+/** Records the format of a pack's data; undefined where the data is gone. */
+export function setDataEpoch(registry: Registry, packId: string, epoch: number | undefined): void {
+  if (epoch === undefined) registry.run("DELETE FROM data_epochs WHERE pack_id = ?", packId);
+  else
+    registry.run(
+      "INSERT INTO data_epochs (pack_id, epoch) VALUES (?, ?) ON CONFLICT (pack_id) DO UPDATE SET epoch = excluded.epoch",
+      packId,
+      epoch,
+    );
+}

@@ -1,0 +1,183 @@
+import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { environmentOf } from "../registry/environment.ts";
+import { generationOf, nextGeneration } from "../registry/generations.ts";
+import { namespaceOf } from "../registry/namespaces.ts";
+import { dataEpochOf, livePack } from "../registry/packs.ts";
+import { serviceOf } from "../registry/services.ts";
+import { type TransactionKind } from "../registry/transactions.ts";
+import { bootTime } from "../system/boot.ts";
+import { dryRun } from "./dry-run.ts";
+import { type PlanDocument } from "./plan-document.ts";
+import { type PreparedChange } from "./prepare.ts";
+import { endingOf, outputTail } from "./script.ts";
+import { observeService } from "./service.ts";
+import { compileSteps, type PackNeeds, type TransactionPack } from "./steps.ts";
+import { type Approval, runTransaction, type TransactionEnd } from "./transaction.ts";
+import { type Workspace } from "./workspace.ts";
+
+export type ChangeOptions = {
+  /** Whether the new services are to run; undefined leaves each as it was. */
+  start: boolean | undefined;
+  confirmWithinMs: number | undefined;
+  /** For the history, by pack: why there is a new generation. */
+  reasons?: ReadonlyMap<string, string>;
+  /** The parent that the history gets, where it is not what is live now. */
+  parents?: ReadonlyMap<string, number | null>;
+};
+
+/** The end of a change, for people and for `--json`. */
+export type ChangeResult = {
+  transaction: string | null;
+  state: TransactionEnd["state"] | "refused";
+  reason: string | null;
+  changed: boolean;
+  packs: { pack_id: string; version: string; generation: number | null; digest: string; health: string }[];
+};
+
+/** Runs the dry run of every pack that is to change and has one. Throws `script-failed` before anything is changed. */
+export async function rehearse(workspace: Workspace, { actions, wanted }: PreparedChange): Promise<void> {
+  for (const { action, pack_id, digest } of actions) {
+    const manifest = wanted.get(pack_id)?.manifest;
+    if (action === "none" || !manifest?.pack.safety.dry_run_supported) continue;
+    workspace.info(`dry-run ${pack_id}`);
+    const { ok, steps } = await dryRun(workspace, manifest, digest);
+    const [step] = steps;
+    if (ok || !step) continue;
+    if (workspace.signal.aborted)
+      throw new AuroraError("interrupted", `stopped during the dry run of "${pack_id}"`);
+    throw new AuroraError(
+      "script-failed",
+      `the dry run of "${pack_id}" ${endingOf(step)}; nothing was changed`,
+      {
+        diagnostics: outputTail(step) === "" ? [] : [{ message: outputTail(step) }],
+        hint: `aurora dry-run ${pack_id} shows all of it`,
+      },
+    );
+  }
+}
+
+/** Runs the prepared and approved change as one transaction. The caller holds the home's lock. */
+export async function applyChange(
+  workspace: Workspace,
+  kind: TransactionKind,
+  prepared: PreparedChange,
+  approval: Approval,
+  options: ChangeOptions,
+): Promise<ChangeResult> {
+  const needs = prepared.actions
+    .filter(({ action }) => action !== "none")
+    .map(({ pack_id, digest }) => {
+      const manifest = prepared.wanted.get(pack_id)?.manifest as Manifest;
+      return packNeeds(workspace, pack_id, { manifest, digest }, options);
+    });
+  const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
+  const end = await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs);
+  return changeResult(workspace, prepared.document, end);
+}
+
+/** What a result says where nothing had to change. */
+export function unchangedResult(workspace: Workspace, document: PlanDocument): ChangeResult {
+  return {
+    ...changeResult(workspace, document, { transaction: "", state: "committed", reason: "nothing changes" }),
+    transaction: null,
+    changed: false,
+  };
+}
+
+export function refusedResult(workspace: Workspace, document: PlanDocument, reason: string): ChangeResult {
+  return {
+    ...changeResult(workspace, document, { transaction: "", state: "committed", reason }),
+    transaction: null,
+    state: "refused",
+    changed: false,
+  };
+}
+
+function changeResult(workspace: Workspace, document: PlanDocument, end: TransactionEnd): ChangeResult {
+  const isKept = end.state === "committed" || end.state === "unconfirmed";
+  return {
+    transaction: end.transaction,
+    state: end.state,
+    reason: end.reason,
+    changed: isKept,
+    packs: document.actions.map(({ pack_id, to_version, digest }) => {
+      const live = livePack(workspace.registry, pack_id);
+      return {
+        pack_id,
+        version: live?.version ?? to_version,
+        generation: live?.generation ?? null,
+        digest: live?.digest ?? digest,
+        health: serviceOf(workspace.registry, pack_id)?.health ?? "unknown",
+      };
+    }),
+  };
+}
+
+/** What a transaction needs to know of one pack: what is to be, and all that was before. */
+export function packNeeds(
+  workspace: Workspace,
+  packId: string,
+  target: { manifest: Manifest; digest: string } | null,
+  { start, reasons, parents }: Pick<ChangeOptions, "start" | "reasons" | "parents">,
+): PackNeeds {
+  const { registry } = workspace;
+  const live = livePack(registry, packId);
+  const service = serviceOf(registry, packId);
+  const wasRunning = service !== undefined && isWantedRunning(service, live !== undefined);
+  const parent = parents?.has(packId) ? (parents.get(packId) ?? null) : (live?.generation ?? null);
+  const pack: TransactionPack = {
+    pack_id: packId,
+    from: live
+      ? { generation: live.generation, digest: live.digest, version: live.version, allow_all: live.allow_all }
+      : null,
+    to: target
+      ? {
+          generation: nextGeneration(registry, packId),
+          digest: target.digest,
+          version: target.manifest.pack.version,
+          parent,
+          allow_all: 0,
+        }
+      : null,
+    was_running: wasRunning,
+    reason: reasons?.get(packId) ?? null,
+    namespace: namespaceOf(registry, packId) ?? null,
+    environment: environmentOf(registry, packId),
+    data_epoch: dataEpochOf(registry, packId) ?? null,
+  };
+  return {
+    pack,
+    hasInstallScript: target !== null && target.manifest.pack.entrypoint.install !== null,
+    wantsSnapshot: target !== null && target.manifest.pack.data.snapshot && live !== undefined,
+    start: target !== null && (start ?? wasRunning),
+  };
+}
+
+/** A service that the operator wants and that is really there: a rollback starts again only what ran. */
+function isWantedRunning(service: NonNullable<ReturnType<typeof serviceOf>>, isLive: boolean): boolean {
+  if (!isLive || service.wanted !== "running") return false;
+  return observeService(service, bootTime().bootId).state === "running";
+}
+
+/**
+ * The generation that a rollback goes to: what the record says was live before this one. A generation that was itself a
+ * rollback carries the parent of what it brought back, so that rolling back twice goes two steps back, not forth again.
+ *
+ * @throws {AuroraError} `not-found` where there is none
+ */
+export function rollbackTarget(workspace: Workspace, packId: string, to: number | undefined): number {
+  const live = livePack(workspace.registry, packId);
+  if (!live)
+    throw new AuroraError("not-found", `"${packId}" is not installed`, { hint: "aurora list shows what is" });
+  if (to !== undefined) return to;
+  const parent = generationOf(workspace.registry, packId, live.generation)?.parent ?? null;
+  if (parent !== null) return parent;
+  throw new AuroraError(
+    "not-found",
+    `cannot roll back "${packId}": nothing was live before generation ${live.generation}`,
+    {
+      hint: `aurora history ${packId} shows its generations`,
+    },
+  );
+}

@@ -1,0 +1,227 @@
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { namespaces } from "../registry/namespaces.ts";
+import { openRegistryForReading } from "../registry/registry.ts";
+import { serviceOf } from "../registry/services.ts";
+import { copyTreeWritable } from "../store/copy-tree.ts";
+import { readLink } from "../system/durable.ts";
+import { type HomePaths, homePaths } from "../system/home.ts";
+import { createScratch, type Scratch } from "../system/scratch.ts";
+import {
+  INSTALL_TIMEOUT_MS,
+  runScript,
+  type ScriptPack,
+  type ScriptReport,
+  TEST_TIMEOUT_MS,
+} from "./script.ts";
+import { type Workspace } from "./workspace.ts";
+
+export type FileChange = { path: string; change: "added" | "changed" | "removed" };
+
+export type DryRunReport = {
+  pack_id: string;
+  digest: string;
+  ok: boolean;
+  steps: ScriptReport[];
+  /** What the script did to its scratch: files by their path, `data/…` and `logs/…` among them, and `ns:<pack id>`. */
+  changes: FileChange[];
+};
+
+/** A pack's data beyond this is not copied into the scratch of a dry run, which then finds its data empty. */
+export const MAX_COPIED_DATA_BYTES = 256 * 1024 ** 2;
+
+/**
+ * Runs `install --dry-run` in a private copy: of the tree, of the data, and of the registry, so that even what the script
+ * does through `"$AURORA_BIN"` stays there. Afterwards the home is compared with what it was.
+ *
+ * @throws {AuroraError} `state-invalid` where the script reached out of the copy and changed the home
+ */
+export async function dryRun(
+  workspace: Workspace,
+  manifest: Manifest,
+  digest: string,
+): Promise<DryRunReport> {
+  const { id, entrypoint } = manifest.pack;
+  if (entrypoint.install === null) return { pack_id: id, digest, ok: true, steps: [], changes: [] };
+  return await inScratchCopy(workspace, manifest, digest, async (inner, pack) => {
+    const step = await runScript(inner, pack, "install", {
+      args: ["--dry-run"],
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      signal: workspace.signal,
+    });
+    return { ...step, name: "dry-run" };
+  });
+}
+
+/** Runs the pack's own tests in the same kind of copy. */
+export async function testPack(
+  workspace: Workspace,
+  manifest: Manifest,
+  digest: string,
+): Promise<DryRunReport> {
+  return await inScratchCopy(workspace, manifest, digest, (inner, pack) =>
+    runScript(inner, pack, "test", { timeoutMs: TEST_TIMEOUT_MS, signal: workspace.signal }),
+  );
+}
+
+async function inScratchCopy(
+  workspace: Workspace,
+  manifest: Manifest,
+  digest: string,
+  work: (inner: Workspace, pack: ScriptPack) => Promise<ScriptReport>,
+): Promise<DryRunReport> {
+  const { id } = manifest.pack;
+  using scratch = createScratch(workspace.paths.tmp, "dry-run");
+  const { paths, pack } = copyHome(workspace, scratch, manifest, digest);
+  using registry = openRegistryForReading(paths);
+  const before = { tree: fingerprints(pack.packDirectory), data: fingerprints(pack.dataDirectory) };
+  const homeBefore = homeFingerprint(workspace, id, digest);
+  const step = await work({ ...workspace, paths, registry }, pack);
+  const homeAfter = homeFingerprint(workspace, id, digest);
+  if (homeBefore !== homeAfter)
+    throw new AuroraError(
+      "state-invalid",
+      `the ${step.name} of "${id}" reached out of its copy and changed the home`,
+      {
+        hint: `see what it changed with aurora verify ${id}; do not install this pack`,
+      },
+    );
+  const changes = [
+    ...changesBetween(before.tree, fingerprints(pack.packDirectory), ""),
+    ...changesBetween(before.data, fingerprints(pack.dataDirectory), "data/"),
+    ...changesBetween(new Map(), fingerprints(pack.logDirectory), "logs/").filter(
+      ({ path }) => !isOurLog(path),
+    ),
+    ...namespaceChanges(workspace, paths),
+  ].toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return { pack_id: id, digest, ok: step.rc === 0, steps: [step], changes };
+}
+
+/** A home that holds just what a script of this pack may look at. */
+function copyHome(workspace: Workspace, scratch: Scratch, manifest: Manifest, digest: string) {
+  const { id } = manifest.pack;
+  const paths = homePaths(`${scratch.path}/home`);
+  for (const directory of [paths.home, paths.store, paths.live, paths.data, paths.logs, paths.run, paths.tmp])
+    mkdirSync(directory, { mode: 0o700 });
+  writeFileSync(paths.database, workspace.registry.serialize(), { mode: 0o600 });
+  const packDirectory = `${scratch.path}/pack`;
+  copyTreeWritable(workspace.paths.tree(digest), packDirectory);
+  const dataDirectory = paths.dataOf(id);
+  const realData = workspace.paths.dataOf(id);
+  if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES)
+    cpSync(realData, dataDirectory, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  else {
+    if (existsSync(realData))
+      workspace.warn(`the data of "${id}" is too large to copy: the script finds it empty`);
+    mkdirSync(dataDirectory, { mode: 0o700 });
+  }
+  mkdirSync(paths.logsOf(id), { mode: 0o700 });
+  for (const [name, target] of [
+    ["data", dataDirectory],
+    ["logs", paths.logsOf(id)],
+  ] as const)
+    if (!lstatSync(`${packDirectory}/${name}`, { throwIfNoEntry: false }))
+      symlinkSync(target, `${packDirectory}/${name}`);
+  const pack: ScriptPack = {
+    manifest,
+    generation: 0,
+    packDirectory,
+    dataDirectory,
+    logDirectory: paths.logsOf(id),
+    home: paths.home,
+    isDryRun: true,
+  };
+  return { paths, pack };
+}
+
+type Fingerprints = Map<string, string>;
+
+/** Path → what tells one content from another. Never follows a link. */
+function fingerprints(directory: string): Fingerprints {
+  const found: Fingerprints = new Map();
+  const visit = (path: string, relative: string): void => {
+    for (const name of readdirSync(path)) {
+      const inner = `${path}/${name}`;
+      const shown = relative === "" ? name : `${relative}/${name}`;
+      const stat = lstatSync(inner, { bigint: true });
+      if (stat.isSymbolicLink()) {
+        if (relative !== "" || (name !== "data" && name !== "logs"))
+          found.set(shown, `link ${readlinkSync(inner)}`);
+      } else if (stat.isDirectory()) {
+        found.set(`${shown}/`, "directory");
+        visit(inner, shown);
+      } else
+        found.set(
+          shown,
+          `${stat.mode} ${stat.size} ${stat.mtimeNs} ${stat.ino} ${contentHash(inner, stat.size)}`,
+        );
+    }
+  };
+  if (existsSync(directory)) visit(directory, "");
+  return found;
+}
+
+/** Size, time and inode are enough for big files; the content of small ones catches a change that restores the time. */
+function contentHash(path: string, size: bigint): string {
+  return size <= 65_536n ? Bun.hash(readFileSync(path)).toString(36) : "";
+}
+
+function changesBetween(before: Fingerprints, after: Fingerprints, prefix: string): FileChange[] {
+  const changes: FileChange[] = [];
+  for (const [path, print] of after) {
+    const old = before.get(path);
+    if (old === undefined) changes.push({ path: prefix + path, change: "added" });
+    else if (old !== print) changes.push({ path: prefix + path, change: "changed" });
+  }
+  for (const path of before.keys())
+    if (!after.has(path)) changes.push({ path: prefix + path, change: "removed" });
+  return changes;
+}
+
+/** The log that Aurora itself writes of the script. */
+function isOurLog(path: string): boolean {
+  return path === "logs/install.log" || path === "logs/test.log";
+}
+
+function namespaceChanges(workspace: Workspace, paths: HomePaths): FileChange[] {
+  using after = openRegistryForReading(paths);
+  const print = (rows: ReturnType<typeof namespaces>) =>
+    new Map(rows.map(({ pack_id, meta }) => [`ns:${pack_id}`, meta]));
+  return changesBetween(print(namespaces(workspace.registry)), print(namespaces(after)), "");
+}
+
+/**
+ * One value over what a pack's script must not touch: its link, the stored tree, and its data while no service of its own
+ * works on that.
+ */
+function homeFingerprint(workspace: Workspace, packId: string, digest: string): string {
+  const { paths, registry } = workspace;
+  const hash = new Bun.CryptoHasher("sha256").update(readLink(paths.liveLink(packId)) ?? "");
+  const isAtWork = serviceOf(registry, packId)?.wanted === "running";
+  for (const directory of isAtWork ? [paths.tree(digest)] : [paths.tree(digest), paths.dataOf(packId)])
+    for (const [path, print] of [...fingerprints(directory)].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      hash.update(`${path}\0${print}\n`);
+  return hash.digest("hex");
+}
+
+function sizeOf(directory: string): number {
+  let total = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory()) total += sizeOf(path);
+    else if (entry.isFile()) total += lstatSync(path).size;
+  }
+  return total;
+}

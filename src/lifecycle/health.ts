@@ -1,0 +1,102 @@
+import { type Manifest } from "../manifest/schema.ts";
+import { runGate } from "../process/health-gate.ts";
+import { probeHttp, probeTcp } from "../process/probe.ts";
+import { appendEvent } from "../registry/events.ts";
+import { type Health, setHealth } from "../registry/services.ts";
+import { type StepDetail } from "./perform.ts";
+import { endingOf, outputTail, runScript, type ScriptPack } from "./script.ts";
+import { timestamp, type Workspace } from "./workspace.ts";
+
+export type HealthReport = {
+  health: Health;
+  rc: number | null;
+  duration_ms: number;
+  output: string;
+  /** Why it is unhealthy, in words. */
+  detail: string | null;
+};
+
+/** Whether a pack says anywhere how to tell its health. */
+export function hasHealthCheck({ pack: { entrypoint, health } }: Manifest): boolean {
+  return entrypoint.health !== null || health.http !== null || health.tcp !== null;
+}
+
+/** Runs a pack's health checks once: healthy only where all of them are. */
+export async function checkHealth(
+  workspace: Workspace,
+  pack: ScriptPack,
+  signal?: AbortSignal,
+): Promise<HealthReport> {
+  const { entrypoint, health, safety } = pack.manifest.pack;
+  const timeoutMs = safety.health_check_timeout_seconds * 1000;
+  const report: HealthReport = {
+    health: "unknown",
+    rc: null,
+    duration_ms: 0,
+    output: "",
+    detail: "it has no health check",
+  };
+  if (entrypoint.health !== null) {
+    const script = await runScript(workspace, pack, "health", { timeoutMs, signal });
+    report.health = script.rc === 0 ? "healthy" : "unhealthy";
+    report.rc = script.rc;
+    report.duration_ms += script.duration_ms;
+    report.output = outputTail(script);
+    report.detail = script.rc === 0 ? null : `its health check ${endingOf(script)}`;
+    if (report.health === "unhealthy") return report;
+  }
+  const probes = [
+    ...(health.http === null ? [] : [() => probeHttp(health.http as string, timeoutMs, signal)]),
+    ...(health.tcp === null ? [] : [() => probeTcp(health.tcp as number, timeoutMs, signal)]),
+  ];
+  for (const probe of probes) {
+    const result = await probe();
+    report.health = result.healthy ? "healthy" : "unhealthy";
+    report.duration_ms += Math.round(result.durationMs);
+    report.detail = result.healthy ? null : result.detail;
+    if (!result.healthy) return report;
+  }
+  return report;
+}
+
+/** Waits until a started pack is healthy by its manifest's four clocks, and records what came of it. */
+export async function gateHealth(
+  workspace: Workspace,
+  pack: ScriptPack,
+  signal: AbortSignal,
+): Promise<StepDetail> {
+  const { id, health } = pack.manifest.pack;
+  if (!hasHealthCheck(pack.manifest))
+    return { name: "health", rc: null, duration_ms: 0, output_tail: "", reason: null };
+  let last: HealthReport | undefined;
+  const started = performance.now();
+  const { healthy, reason } = await runGate(
+    health,
+    async () => {
+      last = await checkHealth(workspace, pack, signal);
+      return last.health === "healthy";
+    },
+    signal,
+  );
+  recordHealth(workspace, id, healthy ? "healthy" : "unhealthy");
+  return {
+    name: "health",
+    // Null says that nothing was decided: an interrupted gate is no evidence against the pack.
+    rc: signal.aborted ? null : (last?.rc ?? -1),
+    duration_ms: Math.round(performance.now() - started),
+    output_tail: last?.output ?? "",
+    reason: healthy
+      ? null
+      : signal.aborted
+        ? `stopped by ${String(signal.reason)}`
+        : `it is not healthy: ${last?.detail ?? reason}`,
+  };
+}
+
+export function recordHealth(workspace: Workspace, packId: string, health: Health): void {
+  const at = timestamp(workspace);
+  workspace.registry.write(() => {
+    setHealth(workspace.registry, packId, health, at);
+    appendEvent(workspace.registry, { at, packId, kind: health, detail: {} });
+  });
+}

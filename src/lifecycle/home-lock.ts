@@ -1,0 +1,104 @@
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { tryFlock } from "../system/flock.ts";
+import { formatDuration } from "../system/units.ts";
+import { type Workspace } from "./workspace.ts";
+
+/** How often a waiting command looks whether the lock is free, in milliseconds. */
+const POLL_MS = 25;
+
+type Holder = { pid: number; command: string; since: string };
+
+/** The home's one lock: whoever holds it may change what is live. */
+export type HomeLock = { [Symbol.dispose]: () => void };
+
+/** Takes the lock where it is free. The kernel drops it when its holder dies, so there is nothing to clear by hand. */
+export function tryHomeLock(
+  workspace: Pick<Workspace, "paths" | "now">,
+  command: string,
+): HomeLock | undefined {
+  const descriptor = openSync(workspace.paths.lock, "a+", 0o600);
+  if (!tryFlock(descriptor, "exclusive")) {
+    closeSync(descriptor);
+    return undefined;
+  }
+  const holder: Holder = { pid: process.pid, command, since: workspace.now().toISOString() };
+  ftruncateSync(descriptor, 0);
+  writeSync(descriptor, JSON.stringify(holder));
+  return {
+    [Symbol.dispose]() {
+      ftruncateSync(descriptor, 0);
+      closeSync(descriptor);
+    },
+  };
+}
+
+/**
+ * Takes the lock, waiting for another transaction to end.
+ *
+ * @param command what is to be done, for those who wait: `install pack03_os_base`
+ * @param waitMs how long to wait; 0 tries once
+ * @throws {AuroraError} `locked`, naming the holder; `interrupted`
+ */
+export async function takeHomeLock(
+  workspace: Pick<Workspace, "paths" | "now" | "signal" | "env">,
+  command: string,
+  waitMs: number,
+): Promise<HomeLock> {
+  if (workspace.env["AURORA_TRANSACTION"])
+    throw new AuroraError(
+      "locked",
+      `cannot ${command}: this is called from a pack's script inside a transaction`,
+      {
+        hint: "a script may use aurora vfs, ns and env, but not change what is live",
+      },
+    );
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const lock = tryHomeLock(workspace, command);
+    if (lock) return lock;
+    if (workspace.signal.aborted)
+      throw new AuroraError("interrupted", "stopped while waiting for another transaction");
+    if (performance.now() >= deadline) throw lockedError(workspace, command, waitMs);
+    await Bun.sleep(Math.min(POLL_MS, Math.max(1, deadline - performance.now())));
+  }
+}
+
+function lockedError(workspace: Pick<Workspace, "paths">, command: string, waitMs: number): AuroraError {
+  const holder = readHolder(workspace.paths.lock);
+  const who = holder ? `"${holder.command}" (pid ${holder.pid}, since ${holder.since})` : "another command";
+  return new AuroraError(
+    "locked",
+    `cannot ${command}: ${who} is at work and did not end within ${formatDuration(waitMs)}`,
+    {
+      hint: "try again, or wait longer with --wait 60s",
+    },
+  );
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Holder;
+  } catch {
+    return undefined; // It is being written, or was let go just now.
+  }
+}
+
+/**
+ * Says that staged trees are being worked with, so that `gc` waits: many may say so at once.
+ *
+ * @returns undefined where `exclusive` is asked for and somebody is at work
+ */
+export function holdStaging(paths: Workspace["paths"], kind: "shared" | "exclusive"): HomeLock | undefined {
+  const descriptor = openSync(`${paths.run}/staging.lock`, "a+", 0o600);
+  // A shared hold can only be kept waiting by a gc, which is short.
+  while (!tryFlock(descriptor, kind)) {
+    if (kind === "exclusive") {
+      closeSync(descriptor);
+      return undefined;
+    }
+    Bun.sleepSync(POLL_MS);
+  }
+  return { [Symbol.dispose]: () => closeSync(descriptor) };
+}

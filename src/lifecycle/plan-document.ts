@@ -1,0 +1,67 @@
+import { type Manifest } from "../manifest/schema.ts";
+import { type PlanAction } from "./plan.ts";
+
+/** What the operator reviews, and what `plan --json` prints. */
+export type PlanDocument = {
+  /** Approving this digest approves exactly this plan: a change of anything that it covers gives another one. */
+  plan_digest: string;
+  approval_required: boolean;
+  changed: boolean;
+  actions: PlanAction[];
+  permissions: PackPermissions[];
+  /** Which layers of the kernel confine the packs' processes. */
+  confinement: "none";
+  /** Paths as `<pack id>/<path>`. */
+  files: { added: string[]; changed: string[]; removed: string[] };
+};
+
+export type PackPermissions = Manifest["pack"]["permissions"] & { pack_id: string };
+
+/** What the plan digest covers beside the actions: for each pack the names of its variables and its permissions. */
+export type PlannedPack = { manifest: Manifest; environmentNames: string[]; files: PlanDocument["files"] };
+
+/**
+ * Puts the plan together: pure.
+ *
+ * The digest covers the bytes and with them the scripts (by each tree's digest), the names of the variables, the
+ * permissions, and the state before (generation and digest of each pack): approving it cannot approve anything else.
+ */
+export function planDocument(
+  kind: string,
+  actions: readonly PlanAction[],
+  packs: ReadonlyMap<string, PlannedPack>,
+): PlanDocument {
+  const changing = actions.filter(({ action }) => action !== "none");
+  const permissions = actions.flatMap(({ pack_id }) => {
+    const pack = packs.get(pack_id);
+    return pack ? [{ pack_id, ...pack.manifest.pack.permissions }] : [];
+  });
+  const environment = Object.fromEntries(
+    actions.map(({ pack_id }) => [pack_id, packs.get(pack_id)?.environmentNames ?? []]),
+  );
+  const files: PlanDocument["files"] = { added: [], changed: [], removed: [] };
+  for (const { pack_id } of changing)
+    for (const change of ["added", "changed", "removed"] as const)
+      files[change].push(...(packs.get(pack_id)?.files[change] ?? []).map((path) => `${pack_id}/${path}`));
+  return {
+    plan_digest: digestOf({ kind, actions, permissions, environment, confinement: "none" }),
+    approval_required: changing.some(
+      ({ pack_id }) => packs.get(pack_id)?.manifest.pack.safety.operator_approval_required ?? true,
+    ),
+    changed: changing.length > 0,
+    actions: [...actions],
+    permissions,
+    confinement: "none",
+    files,
+  };
+}
+
+/** SHA-256 over JSON with sorted keys, so that it depends on nothing but the values. */
+function digestOf(value: unknown): string {
+  const canonical = JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+  return `sha256:${new Bun.CryptoHasher("sha256").update(canonical).digest("hex")}`;
+}

@@ -1,0 +1,215 @@
+import { statfsSync } from "node:fs";
+
+import { AuroraError, type Diagnostic } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { manifestFromStored } from "../manifest/stored.ts";
+import { satisfies } from "../manifest/version.ts";
+import { environmentOf } from "../registry/environment.ts";
+import { dataEpochOf, livePacks } from "../registry/packs.ts";
+import { quarantineOf } from "../registry/quarantine.ts";
+import { openTransactions } from "../registry/transactions.ts";
+import { diffTrees } from "../store/diff-trees.ts";
+import { type TreeEntry } from "../store/tree-entry.ts";
+import { hasTree, readTreeRecord } from "../store/tree-record.ts";
+import { formatSize } from "../system/units.ts";
+import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
+import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
+import { checkServiceType } from "./service.ts";
+import { planOf } from "./transaction.ts";
+import { type Workspace } from "./workspace.ts";
+
+/** A pack as it was read from a source, staged or only looked at. */
+export type SourcePack = { manifest: Manifest; digest: string; entries: TreeEntry[]; bytes: number };
+
+/** Reads one source: `stagePack` for a change, a mere scan for `plan`. */
+export type ReadSource = (source: string) => Promise<SourcePack>;
+
+/** Where a pack id lies among the sources, or undefined. */
+export type FindSource = (packId: string) => string | undefined;
+
+export type PreparedChange = {
+  document: PlanDocument;
+  actions: PlanAction[];
+  wanted: Map<string, SourcePack>;
+};
+
+/** So much free space must stay after everything is copied, in bytes. */
+export const FREE_SPACE_RESERVE_BYTES = 16 * 1024 ** 2;
+
+/**
+ * Reads the sources and whatever they depend on that is not live in a fitting version, and plans.
+ *
+ * @param retry whether digests that failed their gate before may be used
+ * @throws {AuroraError} for everything that can be known to go wrong before anything changes
+ */
+export async function prepareChange(
+  workspace: Workspace,
+  kind: string,
+  sources: readonly string[],
+  read: ReadSource,
+  find: FindSource,
+  retry: boolean,
+): Promise<PreparedChange> {
+  const present = presentPacks(workspace);
+  const wanted = await readClosure(sources, read, find, present);
+  return prepareWanted(workspace, kind, wanted, present, retry);
+}
+
+/** Plans for packs that are known already: what `activate` and `rollback` bring back. */
+export function prepareWanted(
+  workspace: Workspace,
+  kind: string,
+  wanted: Map<string, SourcePack>,
+  present: readonly PresentPack[],
+  retry: boolean,
+): PreparedChange {
+  const list: WantedPack[] = [...wanted.values()];
+  const actions = planActions(list, present);
+  const changing = actions.filter(({ action }) => action !== "none").map(({ pack_id }) => pack_id);
+  const planned = new Map<string, PlannedPack>();
+  for (const [packId, { manifest, entries }] of wanted) {
+    const before = present.find((pack) => pack.manifest.pack.id === packId);
+    const own = environmentOf(workspace.registry, packId).map(({ name }) => name);
+    planned.set(packId, {
+      manifest,
+      environmentNames: [...new Set([...manifest.pack.env.required, ...own])].toSorted(),
+      files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
+    });
+  }
+  for (const packId of changing) checkOne(workspace, wanted.get(packId) as SourcePack, retry);
+  checkUnconfirmed(workspace, changing);
+  checkFreeSpace(
+    workspace,
+    changing.map((packId) => wanted.get(packId) as SourcePack),
+  );
+  return { document: planDocument(kind, actions, planned), actions, wanted };
+}
+
+export function presentPacks(workspace: Pick<Workspace, "registry">): PresentPack[] {
+  return livePacks(workspace.registry).map(({ digest, generation, manifest }) => ({
+    digest,
+    generation,
+    manifest: manifestFromStored(manifest),
+  }));
+}
+
+async function readClosure(
+  sources: readonly string[],
+  read: ReadSource,
+  find: FindSource,
+  present: readonly PresentPack[],
+): Promise<Map<string, SourcePack>> {
+  const wanted = new Map<string, SourcePack>();
+  const live = new Map(present.map((pack) => [pack.manifest.pack.id, pack.manifest]));
+  for (const source of sources) {
+    const pack = await read(source);
+    const { id } = pack.manifest.pack;
+    const other = wanted.get(id);
+    if (other && other.digest !== pack.digest)
+      throw new AuroraError("usage", `the pack "${id}" is given twice, with different content`);
+    wanted.set(id, pack);
+  }
+  const queue = [...wanted.values()];
+  for (let pack = queue.shift(); pack; pack = queue.shift())
+    for (const { pack_id, version_constraint } of pack.manifest.pack.dependencies) {
+      if (wanted.has(pack_id)) continue;
+      const present = live.get(pack_id);
+      if (present && satisfies(present.pack.version, version_constraint)) continue;
+      const source = find(pack_id);
+      if (source === undefined) continue; // The plan says that it is missing, or what does not fit.
+      const dependency = await read(source);
+      if (dependency.manifest.pack.id !== pack_id) continue;
+      wanted.set(pack_id, dependency);
+      queue.push(dependency);
+    }
+  return wanted;
+}
+
+function entriesOf(workspace: Workspace, digest: string): TreeEntry[] {
+  return hasTree(workspace.paths, digest) ? readTreeRecord(workspace.paths, digest).entries : [];
+}
+
+function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry: boolean): void {
+  const { id, data, env, permissions, device } = manifest.pack;
+  checkServiceType(manifest);
+  if (permissions.confinement === "required")
+    throw new AuroraError(
+      "denied",
+      `cannot install "${id}": it requires confinement, and this build has none`,
+    );
+  checkDevice(id, device);
+  const failed = quarantineOf(workspace.registry, digest);
+  if (failed && !retry)
+    throw new AuroraError(
+      "quarantined",
+      `cannot install "${id}": this very content failed on ${failed.at}: ${failed.reason}`,
+      {
+        hint: "change the pack, or try it again with --retry",
+      },
+    );
+  const epoch = dataEpochOf(workspace.registry, id);
+  if (epoch !== undefined && !data.reads_epochs.includes(epoch) && data.epoch !== epoch)
+    throw new AuroraError(
+      "epoch-conflict",
+      `cannot activate "${id}" ${manifest.pack.version}: its data is in epoch ${epoch}, and it reads ${data.reads_epochs.join(", ")}`,
+      { hint: `add ${epoch} to data.reads_epochs once the pack can read it` },
+    );
+  const own = new Set(environmentOf(workspace.registry, id).map(({ name }) => name));
+  const missing = env.required.filter((name) => !own.has(name) && workspace.env[name] === undefined);
+  if (missing.length > 0)
+    throw new AuroraError(
+      "environment-missing",
+      `cannot install "${id}": ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`,
+      {
+        hint: `aurora env set ${id} ${missing.map((name) => `${name}=VALUE`).join(" ")}`,
+      },
+    );
+}
+
+function checkDevice(packId: string, { os, arch, min_memory_bytes }: Manifest["pack"]["device"]): void {
+  const faults: Diagnostic[] = [];
+  if (os.length > 0 && !os.some((name) => name === process.platform))
+    faults.push({ message: `it is for ${os.join(", ")}, and this is ${process.platform}` });
+  if (arch.length > 0 && !arch.some((name) => name === process.arch))
+    faults.push({ message: `it is for ${arch.join(", ")}, and this is ${process.arch}` });
+  const memory = process.constrainedMemory?.() || Number.POSITIVE_INFINITY;
+  if (min_memory_bytes !== null && memory < min_memory_bytes)
+    faults.push({
+      message: `it needs ${formatSize(min_memory_bytes)} of memory, and this machine has ${formatSize(memory)}`,
+    });
+  if (faults.length > 0)
+    throw new AuroraError("not-supported", `cannot install "${packId}" on this machine`, {
+      diagnostics: faults,
+    });
+}
+
+function checkUnconfirmed(workspace: Workspace, packIds: readonly string[]): void {
+  for (const { state, plan } of openTransactions(workspace.registry)) {
+    if (state !== "unconfirmed") continue;
+    const waiting = planOf(plan).packs.find(({ pack_id }) => packIds.includes(pack_id));
+    if (waiting)
+      throw new AuroraError(
+        "conflict",
+        `cannot change "${waiting.pack_id}": its last change is not confirmed yet`,
+        {
+          hint: `aurora confirm ${waiting.pack_id} keeps it; without that it is rolled back by itself`,
+        },
+      );
+  }
+}
+
+/** Room for another copy of what changes, as a rollback or a data snapshot may need it. */
+function checkFreeSpace(workspace: Workspace, packs: readonly SourcePack[]): void {
+  if (packs.length === 0) return;
+  const needed = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
+  const { bavail, bsize } = statfsSync(workspace.paths.home);
+  const free = bavail * bsize;
+  if (free >= needed) return;
+  throw new AuroraError(
+    "no-space",
+    `cannot begin: ${formatSize(needed)} of free space are needed in "${workspace.paths.home}", and there are ${formatSize(free)}`,
+    {
+      hint: "free some space, or remove old generations with aurora gc",
+    },
+  );
+}

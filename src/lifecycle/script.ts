@@ -1,0 +1,147 @@
+import { type Manifest } from "../manifest/schema.ts";
+import { run } from "../process/run.ts";
+import { scriptArgv } from "../process/script-argv.ts";
+import { environmentOf } from "../registry/environment.ts";
+import { makeDirectory } from "../system/durable.ts";
+import { createScratch } from "../system/scratch.ts";
+import { packEnvironment, type ScriptFacts } from "./pack-environment.ts";
+import { ScriptLog } from "./script-log.ts";
+import { type Workspace } from "./workspace.ts";
+
+export type ScriptName = "install" | "start" | "stop" | "health" | "test";
+
+/** How long a script may take, in milliseconds, where the manifest does not say. */
+export const INSTALL_TIMEOUT_MS = 15 * 60_000;
+export const START_TIMEOUT_MS = 2 * 60_000;
+export const TEST_TIMEOUT_MS = 15 * 60_000;
+/** Of each stream of a script, so much is kept in memory for reports; the log has all of it. */
+export const MAX_OUTPUT_BYTES = 1024 ** 2;
+/** So much of a script's output is shown by `why` and kept in the journal. */
+const TAIL_BYTES = 2000;
+
+/** A pack at one generation, and where its parts lie. A dry run gives scratch copies. */
+export type ScriptPack = {
+  manifest: Manifest;
+  generation: number;
+  packDirectory: string;
+  dataDirectory: string;
+  logDirectory: string;
+  home: string;
+  isDryRun: boolean;
+};
+
+export type ScriptReport = {
+  name: string;
+  rc: number;
+  signal: string | null;
+  timeout: boolean;
+  at: string;
+  duration_ms: number;
+  stdout: string;
+  stderr: string;
+};
+
+/** The live or stored pack of a home, for its scripts. */
+export function scriptPack(
+  workspace: Workspace,
+  manifest: Manifest,
+  digest: string,
+  generation: number,
+): ScriptPack {
+  const { paths } = workspace;
+  return {
+    manifest,
+    generation,
+    packDirectory: paths.tree(digest),
+    dataDirectory: paths.dataOf(manifest.pack.id),
+    logDirectory: paths.logsOf(manifest.pack.id),
+    home: paths.home,
+    isDryRun: false,
+  };
+}
+
+/** The environment of one of a pack's processes. */
+export function scriptEnvironment(
+  workspace: Workspace,
+  pack: ScriptPack,
+  tmpDirectory: string,
+): Record<string, string> {
+  const { id, version, permissions, env } = pack.manifest.pack;
+  const facts: ScriptFacts = {
+    packId: id,
+    version,
+    generation: pack.generation,
+    packDirectory: pack.packDirectory,
+    dataDirectory: pack.dataDirectory,
+    logDirectory: pack.logDirectory,
+    tmpDirectory,
+    home: pack.home,
+    self: workspace.self,
+    isDryRun: pack.isDryRun,
+  };
+  const own = environmentOf(workspace.registry, id);
+  return packEnvironment(facts, workspace.env, [...permissions.env, ...env.required], own);
+}
+
+type RunScriptOptions = {
+  args?: readonly string[];
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  extraEnvironment?: Readonly<Record<string, string>>;
+};
+
+/**
+ * Runs one of a pack's entrypoints to its end and kills what it leaves behind. Its output goes to the pack's log, line by
+ * line with times, and is returned.
+ *
+ * @returns the report, whatever the exit code; rc is -1 after a timeout
+ * @throws {AuroraError} `not-executable`, `command-not-found`
+ */
+export async function runScript(
+  workspace: Workspace,
+  pack: ScriptPack,
+  name: ScriptName,
+  options: RunScriptOptions,
+): Promise<ScriptReport> {
+  const entry = pack.manifest.pack.entrypoint[name];
+  if (entry === null) throw new Error(`"${pack.manifest.pack.id}" has no entrypoint "${name}"`);
+  makeDirectory(pack.dataDirectory, 0o700);
+  makeDirectory(pack.logDirectory, 0o700);
+  const at = workspace.now().toISOString();
+  using scratch = createScratch(workspace.paths.tmp, name);
+  using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
+  const { argv, env } = scriptArgv(entry, pack.packDirectory, workspace.self);
+  const result = await run({
+    argv: [...argv, ...(options.args ?? [])],
+    cwd: pack.packDirectory,
+    env: { ...scriptEnvironment(workspace, pack, scratch.path), ...env, ...options.extraEnvironment },
+    onOutput: (stream, chunk) => log.add(stream, chunk),
+    maxBufferBytes: MAX_OUTPUT_BYTES,
+    timeoutMs: options.timeoutMs,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const decoder = new TextDecoder();
+  return {
+    name,
+    rc: result.rc,
+    signal: result.signal,
+    timeout: result.timeout,
+    at,
+    duration_ms: Math.round(result.durationMs),
+    stdout: decoder.decode(result.stdout),
+    stderr: decoder.decode(result.stderr),
+  };
+}
+
+/** The last lines of what a script printed: stderr, or stdout where that is empty. */
+export function outputTail({ stdout, stderr }: Pick<ScriptReport, "stdout" | "stderr">): string {
+  const text = (stderr.trim() === "" ? stdout : stderr).trimEnd();
+  return text.length <= TAIL_BYTES ? text : `…${text.slice(-TAIL_BYTES)}`;
+}
+
+/** How a script ended, in words: "ended with exit code 3", "did not end within 30.0 s", "died of SIGSEGV". */
+export function endingOf({ rc, signal, timeout }: Pick<ScriptReport, "rc" | "signal" | "timeout">): string {
+  if (timeout) return "did not end in time";
+  if (signal !== null) return `died of ${signal}`;
+  return `ended with exit code ${rc}`;
+}

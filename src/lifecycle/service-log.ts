@@ -1,0 +1,25 @@
+import { appendFileSync } from "node:fs";
+
+/** Where what a service prints goes: by descriptor, untouched, with a time index beside it. */
+export function serviceLogs(logDirectory: string) {
+  return {
+    stdout: `${logDirectory}/service.stdout.log`,
+    stderr: `${logDirectory}/service.stderr.log`,
+    index: `${logDirectory}/service.index`,
+  };
+}
+
+export type TimeIndexEntry = { at: string; stdout: number; stderr: number };
+
+/**
+ * Notes how long the two logs were at a moment. A service writes them itself, so a line's time is known only to lie between
+ * two notes; `logs` shows the earlier one.
+ */
+export function appendTimeIndex(
+  logDirectory: string,
+  at: string,
+  sizes: { stdout: number; stderr: number },
+): void {
+  const entry: TimeIndexEntry = { at, ...sizes };
+  appendFileSync(serviceLogs(logDirectory).index, `${JSON.stringify(entry)}\n`, { mode: 0o640 });
+}

@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, fstatSync, openSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { run } from "../process/run.ts";
+import { scriptArgv } from "../process/script-argv.ts";
+import { findProcesses, isAlive, type ProcessIdentity, stopTree } from "../process/tree.ts";
+import { appendEvent } from "../registry/events.ts";
+import { serviceOf, type ServiceRow, type ServiceState, setService } from "../registry/services.ts";
+import { bootTime } from "../system/boot.ts";
+import { makeDirectory } from "../system/durable.ts";
+import { removeTree } from "../system/scratch.ts";
+import { rotateLogs } from "./script-log.ts";
+import {
+  endingOf,
+  runScript,
+  scriptEnvironment,
+  type ScriptPack,
+  type ScriptReport,
+  START_TIMEOUT_MS,
+} from "./script.ts";
+import { appendTimeIndex, serviceLogs } from "./service-log.ts";
+import { timestamp, type Workspace } from "./workspace.ts";
+
+/** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
+const KILL_TIMEOUT_MS = 5000;
+
+/**
+ * Service types beyond `oneshot` need somebody who watches them; nothing here pretends to.
+ *
+ * @throws {AuroraError} `not-supported`
+ */
+export function checkServiceType(manifest: Manifest): void {
+  const { id, service, entrypoint } = manifest.pack;
+  if (service.type === "oneshot" || entrypoint.start === null) return;
+  throw new AuroraError(
+    "not-supported",
+    `cannot run "${id}": its service type is "${service.type}", and only "oneshot" is supported`,
+    {
+      hint: "let its start entrypoint start the process in the background and return, with service: { type: oneshot }",
+    },
+  );
+}
+
+/**
+ * Runs the start entrypoint of a oneshot pack. What it leaves running belongs to the pack: its output goes to the pack's
+ * logs by descriptor, so that it outlives this program.
+ *
+ * @returns the report of the script; the service runs where rc is 0
+ */
+export async function startService(workspace: Workspace, pack: ScriptPack): Promise<ScriptReport> {
+  const { id, entrypoint } = pack.manifest.pack;
+  const serviceId = randomUUID();
+  const { bootId } = bootTime();
+  const row: ServiceRow = {
+    pack_id: id,
+    wanted: "running",
+    state: "starting",
+    generation: pack.generation,
+    since: timestamp(workspace),
+    service_id: serviceId,
+    session: null,
+    boot_id: bootId,
+    processes: "[]",
+    rc: null,
+    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
+    health: "unknown",
+    health_at: null,
+  };
+  setService(workspace.registry, row);
+  if (entrypoint.start === null) {
+    setService(workspace.registry, { ...row, state: "running", rc: 0 });
+    return {
+      name: "start",
+      rc: 0,
+      signal: null,
+      timeout: false,
+      at: row.since,
+      duration_ms: 0,
+      stdout: "",
+      stderr: "",
+    };
+  }
+
+  const { report, session } = await runStart(workspace, pack, entrypoint.start, serviceId);
+  const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
+  const state: ServiceState = report.rc === 0 ? "running" : "failed";
+  setService(workspace.registry, { ...row, state, session, rc: report.rc, processes: JSON.stringify(left) });
+  appendEvent(workspace.registry, {
+    at: timestamp(workspace),
+    packId: id,
+    kind: report.rc === 0 ? "started" : "start-failed",
+    detail: { generation: pack.generation, rc: report.rc, processes: left.length },
+  });
+  if (report.rc !== 0) await stopProcesses(workspace, pack, serviceId, session);
+  return report;
+}
+
+async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly string[], serviceId: string) {
+  const { id } = pack.manifest.pack;
+  makeDirectory(pack.dataDirectory, 0o700);
+  makeDirectory(pack.logDirectory, 0o700);
+  const tmpDirectory = serviceTmp(workspace, id);
+  removeTree(tmpDirectory);
+  makeDirectory(tmpDirectory, 0o700);
+  const logs = serviceLogs(pack.logDirectory);
+  rotateLogs([logs.stdout, logs.stderr, logs.index]);
+  const stdout = openSync(logs.stdout, "a", 0o640);
+  const stderr = openSync(logs.stderr, "a", 0o640);
+  const before = { stdout: fstatSync(stdout).size, stderr: fstatSync(stderr).size };
+  const at = timestamp(workspace);
+  appendTimeIndex(pack.logDirectory, at, before);
+  try {
+    const { argv, env } = scriptArgv(entry, pack.packDirectory, workspace.self);
+    const result = await run({
+      argv,
+      cwd: pack.packDirectory,
+      env: { ...scriptEnvironment(workspace, pack, tmpDirectory), ...env, AURORA_SERVICE: serviceId },
+      stdout: { descriptor: stdout },
+      stderr: { descriptor: stderr },
+      timeoutMs: START_TIMEOUT_MS,
+      signal: workspace.signal,
+      leaveRunning: true,
+    });
+    const after = { stdout: fstatSync(stdout).size, stderr: fstatSync(stderr).size };
+    appendTimeIndex(pack.logDirectory, timestamp(workspace), after);
+    const report: ScriptReport = {
+      name: "start",
+      rc: result.rc,
+      signal: result.signal,
+      timeout: result.timeout,
+      at,
+      duration_ms: Math.round(result.durationMs),
+      stdout: await readRange(logs.stdout, before.stdout, after.stdout),
+      stderr: await readRange(logs.stderr, before.stderr, after.stderr),
+    };
+    return { report, session: result.pid };
+  } finally {
+    closeSync(stdout);
+    closeSync(stderr);
+  }
+}
+
+/** What a start has printed is at the end of the log; the last 64 KiB of it are enough for a report. */
+async function readRange(path: string, from: number, to: number): Promise<string> {
+  return await Bun.file(path)
+    .slice(Math.max(from, to - 65_536), to)
+    .text();
+}
+
+/** Scratch of a running service: kept until it stops. */
+function serviceTmp(workspace: Workspace, packId: string): string {
+  return `${workspace.paths.run}/tmp/${packId}`;
+}
+
+/**
+ * Stops a service: its stop entrypoint first, with a time limit, then a signal to whatever the start has left, then SIGKILL.
+ * A broken stop script changes nothing about the outcome, since the script of an old version must never be the only way
+ * forward.
+ *
+ * @param wanted what the operator wants from now on; a transaction that restarts the service leaves it as it was
+ * @throws {AuroraError} `failed` where processes survive SIGKILL
+ */
+export async function stopService(
+  workspace: Workspace,
+  pack: ScriptPack,
+  wanted: ServiceRow["wanted"],
+): Promise<void> {
+  const { id, entrypoint, service } = pack.manifest.pack;
+  const row = serviceOf(workspace.registry, id);
+  if (!row) return;
+  const isThere = row.state !== "stopped";
+  if (isThere) setService(workspace.registry, { ...row, state: "stopping", since: timestamp(workspace) });
+  if (isThere && entrypoint.stop !== null && row.boot_id === bootTime().bootId) {
+    const report = await tryScript(workspace, pack, service.stop_timeout_seconds * 1000);
+    if (report !== undefined)
+      workspace.warn(`the stop script of "${id}" ${report}; its processes are stopped all the same`);
+  }
+  const survivors = await stopProcesses(workspace, pack, row.service_id, row.session);
+  removeTree(serviceTmp(workspace, id));
+  if (survivors > 0)
+    throw new AuroraError("failed", `cannot stop "${id}": ${survivors} of its processes survive SIGKILL`);
+  setService(workspace.registry, {
+    ...row,
+    wanted,
+    state: "stopped",
+    since: isThere ? timestamp(workspace) : row.since,
+    processes: "[]",
+    health: "unknown",
+    health_at: null,
+  });
+  if (isThere)
+    appendEvent(workspace.registry, { at: timestamp(workspace), packId: id, kind: "stopped", detail: {} });
+}
+
+/** Runs the stop script; what went wrong with it, or undefined. */
+async function tryScript(
+  workspace: Workspace,
+  pack: ScriptPack,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  try {
+    const report = await runScript(workspace, pack, "stop", { timeoutMs });
+    return report.rc === 0 ? undefined : endingOf(report);
+  } catch (thrown) {
+    if (thrown instanceof AuroraError) return `cannot be run: ${thrown.message}`;
+    throw thrown;
+  }
+}
+
+async function stopProcesses(
+  workspace: Workspace,
+  pack: ScriptPack,
+  serviceId: string,
+  session: number | null,
+): Promise<number> {
+  const { service } = pack.manifest.pack;
+  const row = serviceOf(workspace.registry, pack.manifest.pack.id);
+  // After a reboot the session number may be anybody's.
+  const isSameBoot = row?.boot_id === bootTime().bootId;
+  const { survivors } = await stopTree(
+    () =>
+      findProcesses({
+        environment: { AURORA_SERVICE: serviceId },
+        ...(isSameBoot && session !== null ? { session } : {}),
+      }),
+    {
+      signal: service.stop_signal as NodeJS.Signals,
+      timeoutMs: service.stop_timeout_seconds * 1000,
+      killTimeoutMs: KILL_TIMEOUT_MS,
+    },
+  );
+  return survivors.length;
+}
+
+export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
+
+/**
+ * What a service is really doing: the recorded state, corrected by a look at its processes. A start that left processes
+ * behind, all of which are gone, has `exited`; one that left none runs as long as the machine does.
+ */
+export function observeService(row: ServiceRow, bootId: string): ObservedService {
+  const recorded = JSON.parse(row.processes) as ProcessIdentity[];
+  if (row.state !== "running") return { state: row.state, processes: [] };
+  if (row.boot_id !== bootId) return { state: "exited", processes: [] };
+  if (recorded.length === 0) return { state: "running", processes: [] };
+  const alive = recorded.filter((identity) => isAlive(identity));
+  if (alive.length > 0) return { state: "running", processes: alive };
+  const others = findProcesses({
+    environment: { AURORA_SERVICE: row.service_id },
+    ...(row.session === null ? {} : { session: row.session }),
+  });
+  return { state: others.length > 0 ? "running" : "exited", processes: others };
+}

@@ -1,0 +1,81 @@
+import { AuroraError } from "../errors.ts";
+import { type Health, serviceOf } from "../registry/services.ts";
+import { bootTime } from "../system/boot.ts";
+import { gateHealth } from "./health.ts";
+import { dependencyOrder } from "./plan.ts";
+import { endingOf, outputTail, type ScriptPack } from "./script.ts";
+import { checkServiceType, observeService, startService, stopService } from "./service.ts";
+import { type Workspace } from "./workspace.ts";
+
+export type StartedPack = { pack_id: string; changed: boolean; health: Health };
+
+/** Whether a pack's service is running now. */
+export function isRunning(workspace: Workspace, packId: string): boolean {
+  const row = serviceOf(workspace.registry, packId);
+  return row !== undefined && observeService(row, bootTime().bootId).state === "running";
+}
+
+/**
+ * Starts packs, dependencies first. One that runs already is left alone.
+ *
+ * @throws {AuroraError} `script-failed` for the first start that fails; those before it go on running
+ */
+export async function startPacks(workspace: Workspace, packs: readonly ScriptPack[]): Promise<StartedPack[]> {
+  const started: StartedPack[] = [];
+  for (const pack of inOrder(packs)) {
+    const { id } = pack.manifest.pack;
+    checkServiceType(pack.manifest);
+    if (isRunning(workspace, id)) {
+      started.push({
+        pack_id: id,
+        changed: false,
+        health: serviceOf(workspace.registry, id)?.health ?? "unknown",
+      });
+      continue;
+    }
+    // What an earlier start left behind must not run beside the new one.
+    await stopService(workspace, pack, "running");
+    const report = await startService(workspace, pack);
+    if (report.rc !== 0) {
+      if (workspace.signal.aborted)
+        throw new AuroraError("interrupted", `stopped while "${id}" was starting`);
+      throw new AuroraError("script-failed", `cannot start "${id}": its start script ${endingOf(report)}`, {
+        diagnostics: outputTail(report) === "" ? [] : [{ message: outputTail(report) }],
+        hint: `aurora logs ${id} shows what it printed`,
+      });
+    }
+    started.push({ pack_id: id, changed: true, health: "unknown" });
+  }
+  return started;
+}
+
+/** Starts packs and waits until each is healthy. Throws `unhealthy` for the first that is not. */
+export async function startHealthy(
+  workspace: Workspace,
+  packs: readonly ScriptPack[],
+): Promise<StartedPack[]> {
+  const started: StartedPack[] = [];
+  for (const pack of inOrder(packs)) {
+    const [one] = await startPacks(workspace, [pack]);
+    if (!one) continue;
+    if (one.changed) {
+      const detail = await gateHealth(workspace, pack, workspace.signal);
+      if (detail.reason !== null)
+        throw new AuroraError("unhealthy", `"${one.pack_id}" was started, but ${detail.reason}`, {
+          hint: `aurora logs ${one.pack_id} shows what it printed`,
+        });
+    }
+    started.push({ ...one, health: serviceOf(workspace.registry, one.pack_id)?.health ?? "unknown" });
+  }
+  return started;
+}
+
+/** Stops packs, dependents first. One that is stopped is left alone. */
+export async function stopPacks(workspace: Workspace, packs: readonly ScriptPack[]): Promise<void> {
+  for (const pack of inOrder(packs).toReversed()) await stopService(workspace, pack, "stopped");
+}
+
+function inOrder(packs: readonly ScriptPack[]): ScriptPack[] {
+  const byId = new Map(packs.map((pack) => [pack.manifest.pack.id, pack]));
+  return dependencyOrder([...byId.keys()], byId).map((packId) => byId.get(packId) as ScriptPack);
+}

@@ -1,0 +1,446 @@
+import { randomUUID } from "node:crypto";
+
+import { AuroraError, toAuroraError } from "../errors.ts";
+import { manifestFromStored } from "../manifest/stored.ts";
+import { restoreEnvironment } from "../registry/environment.ts";
+import { appendEvent } from "../registry/events.ts";
+import { appendGeneration, type GenerationOutcome, nextGeneration } from "../registry/generations.ts";
+import {
+  namespaceOf,
+  registerNamespace,
+  restoreNamespace,
+  unregisterNamespace,
+} from "../registry/namespaces.ts";
+import { forgetLivePack, setDataEpoch, setLivePack } from "../registry/packs.ts";
+import { liftQuarantine, quarantine } from "../registry/quarantine.ts";
+import { forgetService, serviceOf, setService } from "../registry/services.ts";
+import {
+  appendJournal,
+  insertTransaction,
+  journalOf,
+  type JournalRow,
+  type JournalStatus,
+  openTransactions,
+  type TransactionKind,
+  type TransactionRow,
+  type TransactionState,
+  updateTransaction,
+} from "../registry/transactions.ts";
+import { treeByDigest } from "../registry/trees.ts";
+import { type BootTime, bootTime } from "../system/boot.ts";
+import { removeTree } from "../system/scratch.ts";
+import { dropSnapshots } from "./data-snapshot.ts";
+import { performStep, type StepDetail, undoStep } from "./perform.ts";
+import { nextAction } from "./runner.ts";
+import { type TransactionPlan } from "./steps.ts";
+import { timestamp, type Workspace } from "./workspace.ts";
+
+export type TransactionEnd = {
+  transaction: string;
+  state: TransactionState;
+  /** Why it did not commit, or null. */
+  reason: string | null;
+};
+
+/** The deadline of `--confirm-within`, kept so that neither a reboot nor a change of the clock moves it. */
+type Confirmation = { within_ms: number; started: BootTime; started_at: string };
+
+/** Approval as it is recorded: who approved which plan. */
+export type Approval = { planDigest: string; by: string | null };
+
+/**
+ * Journals a transaction and runs it to its end: committed, or the old state again, or stuck. The caller holds the home's
+ * lock and has settled what a crash left.
+ *
+ * @param confirmWithinMs the transaction is rolled back unless it is confirmed within this time; undefined: it is kept
+ */
+export async function runTransaction(
+  workspace: Workspace,
+  kind: TransactionKind,
+  plan: TransactionPlan,
+  approval: Approval,
+  confirmWithinMs: number | undefined,
+): Promise<TransactionEnd> {
+  const id = randomUUID();
+  const at = timestamp(workspace);
+  const confirmation: Confirmation | undefined =
+    confirmWithinMs === undefined
+      ? undefined
+      : { within_ms: confirmWithinMs, started: bootTime(), started_at: at };
+  workspace.registry.write(() => {
+    insertTransaction(
+      workspace.registry,
+      {
+        id,
+        kind,
+        state: "running",
+        plan: JSON.stringify(plan),
+        plan_digest: approval.planDigest,
+        approved_by: approval.by,
+        approved_at: approval.by === null ? null : at,
+        created_at: at,
+        finished_at: null,
+        reason: null,
+        cleanup: null,
+        confirm: confirmation ? JSON.stringify(confirmation) : null,
+      },
+      plan.packs.map(({ pack_id }) => pack_id),
+    );
+    for (const { pack_id, to } of plan.packs)
+      appendEvent(workspace.registry, {
+        at,
+        packId: pack_id,
+        kind: "transaction-began",
+        detail: { transaction: id, kind, generation: to?.generation ?? null },
+      });
+  });
+  return await drive(workspace, id, kind, plan);
+}
+
+/** Feeds the pure runner with the journal and does what it says, until the end. */
+async function drive(
+  workspace: Workspace,
+  id: string,
+  kind: TransactionKind,
+  plan: TransactionPlan,
+): Promise<TransactionEnd> {
+  const { registry } = workspace;
+  const context = { workspace, transactionId: id, plan };
+  const note = (step: number, status: JournalStatus, detail: StepDetail | null) =>
+    appendJournal(registry, {
+      transaction_id: id,
+      step,
+      status,
+      at: timestamp(workspace),
+      detail: detail === null ? null : JSON.stringify(detail),
+    });
+
+  for (;;) {
+    const journal = journalOf(registry, id);
+    const action = nextAction(plan.steps, journal);
+    if (action.type === "commit") return commit(workspace, id, kind, plan);
+    if (action.type === "finish-rolled-back") return finishBack(workspace, id, plan, journal, "rolled-back");
+    if (action.type === "finish-stuck") return finishBack(workspace, id, plan, journal, "stuck");
+
+    const step = plan.steps[action.step];
+    if (!step) throw new Error("the runner named a step that the plan does not have");
+    if (action.type === "undo") {
+      note(action.step, "undo-begin", null);
+      const detail = await reported(step.kind, () => undoStep(context, step));
+      note(action.step, detail.reason === null ? "undo-done" : "undo-failed", detail);
+    } else if (workspace.signal.aborted) {
+      note(-1, "abort", abortDetail(`stopped by ${String(workspace.signal.reason)}`));
+    } else {
+      workspace.info(`${step.kind} ${step.pack_id}`);
+      note(action.step, "begin", null);
+      const detail = await reported(step.kind, () => performStep(context, step));
+      note(action.step, detail.reason === null ? "done" : "failed", detail);
+    }
+  }
+}
+
+/** A step that throws has failed; a bug in Aurora goes back like anything else, and says what it was. */
+async function reported(name: string, work: () => Promise<StepDetail>): Promise<StepDetail> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = toAuroraError(thrown);
+    const details = error.diagnostics.map(({ message }) => message).join("\n");
+    return { name, rc: null, duration_ms: 0, output_tail: details, reason: error.message };
+  }
+}
+
+function abortDetail(reason: string): StepDetail {
+  return { name: "abort", rc: null, duration_ms: 0, output_tail: "", reason };
+}
+
+/** The commit point: one database transaction in which the new generations become what the registry says. */
+function commit(
+  workspace: Workspace,
+  id: string,
+  kind: TransactionKind,
+  plan: TransactionPlan,
+): TransactionEnd {
+  const { registry } = workspace;
+  const at = timestamp(workspace);
+  const confirm = registry.get<{ confirm: string | null }>(
+    "SELECT confirm FROM transactions WHERE id = ?",
+    id,
+  )?.confirm;
+  const state = confirm ? "unconfirmed" : "committed";
+  registry.write(() => {
+    for (const pack of plan.packs) {
+      if (pack.to) {
+        const tree = treeByDigest(registry, pack.to.digest);
+        setLivePack(registry, {
+          pack_id: pack.pack_id,
+          generation: pack.to.generation,
+          digest: pack.to.digest,
+          version: pack.to.version,
+          manifest: tree?.manifest ?? "{}",
+          allow_all: pack.to.allow_all,
+        });
+        if (tree) setDataEpoch(registry, pack.pack_id, manifestFromStored(tree.manifest).pack.data.epoch);
+        if (!namespaceOf(registry, pack.pack_id))
+          registerNamespace(registry, pack.pack_id, "{}", at, undefined);
+        settleService(workspace, plan, pack.pack_id, pack.to.generation);
+      } else {
+        forgetLivePack(registry, pack.pack_id);
+        forgetService(registry, pack.pack_id);
+        unregisterNamespace(registry, pack.pack_id);
+        if (plan.purge) {
+          restoreEnvironment(registry, pack.pack_id, []);
+          setDataEpoch(registry, pack.pack_id, undefined);
+        }
+      }
+      if (!confirm) record(workspace, id, pack, pack.to ? "committed" : "removed", pack.reason, at);
+      if (!confirm && pack.to) liftQuarantine(registry, pack.to.digest);
+      appendEvent(registry, {
+        at,
+        packId: pack.pack_id,
+        kind: state,
+        detail: { transaction: id, kind, generation: pack.to?.generation ?? null },
+      });
+    }
+    updateTransaction(registry, id, {
+      state,
+      finished_at: confirm ? null : at,
+      reason: null,
+      cleanup: confirm ? null : JSON.stringify(cleanupOf(plan)),
+      confirm: confirm ?? null,
+    });
+  });
+  if (!confirm) cleanUp(workspace, id, plan);
+  return { transaction: id, state, reason: null };
+}
+
+/** A pack that was installed but not started is stopped, at its new generation. */
+function settleService(
+  workspace: Workspace,
+  plan: TransactionPlan,
+  packId: string,
+  generation: number,
+): void {
+  const isStarted = plan.steps.some((step) => step.kind === "start" && step.pack_id === packId);
+  const row = serviceOf(workspace.registry, packId);
+  if (row && !isStarted) setService(workspace.registry, { ...row, wanted: "stopped", generation });
+}
+
+/** The end of a transaction that went back: the registry is as it was, but for the history and the evidence. */
+function finishBack(
+  workspace: Workspace,
+  id: string,
+  plan: TransactionPlan,
+  journal: readonly JournalRow[],
+  state: "rolled-back" | "stuck",
+): TransactionEnd {
+  const { registry } = workspace;
+  const at = timestamp(workspace);
+  const reason = reasonOf(plan, journal);
+  const wasLive =
+    registry.get<{ state: TransactionState }>("SELECT state FROM transactions WHERE id = ?", id)?.state ===
+    "unconfirmed";
+  const gate = failedGate(plan, journal);
+  registry.write(() => {
+    for (const pack of plan.packs) {
+      if (pack.from) {
+        const tree = treeByDigest(registry, pack.from.digest);
+        setLivePack(registry, { pack_id: pack.pack_id, ...pack.from, manifest: tree?.manifest ?? "{}" });
+        const row = serviceOf(registry, pack.pack_id);
+        if (row && !pack.was_running)
+          setService(registry, {
+            ...row,
+            generation: pack.from.generation,
+            wanted: "stopped",
+            state: "stopped",
+          });
+      } else {
+        forgetLivePack(registry, pack.pack_id);
+        forgetService(registry, pack.pack_id);
+      }
+      setDataEpoch(registry, pack.pack_id, pack.data_epoch ?? undefined);
+      restoreNamespace(registry, pack.pack_id, pack.namespace ?? undefined);
+      restoreEnvironment(registry, pack.pack_id, pack.environment);
+      if (pack.to)
+        record(
+          workspace,
+          id,
+          pack,
+          state === "stuck" ? "stuck" : wasLive ? "reverted" : "failed",
+          reason,
+          at,
+        );
+      if (pack.to && gate === pack.pack_id)
+        quarantine(registry, { digest: pack.to.digest, pack_id: pack.pack_id, at, reason });
+      appendEvent(registry, { at, packId: pack.pack_id, kind: state, detail: { transaction: id, reason } });
+    }
+    updateTransaction(registry, id, {
+      state,
+      finished_at: at,
+      reason,
+      cleanup: JSON.stringify(cleanupOf({ ...plan, purge: false })),
+      confirm: null,
+    });
+  });
+  cleanUp(workspace, id, { ...plan, purge: false });
+  return { transaction: id, state, reason };
+}
+
+function record(
+  workspace: Workspace,
+  id: string,
+  pack: TransactionPlan["packs"][number],
+  outcome: GenerationOutcome,
+  reason: string | null,
+  at: string,
+): void {
+  const { registry } = workspace;
+  appendGeneration(registry, {
+    pack_id: pack.pack_id,
+    generation: pack.to?.generation ?? nextGeneration(registry, pack.pack_id),
+    parent: pack.to ? pack.to.parent : (pack.from?.generation ?? null),
+    digest: pack.to?.digest ?? null,
+    version: pack.to?.version ?? null,
+    at,
+    outcome,
+    reason,
+    transaction_id: id,
+  });
+}
+
+/** Why a transaction went back: the first thing that failed, with the pack it concerns. */
+function reasonOf(plan: TransactionPlan, journal: readonly JournalRow[]): string {
+  const entry = journal.find(({ status }) => status === "failed" || status === "abort");
+  const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
+  const step = plan.steps[entry?.step ?? -1];
+  const text = detail?.reason ?? "it was interrupted";
+  return step ? `${step.pack_id}: ${text}` : text;
+}
+
+/** The pack whose health gate failed, if that is why. */
+function failedGate(plan: TransactionPlan, journal: readonly JournalRow[]): string | undefined {
+  const entry = journal.find(({ status }) => status === "failed" || status === "abort");
+  const step = plan.steps[entry?.step ?? -1];
+  const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
+  return step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined;
+}
+
+type Cleanup = { purge: string[]; snapshots: string[] };
+
+function cleanupOf(plan: TransactionPlan): Cleanup {
+  const packIds = plan.packs.map(({ pack_id }) => pack_id);
+  return { purge: plan.purge ? packIds : [], snapshots: packIds };
+}
+
+/** After the end: removes what nobody needs any more. Can be done again after a crash in its middle. */
+function cleanUp(workspace: Workspace, id: string, plan: TransactionPlan): void {
+  removeLeftovers(workspace, id, cleanupOf(plan));
+  workspace.registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", id);
+}
+
+function removeLeftovers({ paths }: Workspace, id: string, { purge, snapshots }: Cleanup): void {
+  for (const packId of snapshots) dropSnapshots(paths, packId, id);
+  for (const packId of purge) {
+    removeTree(paths.dataOf(packId));
+    removeTree(paths.logsOf(packId));
+    removeTree(paths.snapshotsOf(packId));
+  }
+}
+
+/** Keeps an unconfirmed transaction. Throws `not-found` where the pack has none. */
+export function confirmTransaction(workspace: Workspace, packId: string): TransactionEnd {
+  const row = openTransactions(workspace.registry).find(
+    ({ state, plan }) =>
+      state === "unconfirmed" && planOf(plan).packs.some((pack) => pack.pack_id === packId),
+  );
+  if (!row) throw new AuroraError("not-found", `there is nothing to confirm for "${packId}"`);
+  const plan = planOf(row.plan);
+  const at = timestamp(workspace);
+  workspace.registry.write(() => {
+    for (const pack of plan.packs) {
+      record(workspace, row.id, pack, "committed", pack.reason, at);
+      if (pack.to) liftQuarantine(workspace.registry, pack.to.digest);
+      appendEvent(workspace.registry, {
+        at,
+        packId: pack.pack_id,
+        kind: "confirmed",
+        detail: { transaction: row.id },
+      });
+    }
+    updateTransaction(workspace.registry, row.id, {
+      state: "committed",
+      finished_at: at,
+      reason: null,
+      cleanup: JSON.stringify(cleanupOf(plan)),
+      confirm: null,
+    });
+  });
+  cleanUp(workspace, row.id, plan);
+  return { transaction: row.id, state: "committed", reason: null };
+}
+
+/** Whether there is anything for `settleTransactions` to do now: cheap, for the start of every command. */
+export function needsSettling(workspace: Pick<Workspace, "registry">, boot: BootTime, now: Date): boolean {
+  return openTransactions(workspace.registry).some(
+    (row) => row.state !== "unconfirmed" || isOverdue(row, boot, now),
+  );
+}
+
+/**
+ * Brings every transaction to its end that a crash, a reboot or a missed confirmation has left open. The caller holds the
+ * home's lock, so nobody is at work on them.
+ *
+ * @returns the ends, oldest first
+ */
+export async function settleTransactions(workspace: Workspace): Promise<TransactionEnd[]> {
+  const ends: TransactionEnd[] = [];
+  const untouched: Workspace = { ...workspace, signal: new AbortController().signal };
+  for (const row of openTransactions(workspace.registry)) {
+    const plan = planOf(row.plan);
+    if (row.finished_at !== null) {
+      removeLeftovers(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
+      workspace.registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", row.id);
+      continue;
+    }
+    if (row.state === "unconfirmed" && !isOverdue(row, bootTime(), workspace.now())) continue;
+    const isGoingBack = journalOf(workspace.registry, row.id).some(
+      ({ status }) => status === "failed" || status === "abort",
+    );
+    if (!isGoingBack)
+      appendJournal(workspace.registry, {
+        transaction_id: row.id,
+        step: -1,
+        status: "abort",
+        at: timestamp(workspace),
+        detail: JSON.stringify(
+          abortDetail(
+            row.state === "unconfirmed" ? "it was not confirmed in time" : "it was interrupted by a crash",
+          ),
+        ),
+      });
+    ends.push(await drive(untouched, row.id, row.kind, plan));
+  }
+  return ends;
+}
+
+/**
+ * Whether an unconfirmed transaction is out of time. Within one boot the monotonic clock tells. Over a reboot at least the
+ * time since the boot has passed, and what the wall clock says where it went forward.
+ */
+export function isOverdue(row: Pick<TransactionRow, "confirm">, boot: BootTime, now: Date): boolean {
+  if (row.confirm === null) return false;
+  const { within_ms, started, started_at } = JSON.parse(row.confirm) as Confirmation;
+  if (started.bootId === boot.bootId) return boot.uptimeMs - started.uptimeMs >= within_ms;
+  return Math.max(boot.uptimeMs, now.getTime() - Date.parse(started_at)) >= within_ms;
+}
+
+/** How long an unconfirmed transaction still has, in milliseconds, within this boot. */
+export function confirmationLeftMs(row: Pick<TransactionRow, "confirm">, boot: BootTime): number {
+  if (row.confirm === null) return 0;
+  const { within_ms, started } = JSON.parse(row.confirm) as Confirmation;
+  return started.bootId === boot.bootId ? Math.max(0, within_ms - (boot.uptimeMs - started.uptimeMs)) : 0;
+}
+
+export function planOf(text: string): TransactionPlan {
+  return JSON.parse(text) as TransactionPlan;
+}

@@ -1,0 +1,77 @@
+import { readdirSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { chainProblems, generationsOf } from "../registry/generations.ts";
+import { knownPackIds, livePack, livePacks } from "../registry/packs.ts";
+import { newestTree } from "../registry/trees.ts";
+import { hasTree } from "../store/tree-record.ts";
+import { verifyTree } from "../store/verify-tree.ts";
+import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
+import { type Workspace } from "./workspace.ts";
+
+export type VerifyReport = {
+  ok: boolean;
+  packs: { pack_id: string; version: string; digest: string; ok: boolean; problems: string[] }[];
+  /** What is wrong with the home as a whole: the database, links that belong to nobody. */
+  problems: string[];
+};
+
+/**
+ * Checks stored trees, links, histories and the database against each other.
+ *
+ * @param packIds the packs to look at; none for all and the home itself
+ * @param full re-hash every file, rather than compare size, time and inode with what was recorded
+ * @throws {AuroraError} `not-found` for a pack that is neither installed nor staged
+ */
+export async function verifyPacks(
+  workspace: Workspace,
+  packIds: readonly string[],
+  full: boolean,
+): Promise<VerifyReport> {
+  const { registry } = workspace;
+  const wanted =
+    packIds.length > 0 ? [...new Set(packIds)] : livePacks(registry).map(({ pack_id }) => pack_id);
+  const packs: VerifyReport["packs"] = [];
+  for (const packId of wanted) packs.push(await verifyPack(workspace, packId, full));
+  const problems = packIds.length > 0 ? [] : [...registry.integrityProblems(), ...strayLinks(workspace)];
+  return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
+}
+
+async function verifyPack(
+  workspace: Workspace,
+  packId: string,
+  full: boolean,
+): Promise<VerifyReport["packs"][number]> {
+  const { registry, paths } = workspace;
+  const live = livePack(registry, packId);
+  const shown = live ?? newestTree(registry, packId);
+  if (!shown) {
+    const isKnown = knownPackIds(registry).includes(packId);
+    throw new AuroraError("not-found", `the pack "${packId}" is ${isKnown ? "no longer" : "not"} installed`);
+  }
+  const { digest, version } = shown;
+  const problems = chainProblems(generationsOf(registry, packId)).map((problem) => `history: ${problem}`);
+  if (live) {
+    const link = readLink(paths.liveLink(packId));
+    if (link === undefined) problems.push("the live link is missing");
+    else if (link !== paths.liveTarget(digest))
+      problems.push(`the live link points to "${link}" instead of "${paths.liveTarget(digest)}"`);
+  }
+  if (hasTree(paths, digest)) problems.push(...(await verifyTree(paths, digest, { full })).problems);
+  else problems.push("the stored tree is missing");
+  return { pack_id: packId, version, digest, ok: problems.length === 0, problems };
+}
+
+/** Names in `live/` that no installed pack has. */
+function strayLinks({ registry, paths }: Workspace): string[] {
+  const known = new Set(livePacks(registry).map(({ pack_id }) => pack_id));
+  let names: string[] = [];
+  try {
+    names = readdirSync(paths.live);
+  } catch {
+    // A home that was never used has no such directory.
+  }
+  return names
+    .filter((name) => !known.has(name) && !name.startsWith(TEMPORARY_PREFIX))
+    .map((name) => `live/${name} belongs to no installed pack`);
+}
