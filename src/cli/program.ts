@@ -49,7 +49,8 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 
   const context = await createContext(globalFlags(parsed.options));
   const module = (await spec.load()) as CommandModule<InputOf<Options>, unknown>;
-  const result = await module.run(context, input as unknown as InputOf<Options>);
+  const typed = input as unknown as InputOf<Options>;
+  const result = await module.run(context, typed);
   context.log.progress(undefined);
   if (result !== undefined && result !== null) {
     if (context.json) writeAll(1, `${JSON.stringify(result)}\n`);
@@ -58,7 +59,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       if (text !== "") writeAll(1, text.endsWith("\n") ? text : `${text}\n`);
     }
   }
-  return module.exitCode?.(result) ?? 0;
+  return module.exitCode?.(result, typed) ?? 0;
 }
 
 const specs = new Map(commands.map((spec) => [spec.name, spec]));

@@ -98,7 +98,7 @@ export type CommandModule<I, R> = {
   /** The result as text for people, without the last newline; "" prints nothing. */
   render?: (result: NonNullable<R>, paint: Paint) => string;
   /** The exit code for a result that is no error, for example an unhealthy pack. 0 when absent. */
-  exitCode?: (result: R) => number;
+  exitCode?: (result: R, input: I) => number;
 };
 
 export const commandGroups = ["Packs", "Running", "Services", "Tool"] as const;

@@ -1,0 +1,25 @@
+import { AuroraError } from "../errors.ts";
+import { dryRun, type DryRunReport } from "../lifecycle/dry-run.ts";
+import { stageSource } from "../lifecycle/stage-source.ts";
+import { type Context, type Input } from "./command.ts";
+import { progressOf } from "./shared/install-flow.ts";
+import { renderScratchRun, scratchRunExitCode } from "./shared/scratch-run-text.ts";
+import { resolveSource } from "./shared/sources.ts";
+import { openForWriting } from "./shared/workspace.ts";
+
+export async function run(context: Context, { args: [source = ""] }: Input): Promise<DryRunReport> {
+  using workspace = openForWriting(context);
+  const { manifest, digest } = await stageSource(
+    workspace,
+    resolveSource(context, source),
+    progressOf(context, source),
+  );
+  if (!manifest.pack.safety.dry_run_supported)
+    throw new AuroraError("not-supported", `"${manifest.pack.id}" does not support dry runs`, {
+      hint: "its manifest says safety.dry_run_supported: false",
+    });
+  return await dryRun(workspace, manifest, digest);
+}
+
+export const render = renderScratchRun;
+export const exitCode = scratchRunExitCode;

@@ -1,0 +1,23 @@
+import { environmentOf } from "../../registry/environment.ts";
+import { type Context, type Input } from "../command.ts";
+import { checkPackId, openForReading } from "../shared/workspace.ts";
+
+/** Values only where they are asked for: they may be secret. */
+type Result = { pack_id: string; variables: { name: string; value?: string }[] };
+
+export async function run(
+  context: Context,
+  { args: [packId = ""], options }: Input<"show-values">,
+): Promise<Result> {
+  using workspace = await openForReading(context);
+  const rows = environmentOf(workspace.registry, checkPackId(packId));
+  return {
+    pack_id: packId,
+    variables: rows.map(({ name, value }) => (options["show-values"] === true ? { name, value } : { name })),
+  };
+}
+
+export function render({ pack_id, variables }: Result): string {
+  if (variables.length === 0) return `${pack_id} has no variables`;
+  return variables.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`)).join("\n");
+}

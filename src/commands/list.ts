@@ -1,0 +1,47 @@
+import { observeService } from "../lifecycle/service.ts";
+import { livePacks } from "../registry/packs.ts";
+import { type Health, services, type ServiceState } from "../registry/services.ts";
+import { allTrees } from "../registry/trees.ts";
+import { bootTime } from "../system/boot.ts";
+import { type Context } from "./command.ts";
+import { table } from "./shared/text-table.ts";
+import { openForReading } from "./shared/workspace.ts";
+
+type Entry = {
+  pack_id: string;
+  version: string;
+  generation: number | null;
+  digest: string;
+  state: ServiceState | "staged" | "installed";
+  health: Health;
+};
+
+export async function run(context: Context): Promise<Entry[]> {
+  using workspace = await openForReading(context);
+  const rows = new Map(services(workspace.registry).map((row) => [row.pack_id, row]));
+  const { bootId } = bootTime();
+  const entries = new Map<string, Entry>();
+  for (const { pack_id, version, digest } of allTrees(workspace.registry))
+    entries.set(pack_id, { pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
+  for (const { pack_id, version, generation, digest } of livePacks(workspace.registry)) {
+    const row = rows.get(pack_id);
+    const state = row ? observeService(row, bootId).state : "installed";
+    entries.set(pack_id, { pack_id, version, generation, digest, state, health: row?.health ?? "unknown" });
+  }
+  return [...entries.values()].toSorted((a, b) => (a.pack_id < b.pack_id ? -1 : 1));
+}
+
+export function render(entries: Entry[]): string {
+  if (entries.length === 0) return "no packs";
+  return table(
+    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "DIGEST"],
+    entries.map(({ pack_id, version, generation, state, health, digest }) => [
+      pack_id,
+      version,
+      generation === null ? "-" : String(generation),
+      state,
+      health,
+      digest.slice(0, 19),
+    ]),
+  );
+}

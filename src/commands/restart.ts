@@ -1,0 +1,15 @@
+import { startPacks, stopPacks } from "../lifecycle/start-packs.ts";
+import { type Context, type Input } from "./command.ts";
+import { type ActedPack, actedPacks, renderActed } from "./shared/acted-packs.ts";
+import { selectLivePacks } from "./shared/packs.ts";
+import { withHomeLock } from "./shared/workspace.ts";
+
+export function run(context: Context, { args }: Input): Promise<ActedPack[]> {
+  return withHomeLock(context, `restart ${args.join(" ")}`, async (workspace) => {
+    const packs = selectLivePacks(workspace, args).map(({ script }) => script);
+    await stopPacks(workspace, packs);
+    return actedPacks(workspace, await startPacks(workspace, packs));
+  });
+}
+
+export const render = renderActed;

@@ -1,0 +1,43 @@
+import { AuroraError } from "../../errors.ts";
+import { type PlanDocument } from "../../lifecycle/plan-document.ts";
+import { type Approval } from "../../lifecycle/transaction.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { type Context } from "../command.ts";
+import { planText } from "./plan-text.ts";
+
+/** The word that the operator types. */
+export const APPROVAL_WORD = "APPROVE";
+
+/**
+ * Gets the operator's approval of a plan: by `--approve`, by `--approve=DIGEST` (which refuses any other plan), or by the
+ * word on the terminal.
+ *
+ * @param approve "" for `--approve`, a digest for `--approve=DIGEST`, undefined for neither
+ * @returns the approval, or undefined where the operator said no
+ * @throws {AuroraError} `approval-refused` for another digest, `approval-required` where nobody can be asked
+ */
+export async function approvePlan(
+  context: Context,
+  workspace: Workspace,
+  document: PlanDocument,
+  approve: string | undefined,
+): Promise<Approval | undefined> {
+  const { plan_digest: planDigest, approval_required: isRequired } = document;
+  if (approve !== undefined && approve !== "" && approve !== planDigest)
+    throw new AuroraError(
+      "approval-refused",
+      `the approved plan is ${approve}, but this one is ${planDigest}`,
+      {
+        hint: "look at it with aurora plan, then approve that digest",
+      },
+    );
+  if (approve !== undefined) return { planDigest, by: workspace.operator };
+  if (!isRequired) return { planDigest, by: null };
+  const answer = await context.ask(`${planText(document)}\n\nType ${APPROVAL_WORD} to go on: `);
+  if (answer === undefined)
+    throw new AuroraError("approval-required", "this plan needs an operator's approval", {
+      diagnostics: [{ message: `plan ${planDigest}` }],
+      hint: `review it with aurora plan, then add --approve=${planDigest}`,
+    });
+  return answer === APPROVAL_WORD ? { planDigest, by: workspace.operator } : undefined;
+}

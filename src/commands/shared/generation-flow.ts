@@ -1,0 +1,79 @@
+import { AuroraError } from "../../errors.ts";
+import { type ChangeResult } from "../../lifecycle/change.ts";
+import { holdStaging } from "../../lifecycle/home-lock.ts";
+import { storedManifest } from "../../lifecycle/perform.ts";
+import { prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { generationOf } from "../../registry/generations.ts";
+import { livePack } from "../../registry/packs.ts";
+import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
+import { type Context } from "../command.ts";
+import { changeFlow } from "./install-flow.ts";
+import { unknownPack } from "./packs.ts";
+
+/** Reads the number of a generation that the user typed. Throws `usage`. */
+export function generationOption(name: string, text: string | undefined): number {
+  if (text === undefined)
+    throw new AuroraError("usage", `"activate" needs ${name} N`, {
+      hint: "aurora history PACK shows the generations",
+    });
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new AuroraError("usage", `cannot read ${name} "${text}": it is not the number of a generation`, {
+    hint: "aurora history PACK shows the generations",
+  });
+}
+
+/** Makes the content of an earlier generation live again, as a new generation. */
+export async function generationFlow(
+  context: Context,
+  workspace: Workspace,
+  kind: "activate" | "rollback",
+  packId: string,
+  generation: number,
+  options: { approve: string | undefined; retry: boolean; confirmWithin: string | undefined },
+): Promise<ChangeResult> {
+  using _staging = holdStaging(workspace.paths, "shared");
+  if (kind === "rollback" && !livePack(workspace.registry, packId))
+    throw unknownPack(workspace, packId, "is not installed");
+  const entry = generationOf(workspace.registry, packId, generation);
+  if (!entry) {
+    if (!livePack(workspace.registry, packId) && generation === 0)
+      throw unknownPack(workspace, packId, "is not known");
+    throw new AuroraError("not-found", `"${packId}" has no generation ${generation}`, {
+      hint: `aurora history ${packId} shows its generations`,
+    });
+  }
+  const { digest } = entry;
+  if (digest === null)
+    throw new AuroraError("not-found", `generation ${generation} of "${packId}" is its removal`);
+  if (entry.outcome !== "committed" && kind === "rollback" && !options.retry)
+    throw new AuroraError(
+      "quarantined",
+      `cannot roll back "${packId}" to generation ${generation}: it ${entry.outcome === "failed" ? "failed" : "was not kept"}: ${entry.reason ?? ""}`,
+      {
+        hint: `aurora history ${packId} shows which ones were good`,
+      },
+    );
+  if (!hasTree(workspace.paths, digest))
+    throw new AuroraError(
+      "not-found",
+      `the tree of generation ${generation} of "${packId}" is no longer in the store`,
+      {
+        hint: "install the pack from its source again",
+      },
+    );
+  const { entries, bytes } = readTreeRecord(workspace.paths, digest);
+  const manifest = storedManifest(workspace, digest);
+  const wanted = new Map([[packId, { manifest, digest, entries, bytes }]]);
+  const prepared = prepareWanted(workspace, kind, wanted, presentPacks(workspace), options.retry);
+  const isRollback = kind === "rollback";
+  return await changeFlow(context, workspace, kind, prepared, {
+    ...options,
+    change: {
+      start: undefined,
+      reasons: new Map([[packId, `${kind} to generation ${generation}`]]),
+      // A rollback stands where the generation stood that it brings back.
+      ...(isRollback ? { parents: new Map([[packId, entry.parent]]) } : {}),
+    },
+  });
+}

@@ -1,0 +1,115 @@
+import { AuroraError } from "../../errors.ts";
+import {
+  applyChange,
+  type ChangeOptions,
+  type ChangeResult,
+  refusedResult,
+  rehearse,
+  unchangedResult,
+} from "../../lifecycle/change.ts";
+import { holdStaging } from "../../lifecycle/home-lock.ts";
+import { prepareChange, type PreparedChange, prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
+import { stageSource } from "../../lifecycle/stage-source.ts";
+import { type Approval } from "../../lifecycle/transaction.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { type TransactionKind } from "../../registry/transactions.ts";
+import { formatSize, parseDuration } from "../../system/units.ts";
+import { type Context } from "../command.ts";
+import { approvePlan } from "./approval.ts";
+import { watchConfirmation } from "./confirm-watch.ts";
+import { findSource, resolveSource } from "./sources.ts";
+import { openForWriting, withHomeLock } from "./workspace.ts";
+
+/** A progress line is drawn for packs beyond this, in bytes. */
+const PROGRESS_FROM_BYTES = 8 * 1024 ** 2;
+
+type FlowOptions = {
+  approve: string | undefined;
+  retry: boolean;
+  confirmWithin: string | undefined;
+  change: Omit<ChangeOptions, "confirmWithinMs">;
+};
+
+/** Stages the sources with all that they need, rehearses, asks, and runs the change: install and ensure. */
+export async function installFlow(
+  context: Context,
+  sources: readonly string[],
+  options: FlowOptions,
+): Promise<ChangeResult> {
+  using workspace = openForWriting(context);
+  using _staging = holdStaging(workspace.paths, "shared");
+  const directories = sources.map((source) => resolveSource(context, source));
+  const prepared = await prepareChange(
+    workspace,
+    "install",
+    directories,
+    (source) => stageSource(workspace, source, progressOf(context, source)),
+    (packId) => findSource(context, packId),
+    options.retry,
+  );
+  return await changeFlow(context, workspace, "install", prepared, options);
+}
+
+/** From a prepared change to its end: nothing to do, refused, or a transaction. */
+export async function changeFlow(
+  context: Context,
+  workspace: Workspace,
+  kind: TransactionKind,
+  prepared: PreparedChange,
+  { approve, retry, confirmWithin, change }: FlowOptions,
+): Promise<ChangeResult> {
+  const confirmWithinMs =
+    confirmWithin === undefined ? undefined : durationOption("--confirm-within", confirmWithin);
+  if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
+  await rehearse(workspace, prepared);
+  const approval = await approvePlan(context, workspace, prepared.document, approve);
+  if (!approval) return refusedResult(workspace, prepared.document, "the operator did not approve the plan");
+
+  const packIds = prepared.document.actions.map(({ pack_id }) => pack_id).join(" ");
+  const result = await withHomeLock(context, `${kind} ${packIds}`, async (locked) => {
+    const now = prepareWanted(locked, kind, prepared.wanted, presentPacks(locked), retry);
+    if (!now.document.changed) return unchangedResult(locked, now.document);
+    checkStillApproved(approval, now, approve);
+    return await applyChange(
+      locked,
+      kind,
+      now,
+      { ...approval, planDigest: now.document.plan_digest },
+      { ...change, confirmWithinMs },
+    );
+  });
+  if (result.state === "unconfirmed") watchConfirmation(context);
+  if (context.signal.aborted && result.state === "rolled-back")
+    throw new AuroraError("interrupted", "stopped, and everything is as it was before");
+  return result;
+}
+
+/** Somebody else may have changed the home while the operator was thinking: then another plan was approved. */
+function checkStillApproved(approval: Approval, now: PreparedChange, approve: string | undefined): void {
+  const isBlanket = approve === "" || approval.by === null;
+  if (isBlanket || now.document.plan_digest === approval.planDigest) return;
+  throw new AuroraError("approval-refused", "the home was changed after this plan was approved", {
+    hint: "look at the new plan with aurora plan, and approve that",
+  });
+}
+
+export function durationOption(name: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new AuroraError("usage", `cannot read ${name} "${text}": it is not a duration`, {
+    hint: "write 30s, 5m or 2h",
+  });
+}
+
+/** Draws how far the staging of a big pack is. */
+export function progressOf(context: Context, source: string): (done: number, total: number) => void {
+  return (done, total) => {
+    if (total < PROGRESS_FROM_BYTES) return;
+    const percent = Math.floor((done / total) * 100);
+    context.log.progress(
+      done >= total
+        ? undefined
+        : `staging ${source}  ${percent}%  ${formatSize(done)} of ${formatSize(total)}`,
+    );
+  };
+}

@@ -1,0 +1,46 @@
+import { type PlanDocument } from "../../lifecycle/plan-document.ts";
+
+/** So many changed files are listed for people; `--json` has all. */
+const MAX_SHOWN_FILES = 20;
+
+/** The plan as the operator reads it before approving. */
+export function planText(document: PlanDocument): string {
+  const { actions, files, permissions } = document;
+  const lines = actions.map(({ action, pack_id, from_version, to_version }) => {
+    if (action === "none") return `  ${pack_id} ${to_version} is live already`;
+    const versions =
+      from_version === null || from_version === to_version ? to_version : `${from_version} → ${to_version}`;
+    return `  ${action} ${pack_id} ${versions}`;
+  });
+  const changes = [
+    ...files.added.map((path) => `  + ${path}`),
+    ...files.changed.map((path) => `  ~ ${path}`),
+    ...files.removed.map((path) => `  - ${path}`),
+  ];
+  const more = changes.length - MAX_SHOWN_FILES;
+  return [
+    document.changed ? "This will be done:" : "Nothing changes:",
+    ...lines,
+    ...(changes.length === 0 ? [] : ["Files:", ...changes.slice(0, MAX_SHOWN_FILES)]),
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+    ...(document.changed
+      ? ["Permissions:", ...permissions.map((pack) => `  ${pack.pack_id}: ${permissionText(pack)}`)]
+      : []),
+    `Confinement: ${document.confinement}`,
+    `Plan: ${document.plan_digest}`,
+  ].join("\n");
+}
+
+function permissionText({ read, write, run, net, unix, env }: PlanDocument["permissions"][number]): string {
+  const parts = [
+    ...(read.length > 0 ? [`reads ${read.join(", ")}`] : []),
+    ...(write.length > 0 ? [`writes ${write.join(", ")}`] : []),
+    ...(run.length > 0 ? [`runs ${run.join(", ")}`] : []),
+    ...(net.connect.length > 0 ? [`connects to port ${net.connect.join(", ")}`] : []),
+    ...(net.listen.length > 0 ? [`listens on port ${net.listen.join(", ")}`] : []),
+    ...(net.udp ? ["uses UDP"] : []),
+    ...(unix ? ["uses Unix sockets"] : []),
+    ...(env.length > 0 ? [`sees ${env.join(", ")}`] : []),
+  ];
+  return parts.length === 0 ? "nothing beyond the baseline" : parts.join("; ");
+}

@@ -1,0 +1,132 @@
+import { userInfo } from "node:os";
+
+import { AuroraError } from "../../errors.ts";
+import { takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { needsSettling, settleTransactions } from "../../lifecycle/transaction.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
+import { bootTime } from "../../system/boot.ts";
+import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
+import { type HomePaths, homePaths } from "../../system/home.ts";
+import { sweepScratch } from "../../system/scratch.ts";
+import { type Context } from "../command.ts";
+
+type Open = Workspace & Disposable;
+
+/**
+ * Opens the home for a command that only looks. A home that does not exist reads as empty and is not created. What a crash
+ * has left is brought to its end first, where this user may do that.
+ */
+export async function openForReading(context: Context): Promise<Open> {
+  const paths = homePaths(context.home);
+  const registry = openRegistryForReading(paths);
+  if (
+    !isInsideTransaction(context) &&
+    needsSettling({ registry }, bootTime(), context.now()) &&
+    isHomeWritable(paths)
+  ) {
+    registry[Symbol.dispose]();
+    await settleIfIdle(context, paths);
+    return workspaceOf(context, paths, openRegistryForReading(paths));
+  }
+  return workspaceOf(context, paths, registry);
+}
+
+/** Opens the home for a command that writes, creating it on first use. Does not take the lock. */
+export function openForWriting(context: Context): Open {
+  const paths = homePaths(context.home);
+  ensureHome(paths);
+  return workspaceOf(context, paths, openRegistry(paths));
+}
+
+/**
+ * Opens the home, takes its lock, finishes what a crash has left, and then does `work`: how everything runs that changes
+ * what is live.
+ *
+ * @param description what is to be done, for those who wait: "install pack03_os_base"
+ */
+export async function withHomeLock<T>(
+  context: Context,
+  description: string,
+  work: (workspace: Workspace) => Promise<T>,
+): Promise<T> {
+  using workspace = openForWriting(context);
+  using _lock = await takeHomeLock(workspace, description, context.waitMs);
+  await settle(workspace);
+  return await work(workspace);
+}
+
+/**
+ * For the small changes that a pack's script may make while the transaction that runs it holds the lock: inside a
+ * transaction the caller is part of it, and its changes go back with it; outside it waits for the lock.
+ */
+export async function withOwnOrHomeLock<T>(
+  context: Context,
+  description: string,
+  work: (workspace: Workspace) => T | Promise<T>,
+): Promise<T> {
+  if (!isInsideTransaction(context))
+    return await withHomeLock(context, description, async (workspace) => await work(workspace));
+  using workspace = openForWriting(context);
+  return await work(workspace);
+}
+
+/** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */
+export async function settle(workspace: Workspace): Promise<Awaited<ReturnType<typeof settleTransactions>>> {
+  const ends = await settleTransactions(workspace);
+  sweepScratch(workspace.paths.tmp);
+  for (const { transaction, state, reason } of ends)
+    workspace.warn(
+      `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
+    );
+  return ends;
+}
+
+async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
+  using workspace = workspaceOf(context, paths, openRegistry(paths));
+  using lock = tryHomeLock(workspace, "recover");
+  // A held lock means that somebody is at work on it, so nothing was interrupted.
+  if (lock) await settle(workspace);
+}
+
+function isInsideTransaction({ env }: Context): boolean {
+  return (env["AURORA_TRANSACTION"] ?? "") !== "";
+}
+
+function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Open {
+  return {
+    paths,
+    registry,
+    now: context.now,
+    self: context.self,
+    env: context.env,
+    operator: operatorName(context.env),
+    get signal() {
+      return context.signal;
+    },
+    info: (message) => context.log.info(message),
+    warn: (message) => context.log.warn(message),
+    [Symbol.dispose]: () => registry[Symbol.dispose](),
+  };
+}
+
+/** Who is at the keyboard: behind sudo, the user who called it. */
+function operatorName(env: Context["env"]): string {
+  const caller = env["SUDO_USER"];
+  try {
+    const { username } = userInfo();
+    return caller && caller !== username ? `${caller} (as ${username})` : username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}
+
+const PACK_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/** Checks the form of a pack id that the user typed. Throws `usage`. */
+export function checkPackId(packId: string): string {
+  if (PACK_ID.test(packId)) return packId;
+  throw new AuroraError("usage", `"${packId}" is no pack id`, {
+    hint: "a pack id has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or a digit",
+  });
+}

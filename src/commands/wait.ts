@@ -1,0 +1,57 @@
+import { AuroraError } from "../errors.ts";
+import { type Context, type Input } from "./command.ts";
+import { durationOption } from "./shared/install-flow.ts";
+import { type PackStatus, packStatuses, renderStatuses } from "./shared/pack-status.ts";
+import { openForReading } from "./shared/workspace.ts";
+
+/** How often the state is looked at, in milliseconds. */
+const POLL_MS = 100;
+
+const goals: Record<string, (status: PackStatus) => boolean> = {
+  healthy: ({ state, health }) => state === "running" && health === "healthy",
+  running: ({ state }) => state === "running",
+  stopped: ({ state }) => state !== "running" && state !== "starting" && state !== "stopping",
+};
+
+export async function run(
+  context: Context,
+  { args, options }: Input<never, "for" | "timeout">,
+): Promise<PackStatus[]> {
+  const goal = Object.hasOwn(goals, options.for ?? "") ? goals[options.for ?? ""] : undefined;
+  if (!goal)
+    throw new AuroraError(
+      "usage",
+      `"wait" needs --for healthy, running or stopped${options.for === undefined ? "" : `, not "${options.for}"`}`,
+    );
+  const deadline =
+    options.timeout === undefined
+      ? Number.POSITIVE_INFINITY
+      : performance.now() + durationOption("--timeout", options.timeout);
+  for (;;) {
+    {
+      using workspace = await openForReading(context);
+      const statuses = packStatuses(workspace, args);
+      if (statuses.every(goal)) return statuses;
+      if (performance.now() >= deadline)
+        throw notReached(statuses, goal, options.for ?? "", options.timeout ?? "");
+    }
+    if (context.signal.aborted) throw new AuroraError("interrupted", "stopped while waiting");
+    await Bun.sleep(Math.min(POLL_MS, Math.max(1, deadline - performance.now())));
+  }
+}
+
+function notReached(
+  statuses: readonly PackStatus[],
+  goal: (status: PackStatus) => boolean,
+  name: string,
+  timeout: string,
+): AuroraError {
+  const late = statuses
+    .filter((status) => !goal(status))
+    .map(({ pack_id, state, health }) => `"${pack_id}" is ${state} and ${health}`);
+  return new AuroraError("timed-out", `not ${name} within ${timeout}: ${late.join(", ")}`, {
+    hint: `aurora why ${statuses.find((status) => !goal(status))?.pack_id ?? "PACK"} says more`,
+  });
+}
+
+export const render = renderStatuses;

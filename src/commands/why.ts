@@ -1,0 +1,179 @@
+import { type StepDetail } from "../lifecycle/perform.ts";
+import { observeService } from "../lifecycle/service.ts";
+import { planOf } from "../lifecycle/transaction.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
+import { recentEvents } from "../registry/events.ts";
+import { livePack } from "../registry/packs.ts";
+import { serviceOf, type ServiceRow } from "../registry/services.ts";
+import {
+  journalOf,
+  type JournalRow,
+  lastTransaction,
+  type TransactionRow,
+} from "../registry/transactions.ts";
+import { newestTree } from "../registry/trees.ts";
+import { bootTime } from "../system/boot.ts";
+import { formatDuration } from "../system/units.ts";
+import { type Context, type Input, type Paint } from "./command.ts";
+import { unknownPack } from "./shared/packs.ts";
+import { checkPackId, openForReading } from "./shared/workspace.ts";
+
+type ShownStep = { name: string; rc: number | null; at: string; duration_ms: number; output_tail: string };
+
+type Result = {
+  pack_id: string;
+  /** The pack's state, or that of its last transaction where that did not commit. */
+  state: string;
+  cause: string;
+  transaction: string | null;
+  steps: ShownStep[];
+  /** What to type next. */
+  next: string;
+};
+
+export async function run(context: Context, { args: [packId = ""] }: Input): Promise<Result> {
+  using workspace = await openForReading(context);
+  const { registry } = workspace;
+  const transaction = lastTransaction(registry, checkPackId(packId));
+  if (transaction) return explainTransaction(workspace, packId, transaction);
+  const staged = newestTree(registry, packId);
+  if (!staged) throw unknownPack(workspace, packId, "is not known");
+  return {
+    pack_id: packId,
+    state: "staged",
+    cause: `version ${staged.version} was staged and never installed`,
+    transaction: null,
+    steps: [],
+    next: `aurora install ${packId}`,
+  };
+}
+
+function explainTransaction(workspace: Workspace, packId: string, transaction: TransactionRow): Result {
+  const { registry } = workspace;
+  const steps = journalOf(registry, transaction.id).flatMap((entry) => shownStep(transaction, entry));
+  const base = { pack_id: packId, transaction: transaction.id, steps };
+  const live = livePack(registry, packId);
+  switch (transaction.state) {
+    case "rolled-back":
+      return {
+        ...base,
+        state: "rolled-back",
+        cause: `the last ${transaction.kind} was rolled back: ${transaction.reason}`,
+        next: live ? `aurora status ${packId}` : "mend the pack, then install it again",
+      };
+    case "stuck":
+      return {
+        ...base,
+        state: "stuck",
+        cause: `the last ${transaction.kind} failed (${transaction.reason}), and what was there before could not be brought back whole`,
+        next: live
+          ? `aurora logs ${packId}, then aurora start ${packId}, or install a version that works`
+          : `aurora logs ${packId}`,
+      };
+    case "unconfirmed":
+      return {
+        ...base,
+        state: "unconfirmed",
+        cause: `the last ${transaction.kind} is live, and will be rolled back unless it is confirmed`,
+        next: `aurora confirm ${packId}`,
+      };
+    case "running":
+      return {
+        ...base,
+        state: "running",
+        cause: `a transaction is at work: ${transaction.kind}`,
+        next: `aurora wait ${packId} --for running`,
+      };
+    case "committed":
+      return { ...base, ...explainCommitted(workspace, packId, transaction) };
+  }
+}
+
+function explainCommitted(
+  workspace: Workspace,
+  packId: string,
+  transaction: TransactionRow,
+): Pick<Result, "state" | "cause" | "next"> {
+  const { registry } = workspace;
+  const version = planOf(transaction.plan).packs.find(({ pack_id }) => pack_id === packId)?.to?.version;
+  if (!livePack(registry, packId))
+    return {
+      state: "removed",
+      cause: `it was removed at ${transaction.finished_at}`,
+      next: `aurora install ${packId}`,
+    };
+  const row = serviceOf(registry, packId);
+  const done = `version ${version} is live since the ${transaction.kind} of ${transaction.finished_at}`;
+  if (!row)
+    return { state: "installed", cause: `${done}, and was not started`, next: `aurora start ${packId}` };
+  return explainService(workspace, packId, row, done);
+}
+
+function explainService(
+  workspace: Workspace,
+  packId: string,
+  row: ServiceRow,
+  done: string,
+): Pick<Result, "state" | "cause" | "next"> {
+  const { state } = observeService(row, bootTime().bootId);
+  const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
+  switch (state) {
+    case "exited":
+      return {
+        state,
+        cause:
+          row.boot_id === bootTime().bootId
+            ? `${done}, but all processes that its start left running are gone`
+            : `${done}, but this machine was restarted since it was started`,
+        next: `aurora logs ${packId}, then aurora start ${packId}`,
+      };
+    case "failed":
+      return {
+        state,
+        cause: `${done}, but its start script ended with exit code ${row.rc}`,
+        next: `aurora logs ${packId}`,
+      };
+    case "stopped":
+      return { state, cause: `${done}; it was stopped at ${row.since}`, next: `aurora start ${packId}` };
+    default:
+      if (row.health === "unhealthy")
+        return {
+          state,
+          cause: `${done}, and its last health check (${row.health_at}) failed`,
+          next: `aurora health ${packId}`,
+        };
+      return {
+        state,
+        cause: last ? `${done}; last event: ${last.kind} at ${last.at}` : done,
+        next: `aurora status ${packId}`,
+      };
+  }
+}
+
+function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {
+  if (status === "begin" || status === "undo-begin") return [];
+  const parsed = detail === null ? null : (JSON.parse(detail) as StepDetail);
+  const planned = planOf(transaction.plan).steps[step];
+  const verb = status.startsWith("undo") ? "undo " : "";
+  const name = planned ? `${verb}${planned.kind} ${planned.pack_id}` : (parsed?.name ?? "abort");
+  return [
+    {
+      name,
+      rc: parsed?.rc ?? null,
+      at,
+      duration_ms: parsed?.duration_ms ?? 0,
+      output_tail: [parsed?.output_tail, parsed?.reason].filter((text) => text).join("\n"),
+    },
+  ];
+}
+
+export function render({ pack_id, state, cause, steps, next }: Result, paint: Paint): string {
+  const lines = [`${pack_id}: ${paint.bold(state)}`, cause];
+  for (const { name, rc, at, duration_ms, output_tail } of steps) {
+    lines.push(
+      `  ${at}  ${name}${rc === null ? "" : `, exit code ${rc}`}${duration_ms === 0 ? "" : `, ${formatDuration(duration_ms)}`}`,
+    );
+    if (output_tail !== "") lines.push(...output_tail.split("\n").map((line) => `      ${line}`));
+  }
+  return [...lines, `next: ${next}`].join("\n");
+}
