@@ -1,5 +1,6 @@
 import { appendEvent } from "../registry/events.ts";
 import { recordTree } from "../registry/trees.ts";
+import { holdStaging } from "./home-lock.ts";
 import { type SourcePack } from "./prepare.ts";
 import { stagePack } from "./stage-pack.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
@@ -17,6 +18,7 @@ export async function stageSource(
   onProgress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<StagedSource> {
   const { paths, registry, signal } = workspace;
+  using _staging = holdStaging(paths, "shared");
   const { manifest, digest, files, bytes, entries, reused, warnings } = await stagePack(paths, source, {
     signal,
     ...(onProgress ? { onProgress } : {}),

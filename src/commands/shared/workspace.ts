@@ -1,10 +1,11 @@
 import { userInfo } from "node:os";
 
 import { AuroraError } from "../../errors.ts";
-import { takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { needsSettling, settleTransactions } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
+import { sweepStore } from "../../store/sweep-store.ts";
 import { bootTime } from "../../system/boot.ts";
 import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
@@ -75,6 +76,11 @@ export async function withOwnOrHomeLock<T>(
 export async function settle(workspace: Workspace): Promise<Awaited<ReturnType<typeof settleTransactions>>> {
   const ends = await settleTransactions(workspace);
   sweepScratch(workspace.paths.tmp);
+  {
+    // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
+    using staging = holdStaging(workspace.paths, "exclusive");
+    if (staging) sweepStore(workspace.paths);
+  }
   for (const { transaction, state, reason } of ends)
     workspace.warn(
       `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
