@@ -74,7 +74,10 @@ export class Cron {
       const match = this.#nextLocal(local);
       if (match === undefined) return undefined;
       if (match < end + offset) return (match - offset) * 1000;
-      second = Math.max(end, match - ZONE_REACH);
+      // No local time between here and the match matches, so all of that is stepped over; but for the hours that come
+      // again right behind this segment.
+      const repeats = this.zone.segmentAt(end).offset < offset;
+      second = repeats ? end : Math.max(end, match - ZONE_REACH);
     }
   }
 

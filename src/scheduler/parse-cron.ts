@@ -150,7 +150,9 @@ function parseRange(part: Word, name: CronFieldName, fail: Fail): CronItem {
         fail(
           `the range "${shorten(range)}" runs backwards`,
           { text: range, index: part.index },
-          `write two ranges: "${start.text}-${high},${limitsOf[name].low}-${end.text}"`,
+          name === "day of week" && to === 0
+            ? `write "${start.text}-7"`
+            : `write two ranges: "${start.text}-${name === "day of week" ? 6 : high},${limitsOf[name].low}-${end.text}"`,
         );
     }
   }
