@@ -1,17 +1,18 @@
 /**
- * The candidate that was most likely meant by `word`: at most a third of its letters off by optimal string alignment
- * (insert, delete, replace, swap neighbours), or one that it begins. Undefined when nothing is near.
+ * The candidate that was most likely meant by `word`: one that begins with it, or else the nearest with at most a third of
+ * its letters off by optimal string alignment (insert, delete, replace, swap neighbours). Undefined when nothing is near.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const list = [...candidates];
+  const begun = word.length >= 3 ? list.find((candidate) => candidate.startsWith(word)) : undefined;
+  if (begun !== undefined) return begun;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of candidates) {
+  for (const candidate of list) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  if (best !== undefined || word.length < 3) return best;
-  for (const candidate of candidates) if (candidate.startsWith(word)) return candidate;
-  return undefined;
+  return best;
 }
 
 /** Distance of two words, or `limit` as soon as it is known to reach that. */

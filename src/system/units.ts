@@ -18,12 +18,12 @@ const sizeUnits: Record<string, number> = {
  * @returns milliseconds, 0 to 2^53 - 1, or undefined for anything else
  */
 export function parseDuration(text: string): number | undefined {
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
+  if (/^\d+(\.\d+)?$/.test(text)) return safeInteger(Number(text) * 1000);
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, amount = "", , unit = ""] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g))
     total += Number(amount) * (durationUnits[unit] as number);
-  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
+  return safeInteger(total);
 }
 
 /**
@@ -34,8 +34,12 @@ export function parseDuration(text: string): number | undefined {
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s?([KMGT]i?B|B)?$/.exec(text);
   if (!match) return undefined;
-  const bytes = Math.round(Number(match[1]) * (sizeUnits[match[2] ?? ""] as number));
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
+  return safeInteger(Number(match[1]) * (sizeUnits[match[2] ?? ""] as number));
+}
+
+function safeInteger(value: number): number | undefined {
+  const rounded = Math.round(value);
+  return Number.isSafeInteger(rounded) ? rounded : undefined;
 }
 
 /** "1.5 MiB", for people. */

@@ -1,0 +1,212 @@
+/** How the program as a whole behaves in a shell: streams, colours, errors, exit codes. */
+import { describe, expect, test } from "bun:test";
+
+import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
+
+const sh = (script: string, env: Record<string, string> = {}) => {
+  const command = auroraCommand.map((word) => `'${word}'`).join(" ");
+  const child = Bun.spawnSync(["sh", "-c", script.replaceAll("AURORA", command)], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", ...env },
+    stdin: "ignore",
+  });
+  return { stdout: child.stdout.toString(), stderr: child.stderr.toString(), exitCode: child.exitCode };
+};
+
+describe("wrong usage", () => {
+  test.each([
+    [["hlep"], 'error[usage]: unknown command "hlep"\nhint: did you mean "aurora help"?\n'],
+    [["lst"], 'error[usage]: unknown command "lst"\nhint: did you mean "aurora list"?\n'],
+    [["zzzzzzzz"], 'error[usage]: unknown command "zzzzzzzz"\nhint: aurora help lists the commands\n'],
+    [[], "error[usage]: no command is given\nhint: aurora help lists the commands\n"],
+    [["--json"], undefined],
+    [["ns"], 'error[usage]: "ns" needs one of its commands\nhint: aurora help ns lists them\n'],
+    [["ns", "gte", "x"], 'error[usage]: unknown command "ns gte"\nhint: did you mean "aurora ns get"?\n'],
+    [
+      ["version", "extra"],
+      'error[usage]: "version" takes no argument "extra"\nhint: aurora help version shows how it is called\n',
+    ],
+    [["show"], 'error[usage]: "show" needs <PACK>\nhint: aurora help show shows how it is called\n'],
+    [["list", "--jsn"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
+    [
+      ["list", "--", "x"],
+      'error[usage]: "list" takes nothing after "--"\nhint: aurora help list shows how it is called\n',
+    ],
+    [
+      ["show", "UPPER"],
+      'error[usage]: "UPPER" is no pack id\nhint: a pack id has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or a digit\n',
+    ],
+    [
+      ["list", "--wait", "soon"],
+      'error[usage]: cannot read --wait "soon": it is not a duration\nhint: write 10s, 2m or 500ms\n',
+    ],
+  ])("%j", async (argv, stderr) => {
+    const result = await aurora(argv);
+    expect(result).toMatchObject({ stdout: "", exitCode: 2 });
+    if (stderr !== undefined) expect(result.stderr).toBe(stderr);
+  });
+
+  test("with --json the error is one document on stderr", async () => {
+    const { stdout, stderr, exitCode } = await aurora(["nonsense", "--json"]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: "usage",
+        message: 'unknown command "nonsense"',
+        hint: "aurora help lists the commands",
+        exit_code: 2,
+        diagnostics: [],
+      },
+    });
+  });
+});
+
+describe("flags may stand before or after the command", () => {
+  test.each([[["--json", "list"]], [["list", "--json"]]])("%j", async (argv) => {
+    using home = scratch();
+    expect(await aurora(argv, { home: `${home.path}/new` })).toEqual({
+      stdout: "[]\n",
+      stderr: "",
+      exitCode: 0,
+    });
+  });
+});
+
+describe("streams", () => {
+  test("a full disk on stdout is an error, exit 74", () => {
+    expect(sh("AURORA help > /dev/full")).toEqual({
+      stdout: "",
+      stderr: "error[output-failed]: cannot write the output: ENOSPC\n",
+      exitCode: 74,
+    });
+  });
+
+  test("a closed pipe ends quietly", () => {
+    const { stdout, stderr } = sh("{ AURORA help; echo code $? >&2; } | head -n 1");
+    expect({ stdout, stderr: stderr.replace("code 0\n", "") }).toEqual({
+      stdout: "Aurora puts packs on this machine and keeps them right.\n",
+      stderr: "",
+    });
+  });
+
+  test("a closed stdout is an error, not a crash", () => {
+    expect(sh("AURORA help >&-").exitCode).toBe(74);
+  });
+
+  test("appending to a file leaves no hole in it", () => {
+    using directory = scratch();
+    const file = `${directory.path}/out`;
+    sh(`AURORA help >> ${file}; AURORA help >> ${file}`);
+    expect(sh(`tr -d '\\000' < ${file} | cmp - ${file} && grep -c '^Usage' ${file}`).stdout).toBe("2\n");
+  });
+});
+
+describe("colour", () => {
+  const inTerminal = (command: string, env = "") =>
+    sh(`script -qec "${env} ${auroraCommand.join(" ")} ${command}" /dev/null < /dev/null`).stdout;
+
+  test("a terminal gets it", () => {
+    expect(inTerminal("help")).toContain("\u001b[1mUsage:\u001b[22m");
+  });
+
+  test.each([
+    ["NO_COLOR=1", "help"],
+    ["TERM=dumb", "help"],
+    ["", "list --no-color --home /nonexistent-home"],
+  ])("%s %s: none", (env, command) => {
+    expect(inTerminal(command, env)).not.toContain("\u001b[");
+  });
+
+  test("what is no terminal gets none", async () => {
+    expect((await aurora(["help"])).stdout).not.toContain("\u001b[");
+  });
+});
+
+describe("the home", () => {
+  test("reading commands create nothing", async () => {
+    using directory = scratch();
+    const home = `${directory.path}/deep/home`;
+    expect(await aurora(["list"], { home })).toEqual({ stdout: "no packs\n", stderr: "", exitCode: 0 });
+    expect(sh(`ls -A ${directory.path}`).stdout).toBe("");
+  });
+
+  test("--home wins over AURORA_HOME, and may be relative", async () => {
+    using directory = scratch();
+    await aurora(["ns", "register", "a", "--home", "here"], {
+      home: `${directory.path}/other`,
+      cwd: directory.path,
+    });
+    expect(sh(`ls ${directory.path}`).stdout).toBe("here\n");
+  });
+
+  test("it is created with mode 0700, and the database with 0600", async () => {
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    await aurora(["ns", "register", "a"], { home });
+    expect(sh(`stat -c '%a' ${home} ${home}/state.db`).stdout).toBe("700\n600\n");
+  });
+
+  test("an ordinary user without a writable home directory gets a clear error", () => {
+    if (process.getuid?.() !== 0) return;
+    using directory = scratch();
+    const asNobody = `setpriv --reuid=65534 --regid=65534 --clear-groups`;
+    const { stderr, exitCode } = sh(`cd / && ${asNobody} env HOME=${directory.path} AURORA ns register a`);
+    expect({ stderr, exitCode }).toEqual({
+      stderr: `error[home-unusable]: cannot use the home "${directory.path}/.local/share/aurora": permission denied\nhint: give --home DIR or set AURORA_HOME to a directory that you can write\n`,
+      exitCode: 1,
+    });
+  });
+
+  test("on a home that may only be read, reading commands work", () => {
+    if (process.getuid?.() !== 0) return;
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    sh(`AURORA ns register a --meta '{"x":1}' --home ${home} && chmod -R a+rX ${directory.path}`);
+    const asNobody = `setpriv --reuid=65534 --regid=65534 --clear-groups`;
+    const { stdout, stderr, exitCode } = sh(
+      `cd / && ${asNobody} AURORA ns get a --json --home ${home} && ${asNobody} AURORA list --home ${home}`,
+    );
+    expect({ stdout: stdout.replace(/"updated":"[^"]*"/, '"updated":"T"'), stderr, exitCode }).toEqual({
+      stdout: '{"pack_id":"a","meta":{"x":1},"revision":1,"updated":"T"}\nno packs\n',
+      stderr: "",
+      exitCode: 0,
+    });
+  });
+
+  test.each([
+    [
+      "damaged",
+      "printf 'not a database, but long enough to be one' > $H/state.db",
+      /^error\[state-invalid\]: cannot read ".*state.db": it is damaged/,
+    ],
+    [
+      "of another program",
+      "rm $H/state.db && python3 -c \"import sqlite3; c=sqlite3.connect('$H/state.db'); c.execute('pragma user_version=3')\"",
+      /it is a SQLite file, but not Aurora's\n$/,
+    ],
+    [
+      "written by a newer Aurora",
+      "python3 -c \"import sqlite3; c=sqlite3.connect('$H/state.db'); c.execute('pragma user_version=999')\"",
+      /^error\[state-newer\]: cannot open ".*": it has schema 999, and this program knows up to \d+\nhint: use the newer aurora that wrote it\n$/,
+    ],
+    [
+      "missing beside packs",
+      "rm $H/state.db && mkdir -p $H/store/x",
+      /it is missing, but the home holds packs\n/,
+    ],
+    [
+      "empty beside packs",
+      ": > $H/state.db && mkdir -p $H/store/x",
+      /it is empty, but the home holds packs\n/,
+    ],
+  ])("a state.db that is %s is refused, exit 7", async (_name, damage, stderr) => {
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    await aurora(["ns", "register", "a"], { home });
+    expect(sh(damage.replaceAll("$H", home))).toMatchObject({ stderr: "", exitCode: 0 });
+    for (const command of [["list"], ["ns", "register", "b"]]) {
+      const result = await aurora(command, { home });
+      expect(result).toMatchObject({ stdout: "", exitCode: 7 });
+      expect(result.stderr).toMatch(stderr);
+    }
+  });
+});
