@@ -88,8 +88,8 @@ describe("streams", () => {
     });
   });
 
-  test("a closed stdout is an error, not a crash", () => {
-    expect(sh("AURORA help >&-").exitCode).toBe(74);
+  test("a closed stdout is no crash", () => {
+    expect(sh("AURORA help >&-")).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   });
 
   test("appending to a file leaves no hole in it", () => {
