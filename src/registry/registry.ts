@@ -1,5 +1,5 @@
 import { Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, statSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { syncDirectory } from "../system/durable.ts";
@@ -100,6 +100,8 @@ export function openRegistry(paths: HomePaths): Registry {
   if (isNew) refuseLostState(paths);
   else refuseEmptyFile(paths);
   try {
+    // SQLite would create it with 0644; its journals get the mode of the file.
+    if (isNew) closeSync(openSync(paths.database, "a", 0o600));
     const database = new Database(paths.database, { readwrite: true, create: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = DELETE");
