@@ -99,11 +99,9 @@ function publish(
 ): void {
   const tree = paths.tree(digest);
   const record = recordPaths(paths, digest);
-  const old = lstatSync(tree, { throwIfNoEntry: false });
-  if (old === undefined) renameSync(copy, tree);
-  else {
+  if (!renameToNew(copy, tree)) {
     // Renaming a directory changes its "..": without root that needs the right to write to it.
-    if (old.isDirectory()) chmodSync(tree, 0o755);
+    if (lstatSync(tree).isDirectory()) chmodSync(tree, 0o755);
     exchange(tree, copy);
   }
   chmodSync(tree, 0o555);
@@ -111,4 +109,16 @@ function publish(
   renameSync(written.entries, record.entries);
   renameSync(written.summary, record.summary);
   syncDirectory(paths.store);
+}
+
+/** Returns false where the name is taken: by a damaged tree, or by one that somebody else has just put there. */
+function renameToNew(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") return false;
+    throw thrown;
+  }
 }

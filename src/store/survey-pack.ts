@@ -82,7 +82,7 @@ export async function surveyPack(
         if (stat.nlink > 1n) append(linked, `${stat.dev}:${stat.ino}`, entry);
       }
       // What lies below a path that is too long is too long as well, and could be nested without end.
-      if (type === "directory" && problem !== tooLong) {
+      if (type === "directory" && (problem === undefined || problem === setIdDirectory)) {
         const child = Object.assign(entry, { children: [] }) as unknown as SurveyedDirectory;
         waiting.push(child);
       }
