@@ -2,6 +2,7 @@ import { type Context, type Paint } from "../commands/command.ts";
 import { AuroraError } from "../errors.ts";
 import { homeDirectory } from "../system/home.ts";
 import { parseDuration } from "../system/units.ts";
+import { createLazyLog } from "./lazy-log.ts";
 import { writeAll } from "./output.ts";
 import { paintWith } from "./paint.ts";
 import { askTerminal, isTerminal, readStdin } from "./terminal.ts";
@@ -24,17 +25,25 @@ export async function paintFor(descriptor: 1 | 2, noColor: boolean): Promise<Pai
   return paintWith(await isTerminal(descriptor));
 }
 
-/** Builds what a command may touch: the only place that knows the process and the terminal. */
-export async function createContext(flags: GlobalFlags): Promise<Context> {
+/**
+ * Builds what a command may touch: the only place that knows the process and the terminal. The caller flushes the log before
+ * it writes to stderr itself, and at the end.
+ */
+export async function createContext(
+  flags: GlobalFlags,
+): Promise<{ context: Context; flushLog: () => Promise<void> }> {
   const [stdinIsTerminal, stderrIsTerminal, paint] = await Promise.all([
     isTerminal(0),
     isTerminal(2),
     paintFor(2, flags.noColor),
   ]);
   const stdoutIsTerminal = await isTerminal(1);
-  const { createLog } = await import("./log.ts");
+  const log = createLazyLog(async () => {
+    const { createLog } = await import("./log.ts");
+    return createLog(stderrIsTerminal, flags.quiet, paint);
+  });
   const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
-  return {
+  const context: Context = {
     home: homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, process.cwd()),
     cwd: process.cwd(),
     env: process.env,
@@ -52,9 +61,14 @@ export async function createContext(flags: GlobalFlags): Promise<Context> {
       write: (data) => writeAll(1, data),
       color: stdoutIsTerminal && !flags.noColor,
     },
-    log: createLog(stderrIsTerminal, flags.quiet, paint),
-    ask: async (question) => (canAsk ? askTerminal(question, abortOnSignals()) : undefined),
+    log,
+    ask: async (question) => {
+      if (!canAsk) return undefined;
+      await log.flush();
+      return await askTerminal(question, abortOnSignals());
+    },
   };
+  return { context, flushLog: log.flush };
 }
 
 /** A compiled program lives in Bun's virtual file system, `/$bunfs`; from sources, a script stands in for it. */

@@ -3,10 +3,18 @@ import { fstatSync } from "node:fs";
 import { AuroraError } from "../errors.ts";
 import { writeAll } from "./output.ts";
 
-/** Whether a standard descriptor is a terminal. Most are not even character devices, which spares loading node:tty. */
+/** Linux's major number of /dev/null, /dev/zero and their like (Documentation/admin-guide/devices.txt). */
+const MEMORY_DEVICES = 1;
+
+/**
+ * Whether a standard descriptor is a terminal. Most are no character devices, or /dev/null, which spares loading node:tty:
+ * that alone costs a third of a small command's start-up.
+ */
 export async function isTerminal(descriptor: 0 | 1 | 2): Promise<boolean> {
   try {
-    if (!fstatSync(descriptor).isCharacterDevice()) return false;
+    const stat = fstatSync(descriptor);
+    if (!stat.isCharacterDevice()) return false;
+    if (process.platform === "linux" && stat.rdev >> 8 === MEMORY_DEVICES) return false;
   } catch {
     return false; // closed
   }
