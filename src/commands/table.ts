@@ -362,6 +362,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./recover.ts"),
   }),
   command({
+    name: "completions",
+    group: "Tool",
+    summary: "Print the completion script of a shell",
+    args: [{ name: "SHELL" }],
+    options: {},
+    examples: ["completions bash", "completions fish > ~/.config/fish/completions/aurora.fish"],
+    load: () => import("./completions.ts"),
+  }),
+  command({
     name: "version",
     group: "Tool",
     summary: "Show the version of this program",
