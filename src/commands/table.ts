@@ -353,6 +353,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./ns/unregister.ts"),
   }),
   command({
+    name: "ns watch",
+    group: "Services",
+    summary: "Show the entries, and every change to them as it comes",
+    args: [{ name: "PACK", optional: true, pack: true }],
+    options: {},
+    examples: ["ns watch", "ns watch pack03_os_base --json"],
+    load: () => import("./ns/watch.ts"),
+  }),
+  command({
     name: "recover",
     group: "Tool",
     summary: "Finish what a crash has interrupted; every command does so by itself",
