@@ -167,7 +167,8 @@ export const timeZone = v.pipe(
 function isTimeZone(name: string): boolean {
   try {
     // Offsets such as "+02:00" are taken by Intl too, but they know no daylight saving time: they are no zones.
-    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined;
+    Intl.DateTimeFormat("en", { timeZone: name });
+    return /^[A-Za-z]/.test(name);
   } catch {
     return false;
   }
