@@ -1,0 +1,61 @@
+import { accessSync, constants, statSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+
+/** What execvp(3) looks in when PATH is not set. */
+const DEFAULT_PATH = "/usr/bin:/bin";
+
+/**
+ * Finds what a command name means, as execvp(3) does: a name with a slash is a path, relative to `cwd`; any other is
+ * looked for in PATH, where an empty entry is `cwd`.
+ *
+ * @returns a path with a slash in it
+ * @throws {AuroraError} `command-not-found`, or `not-executable` where only files without the right to execute were found
+ */
+export function findExecutable(name: string, path: string | undefined, cwd: string): string {
+  if (name.includes("\0")) throw notFound(name);
+  if (name.includes("/")) {
+    const kind = kindOf(name.startsWith("/") ? name : `${cwd}/${name}`);
+    if (kind === "executable") return name;
+    throw kind === "absent" ? notFound(name) : notExecutable(name, kind);
+  }
+  let refused: { file: string; kind: Kind } | undefined;
+  for (const directory of name === "" ? [] : (path ?? DEFAULT_PATH).split(":")) {
+    const file = `${directory === "" ? "." : directory}/${name}`;
+    const kind = kindOf(file.startsWith("/") ? file : `${cwd}/${file}`);
+    if (kind === "executable") return file;
+    if (kind === "forbidden") refused ??= { file, kind };
+  }
+  throw refused ? notExecutable(refused.file, refused.kind) : notFound(name);
+}
+
+type Kind = "executable" | "absent" | "forbidden" | "directory" | "special";
+
+function kindOf(file: string): Kind {
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) return "directory";
+    if (!stat.isFile()) return "special";
+    accessSync(file, constants.X_OK);
+    return "executable";
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EACCES" ? "forbidden" : "absent";
+  }
+}
+
+function notFound(name: string): AuroraError {
+  return new AuroraError("command-not-found", `cannot run "${name}": it was not found`, {
+    hint: name.includes("/") ? "check the path" : "check the name and PATH",
+  });
+}
+
+function notExecutable(name: string, kind: Kind): AuroraError {
+  const reasons: Partial<Record<Kind, string>> = {
+    forbidden: "permission denied",
+    directory: "it is a directory",
+    special: "it is no regular file",
+  };
+  return new AuroraError("not-executable", `cannot run "${name}": ${reasons[kind]}`, {
+    hint: kind === "forbidden" ? `chmod +x ${name}` : undefined,
+  });
+}

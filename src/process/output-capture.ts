@@ -1,0 +1,119 @@
+import { closeSync, readSync } from "node:fs";
+
+import { openPipe, PIPE_MAX_BYTES } from "../system/pipe.ts";
+
+/** So much is read at a time in the last look. */
+const BLOCK_BYTES = 65_536;
+
+/**
+ * Reads one output stream of a child to its end. Keeps the first `maxBytes`; what comes after is still read, so that the
+ * child never waits, and dropped. Owns both ends of its pipe.
+ */
+export class OutputCapture {
+  readonly #kept: Uint8Array[] = [];
+  readonly #maxBytes: number;
+  readonly #onChunk: ((chunk: Uint8Array) => void) | undefined;
+  readonly #pipe = openPipe();
+  #keptBytes = 0;
+  #isWriteOpen = true;
+  #isAtEnd = false;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #failure: unknown;
+
+  truncated = false;
+
+  constructor(maxBytes: number, onChunk?: (chunk: Uint8Array) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onChunk = onChunk;
+  }
+
+  /** What the child gets as its descriptor. */
+  get childEnd(): number {
+    return this.#pipe.write;
+  }
+
+  /** Call when the child has been started: only it holds the write end from now on. */
+  start(): void {
+    this.#closeWrite();
+    this.#reader = Bun.file(this.#pipe.read).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    void this.#readAll(this.#reader);
+  }
+
+  /**
+   * Takes what is in the pipe right now and closes it. For when the child has ended: all it wrote is in the pipe, and whoever
+   * else may hold the write end is not waited for.
+   *
+   * @throws what `onChunk` threw
+   */
+  async finish(): Promise<Uint8Array> {
+    if (!this.#isAtEnd) {
+      // A chunk that was read already reaches the loop first.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!this.#isAtEnd) this.#drain();
+    }
+    this.dispose();
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#kept.length === 1 ? (this.#kept[0] as Uint8Array) : Buffer.concat(this.#kept);
+  }
+
+  /** Closes everything. Safe to call twice. */
+  dispose(): void {
+    this.#closeWrite();
+    if (this.#isAtEnd && this.#reader === undefined) return;
+    this.#isAtEnd = true;
+    void this.#reader?.cancel().catch(() => {});
+    this.#reader = undefined;
+    closeSync(this.#pipe.read);
+  }
+
+  async #readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || this.#isAtEnd) break;
+        this.#take(value);
+      }
+    } catch (thrown) {
+      this.#failure ??= thrown;
+    }
+    // From here `finish` has nothing left to drain.
+    if (this.#reader === reader) this.#isAtEnd = true;
+  }
+
+  #drain(): void {
+    void this.#reader?.cancel().catch(() => {});
+    const block = Buffer.allocUnsafe(BLOCK_BYTES);
+    try {
+      for (let total = 0; total < PIPE_MAX_BYTES;) {
+        const length = readSync(this.#pipe.read, block);
+        if (length === 0) return;
+        this.#take(new Uint8Array(block.subarray(0, length)));
+        total += length;
+      }
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "EAGAIN") this.#failure ??= thrown;
+    }
+  }
+
+  #take(chunk: Uint8Array): void {
+    const room = this.#maxBytes - this.#keptBytes;
+    if (chunk.length > room) this.truncated = true;
+    if (room > 0) {
+      const kept = chunk.subarray(0, room);
+      // A short chunk may be a window on a large buffer, which it would keep alive.
+      this.#kept.push(kept.length * 2 < kept.buffer.byteLength ? new Uint8Array(kept) : kept);
+      this.#keptBytes += kept.length;
+    }
+    try {
+      this.#onChunk?.(chunk);
+    } catch (thrown) {
+      // The child must not stand still with a full pipe because of it: reading goes on, and `finish` throws.
+      this.#failure ??= thrown;
+    }
+  }
+
+  #closeWrite(): void {
+    if (this.#isWriteOpen) closeSync(this.#pipe.write);
+    this.#isWriteOpen = false;
+  }
+}

@@ -1,0 +1,222 @@
+import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
+import { constants } from "node:os";
+
+import { openMemoryFile } from "../system/memory-file.ts";
+import { newestProcessId, readProcess } from "../system/process-table.ts";
+import { passSignals } from "./foreground-signals.ts";
+import { longTimer } from "./long-timer.ts";
+import { OutputCapture } from "./output-capture.ts";
+import { spawnChild } from "./spawn-child.ts";
+import { findProcesses, identify, type ProcessIdentity, send, stopTree } from "./tree.ts";
+
+/** Where a stream of the child goes. A descriptor is a file opened by the caller, who closes it. */
+export type Sink = "capture" | "inherit" | { descriptor: number };
+
+export type RunOptions = {
+  /** `argv[0]` is looked up in `env.PATH` when it holds no slash. No shell is between. */
+  argv: readonly string[];
+  cwd: string;
+  /** The complete environment; only `AURORA_RUN_ID` is added, by which the tree is found again. */
+  env: Readonly<Record<string, string>>;
+  /** "none" (default) is an empty input. */
+  stdin?: "none" | "inherit" | Uint8Array;
+  stdout?: Sink;
+  stderr?: Sink;
+  /** Called with each chunk of a captured stream as it comes, the dropped ones too. */
+  onOutput?: (stream: "stdout" | "stderr", chunk: Uint8Array) => void;
+  /** Per stream; what is beyond is read and dropped. */
+  maxBufferBytes?: number;
+  /** Then the whole tree gets the stop signal, and after `graceMs` SIGKILL. May be longer than 2^31 ms. */
+  timeoutMs?: number;
+  graceMs?: number;
+  stopSignal?: NodeJS.Signals;
+  /** Abort does the same as the timeout. */
+  signal?: AbortSignal;
+  /** Do not end what the command has left running in the background (a oneshot pack's start). */
+  leaveRunning?: boolean;
+  /** Keep the terminal: the caller's group and session, with signals passed on once. */
+  foreground?: boolean;
+  umask?: number;
+  /** The directory of a control group to start in. */
+  cgroup?: string;
+};
+
+export type RunResult = {
+  /** The exit code; 128 + N after death by signal N; -1 where it was stopped by the timeout or an abort. */
+  rc: number;
+  /** The signal it died of. */
+  signal: NodeJS.Signals | null;
+  timeout: boolean;
+  aborted: boolean;
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  /** Something of a stream was dropped. */
+  truncated: boolean;
+  /** From the start of the command to its end, without what it left behind. */
+  durationMs: number;
+  /** The largest resident size. The kernel counts the moment before exec as well, so it is never below this program's own. */
+  maxRssBytes: number;
+  /** User and system time of the command and the children it has waited for. */
+  cpuMs: number;
+  pid: number;
+  processGroup: number;
+};
+
+export const DEFAULT_MAX_BUFFER_BYTES = 16 * 1024 ** 2;
+export const DEFAULT_GRACE_MS = 5_000;
+/** What a command leaves behind after it has ended by itself gets at most this long to end as well. */
+export const LEFTOVER_GRACE_MS = 500;
+/** A pid cannot come round to the same number within this time, even where there are only 32,768. */
+const NO_WRAP_MS = 1_000;
+/** Up to so many numbers are looked at one by one; beyond, the list of all processes is shorter. */
+const MAX_PIDS_TO_TRY = 256;
+
+/**
+ * Runs a command to its end. Success, failure, timeout and abort share one shape of result.
+ *
+ * By default it gets a session of its own, and when it ends, so does everything it has started: whoever is in its session or
+ * group, descends from it, or carries its `AURORA_RUN_ID` (a daemon that forked twice and called setsid). Nobody who holds
+ * its output open is waited for.
+ *
+ * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`, where it could not be started
+ * @throws what `onOutput` threw, after the command has ended
+ */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { maxBufferBytes = DEFAULT_MAX_BUFFER_BYTES, onOutput, foreground = false } = options;
+  const runId = randomBytes(8).toString("hex");
+  using io = openStreams(options, maxBufferBytes, onOutput);
+  const started = performance.now();
+  const child = spawnChild({
+    ...options,
+    env: { ...options.env, AURORA_RUN_ID: runId },
+    ...io.childStreams,
+    newSession: !foreground,
+  });
+  const { pid } = child;
+  const leader = foreground ? identify(pid) : undefined;
+  const stopPassing = leader === undefined ? () => {} : passSignals((signal) => void send(leader, signal));
+  try {
+    io.start();
+    const find = (candidates?: Iterable<number>) =>
+      findProcesses(
+        {
+          environment: { AURORA_RUN_ID: runId },
+          ...(leader ? { root: leader } : {}),
+          ...(foreground ? {} : { processGroup: pid, session: pid }),
+        },
+        candidates,
+      );
+    const ending = await waitOrStop(child, options, find);
+    const durationMs = performance.now() - started;
+    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, find);
+    const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
+    const usage = child.resourceUsage();
+    const signal = (child.signalCode as NodeJS.Signals | null) ?? null;
+    return {
+      rc: ending === "exited" ? exitCodeOf(child.exitCode, signal) : -1,
+      signal,
+      timeout: ending === "timeout",
+      aborted: ending === "aborted",
+      stdout: stdout ?? new Uint8Array(),
+      stderr: stderr ?? new Uint8Array(),
+      truncated: (io.stdout?.truncated ?? false) || (io.stderr?.truncated ?? false),
+      durationMs,
+      maxRssBytes: usage?.maxRSS ?? 0,
+      cpuMs: Number(usage?.cpuTime.total ?? 0n) / 1000,
+      pid,
+      processGroup: foreground ? (readProcess(process.pid)?.processGroup ?? 0) : pid,
+    };
+  } finally {
+    stopPassing();
+  }
+}
+
+/** 128 + N for death by signal N, as shells have it. */
+function exitCodeOf(exitCode: number | null, signal: NodeJS.Signals | null): number {
+  return signal === null ? (exitCode ?? -1) : 128 + constants.signals[signal];
+}
+
+type Find = (candidates?: Iterable<number>) => ProcessIdentity[];
+type Ending = "exited" | "timeout" | "aborted";
+
+/** Waits for the leader's end, or brings it about. What comes first decides; a second event changes nothing. */
+async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find): Promise<Ending> {
+  const { timeoutMs = Infinity, signal } = options;
+  const stop = Promise.withResolvers<Ending>();
+  const cancelTimer = timeoutMs === Infinity ? () => {} : longTimer(timeoutMs, () => stop.resolve("timeout"));
+  const onAbort = () => stop.resolve("aborted");
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const ending = await Promise.race([child.exited.then((): Ending => "exited"), stop.promise]);
+    if (ending === "exited") return ending;
+    const { survivors } = await stopTree(find, {
+      signal: options.stopSignal ?? "SIGTERM",
+      timeoutMs: options.graceMs ?? DEFAULT_GRACE_MS,
+    });
+    // Only a process in an uninterruptible wait outlives SIGKILL; it must not hold the caller as well.
+    if (survivors.some(({ pid }) => pid === child.pid)) child.unref();
+    else await child.exited;
+    return ending;
+  } finally {
+    cancelTimer();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function endLeftovers(pid: number, durationMs: number, options: RunOptions, find: Find): Promise<void> {
+  const younger = durationMs < NO_WRAP_MS ? startedSince(pid) : undefined;
+  if (younger?.length === 0 || find(younger).length === 0) return;
+  await stopTree(find, {
+    signal: options.stopSignal ?? "SIGTERM",
+    timeoutMs: Math.min(options.graceMs ?? DEFAULT_GRACE_MS, LEFTOVER_GRACE_MS),
+  });
+}
+
+/**
+ * The numbers given out since process `pid` was started, of which its descendants must be; undefined where it cannot be
+ * told. This spares most runs the look at every process of the machine.
+ */
+function startedSince(pid: number): number[] | undefined {
+  const newest = newestProcessId();
+  if (newest === undefined || newest < pid || newest - pid > MAX_PIDS_TO_TRY) return undefined;
+  return Array.from({ length: newest - pid }, (_, i) => pid + 1 + i);
+}
+
+/** Everything that has to be closed again, however the run ends. */
+function openStreams(options: RunOptions, maxBytes: number, onOutput: RunOptions["onOutput"]) {
+  const { stdin = "none", stdout = "capture", stderr = "capture" } = options;
+  const opened: (() => void)[] = [];
+  const close = () => {
+    for (const dispose of opened) dispose();
+  };
+  const capture = (stream: "stdout" | "stderr") => {
+    const captured = new OutputCapture(maxBytes, onOutput && ((chunk) => onOutput(stream, chunk)));
+    opened.push(() => captured.dispose());
+    return captured;
+  };
+  try {
+    const input = typeof stdin === "string" ? stdin : openMemoryFile("stdin", stdin);
+    if (typeof input === "number") opened.push(() => closeSync(input));
+    const out = stdout === "capture" ? capture("stdout") : undefined;
+    const err = stderr === "capture" ? capture("stderr") : undefined;
+    return {
+      stdout: out,
+      stderr: err,
+      childStreams: {
+        stdin: input === "none" ? ("ignore" as const) : input,
+        stdout: out?.childEnd ?? (typeof stdout === "object" ? stdout.descriptor : ("inherit" as const)),
+        stderr: err?.childEnd ?? (typeof stderr === "object" ? stderr.descriptor : ("inherit" as const)),
+      },
+      start() {
+        out?.start();
+        err?.start();
+      },
+      [Symbol.dispose]: close,
+    };
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+}

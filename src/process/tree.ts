@@ -1,0 +1,208 @@
+import { bootTime } from "../system/boot.ts";
+import {
+  memoryBytes,
+  type ProcessEntry,
+  processIds,
+  readCommandLine,
+  readEnvironment,
+  readProcess,
+} from "../system/process-table.ts";
+import { signalProcess } from "../system/signal-process.ts";
+
+/** Names one process for good: a number is given out again, but not with the same start time in the same boot. */
+export type ProcessIdentity = {
+  pid: number;
+  /** Clock ticks since boot, `/proc/PID/stat` field 22. */
+  startTime: number;
+  bootId: string;
+  command: string;
+};
+
+/** What belongs to a tree: whatever has all of `environment`, or is in the group, or in the session. */
+export type TreeMatch = {
+  /** Variables a process was started with. They pass to children, so a daemon that left group and session has them too. */
+  environment?: Readonly<Record<string, string>>;
+  processGroup?: number;
+  session?: number;
+  /** This process, and with it its descendants. */
+  root?: ProcessIdentity;
+};
+
+/** Where waiting takes its time from; tests pass their own. */
+export type TreeClock = { now: () => number; sleep: (ms: number) => Promise<void> };
+
+export type StopOptions = {
+  /** The first signal. */
+  signal: NodeJS.Signals;
+  /** So long the tree has to end after it, in milliseconds, before it gets SIGKILL. */
+  timeoutMs: number;
+  /** So long it may take to vanish after SIGKILL, in milliseconds. */
+  killTimeoutMs?: number;
+  clock?: TreeClock;
+};
+
+export type StopResult = {
+  /** Every process that was signalled. */
+  stopped: ProcessIdentity[];
+  /** Of these, the ones that got SIGKILL. */
+  killed: ProcessIdentity[];
+  /** What is still there at the end: in an uninterruptible wait, or another user's. */
+  survivors: ProcessIdentity[];
+};
+
+export const DEFAULT_KILL_TIMEOUT_MS = 5_000;
+/** Pauses between looks: short at first, since most processes end at once. */
+const FIRST_PAUSE_MS = 1;
+const LONGEST_PAUSE_MS = 50;
+
+const realClock: TreeClock = { now: () => performance.now(), sleep: (ms) => Bun.sleep(ms) };
+
+/**
+ * Finds the living processes of a tree, with the children of those that match, at whatever depth. This process, those
+ * above it, and zombies are never among them.
+ *
+ * @param candidates the numbers to look at; all by default
+ */
+export function findProcesses(
+  match: TreeMatch,
+  candidates: Iterable<number> = processIds(),
+): ProcessIdentity[] {
+  const spared = selfAndAncestors();
+  const entries: ProcessEntry[] = [];
+  for (const pid of candidates) {
+    const entry = spared.has(pid) ? undefined : readProcess(pid);
+    if (entry && isLiving(entry)) entries.push(entry);
+  }
+  const needles = Object.entries(match.environment ?? {}).map(([name, value]) =>
+    Buffer.from(`\0${name}=${value}\0`),
+  );
+  const found = new Map<number, ProcessEntry>();
+  for (const entry of entries)
+    if (
+      entry.processGroup === match.processGroup ||
+      entry.session === match.session ||
+      (entry.pid === match.root?.pid && entry.startTime === match.root.startTime) ||
+      hasAll(entry.pid, needles)
+    )
+      found.set(entry.pid, entry);
+  if (found.size > 0) addDescendants(found, entries);
+  const bootId = currentBoot();
+  return [...found.values()].map(({ pid, startTime, name }) => ({
+    pid,
+    startTime,
+    bootId,
+    command: readCommandLine(pid) ?? `[${name}]`,
+  }));
+}
+
+/** Whether this very process is still alive. A zombie is not. */
+export function isAlive(identity: Pick<ProcessIdentity, "pid" | "startTime" | "bootId">): boolean {
+  const entry = readProcess(identity.pid);
+  return (
+    entry !== undefined &&
+    isLiving(entry) &&
+    entry.startTime === identity.startTime &&
+    currentBoot() === identity.bootId
+  );
+}
+
+/** The identity of a process that runs now, or undefined. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const entry = readProcess(pid);
+  if (!entry || !isLiving(entry)) return undefined;
+  const { startTime, name } = entry;
+  return { pid, startTime, bootId: currentBoot(), command: readCommandLine(pid) ?? `[${name}]` };
+}
+
+/**
+ * Ends a tree: the signal to all of it, time to end, then SIGKILL, again and again until a new look finds nothing, so that
+ * what was forked meanwhile is met as well. Stopped (SIGSTOP) processes are woken so that they can act on the signal.
+ * Returns when the tree is empty or `timeoutMs + killTimeoutMs` have passed.
+ *
+ * @param find looks for the tree's processes anew
+ */
+export async function stopTree(find: () => ProcessIdentity[], options: StopOptions): Promise<StopResult> {
+  const { signal, timeoutMs, killTimeoutMs = DEFAULT_KILL_TIMEOUT_MS, clock = realClock } = options;
+  const stopped = new Map<string, ProcessIdentity>();
+  const killed = new Map<string, ProcessIdentity>();
+  const started = clock.now();
+  let tree = find();
+  while (tree.length > 0 && clock.now() - started < timeoutMs) {
+    for (const identity of tree) {
+      if (stopped.has(keyOf(identity))) continue;
+      stopped.set(keyOf(identity), identity);
+      send(identity, signal);
+      send(identity, "SIGCONT");
+    }
+    await vanish(tree, started + timeoutMs, clock);
+    tree = find();
+  }
+  const killStarted = clock.now();
+  while (tree.length > 0 && clock.now() - killStarted < killTimeoutMs) {
+    for (const identity of tree) {
+      stopped.set(keyOf(identity), identity);
+      killed.set(keyOf(identity), identity);
+      send(identity, "SIGKILL");
+    }
+    // New ones may be forked all the time, so the next look comes soon.
+    await vanish(tree, Math.min(clock.now() + LONGEST_PAUSE_MS, killStarted + killTimeoutMs), clock);
+    tree = find();
+  }
+  return { stopped: [...stopped.values()], killed: [...killed.values()], survivors: tree };
+}
+
+/** Sends a signal to this very process and to no other that has got its number. False where it is gone. */
+export function send(identity: ProcessIdentity, signal: NodeJS.Signals | 0): boolean {
+  return signalProcess(identity.pid, signal, () => isAlive(identity));
+}
+
+/** The memory of these processes in bytes; what several share is counted once (proportional set size). */
+export function memoryOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + memoryBytes(pid), 0);
+}
+
+/** Waits until all of `tree` are gone, or `deadline`. */
+async function vanish(tree: readonly ProcessIdentity[], deadline: number, clock: TreeClock): Promise<void> {
+  let pauseMs = FIRST_PAUSE_MS;
+  while (tree.some((identity) => isAlive(identity))) {
+    const restMs = deadline - clock.now();
+    if (restMs <= 0) return;
+    await clock.sleep(Math.min(pauseMs, restMs));
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+let knownBoot: string | undefined;
+/** This process lives within one boot, so its id is read once. */
+const currentBoot = () => (knownBoot ??= bootTime().bootId);
+
+function isLiving({ state }: ProcessEntry): boolean {
+  return state !== "Z" && state !== "X";
+}
+
+function hasAll(pid: number, needles: readonly Buffer[]): boolean {
+  if (needles.length === 0) return false;
+  const environment = readEnvironment(pid);
+  return environment !== undefined && needles.every((needle) => environment.includes(needle));
+}
+
+/** A child that has cleared its environment and made its own session still has its parent. */
+function addDescendants(found: Map<number, ProcessEntry>, entries: readonly ProcessEntry[]): void {
+  for (let sizeBefore = -1; sizeBefore !== found.size;) {
+    sizeBefore = found.size;
+    for (const entry of entries) if (found.has(entry.parent)) found.set(entry.pid, entry);
+  }
+}
+
+function selfAndAncestors(): Set<number> {
+  const pids = new Set([process.pid, 1]);
+  for (let parent = process.ppid; parent > 1 && !pids.has(parent);) {
+    pids.add(parent);
+    parent = readProcess(parent)?.parent ?? 0;
+  }
+  return pids;
+}
+
+function keyOf({ pid, startTime }: ProcessIdentity): string {
+  return `${pid}.${startTime}`;
+}

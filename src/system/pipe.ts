@@ -1,0 +1,36 @@
+import { errno, errnoError, openLibc } from "./libc.ts";
+
+const O_CLOEXEC = 0o2_000_000;
+const O_NONBLOCK = 0o4_000;
+const F_SETFL = 4;
+/** The largest pipe an unprivileged process may make (`/proc/sys/fs/pipe-max-size`): so much can wait in one. */
+export const PIPE_MAX_BYTES = 1024 ** 2;
+
+/** Both ends are the caller's to close. */
+export type Pipe = { read: number; write: number };
+
+/**
+ * Makes a pipe whose ends no child inherits by accident. The read end does not block; the write end does, as programs
+ * expect of their output.
+ *
+ * Bun's own "pipe" may be a pair of sockets, and then a child cannot open `/dev/stdout` or `/dev/stderr` (ENXIO).
+ *
+ * @throws the error of pipe2(2), for example EMFILE
+ */
+export function openPipe(): Pipe {
+  const ends = new Int32Array(2);
+  if (libc().pipe2(ends, O_CLOEXEC) !== 0) throw errnoError(errno(), "pipe2");
+  const [read, write] = ends as unknown as [number, number];
+  libc().fcntl(read, F_SETFL, O_NONBLOCK);
+  return { read, write };
+}
+
+function bind() {
+  return openLibc({
+    pipe2: { args: ["ptr", "i32"], returns: "i32" },
+    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  });
+}
+
+let bound: ReturnType<typeof bind> | undefined;
+const libc = () => (bound ??= bind());

@@ -1,0 +1,111 @@
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+
+/** One process as `/proc/PID/stat` shows it (proc_pid_stat(5)). */
+export type ProcessEntry = {
+  pid: number;
+  /** The kernel's name of it: at most 15 bytes. */
+  name: string;
+  /** One letter: R, S, D, T, t, Z (a zombie), X … */
+  state: string;
+  parent: number;
+  processGroup: number;
+  session: number;
+  /** Clock ticks since boot. With the boot's id it tells a process from a later one with the same number. */
+  startTime: number;
+};
+
+/** A stat line is at most 52 numbers and a short name. */
+const STAT_BYTES = 1024;
+const buffer = Buffer.allocUnsafeSlow(STAT_BYTES);
+
+/** The numbers of all processes that are there right now. Empty where there is no /proc. */
+export function processIds(): number[] {
+  try {
+    return readdirSync("/proc").map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+/** What the kernel says of a process, or undefined where it is gone. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(`/proc/${pid}/stat`, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    const length = readSync(descriptor, buffer, 0, STAT_BYTES, 0);
+    return parseStat(pid, buffer.toString("latin1", 0, length));
+  } catch {
+    return undefined; // It ended between open and read: ESRCH.
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Reads one stat line. The name may hold blanks and parentheses, so the fields are counted from its last ")". */
+export function parseStat(pid: number, line: string): ProcessEntry | undefined {
+  const open = line.indexOf("(");
+  const close = line.lastIndexOf(")");
+  if (open === -1 || close === -1) return undefined;
+  const fields = line.slice(close + 2).split(" ");
+  if (fields.length < 20) return undefined;
+  return {
+    pid,
+    name: line.slice(open + 1, close),
+    state: fields[0] as string,
+    parent: Number(fields[1]),
+    processGroup: Number(fields[2]),
+    session: Number(fields[3]),
+    startTime: Number(fields[19]),
+  };
+}
+
+/** The environment a process was started with, as `\0NAME=VALUE\0…\0`; undefined where it may not be read. */
+export function readEnvironment(pid: number): Buffer | undefined {
+  try {
+    return Buffer.concat([Buffer.from([0]), readFileSync(`/proc/${pid}/environ`)]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command line, its words joined by blanks, or undefined for a zombie and for what may not be read. */
+export function readCommandLine(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/cmdline`, "utf8").replace(/\0+$/, "").replaceAll("\0", " ");
+    return text === "" ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The number that was given to the newest process or thread of this pid namespace (proc_loadavg(5)). */
+export function newestProcessId(): number | undefined {
+  try {
+    const last = Number(readFileSync("/proc/loadavg", "latin1").trim().split(" ").at(-1));
+    return Number.isInteger(last) ? last : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The proportional share of a process's memory in bytes: pages that it shares with others count in part. Where only the
+ * owner may see that, what is resident.
+ */
+export function memoryBytes(pid: number): number {
+  return kilobytesIn(pid, "smaps_rollup", "Pss") ?? kilobytesIn(pid, "status", "VmRSS") ?? 0;
+}
+
+function kilobytesIn(pid: number, file: string, field: string): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/${file}`, "latin1");
+    const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text);
+    return match ? Number(match[1]) * 1024 : undefined;
+  } catch {
+    return undefined;
+  }
+}
