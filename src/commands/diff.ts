@@ -8,7 +8,7 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { generationOption } from "./shared/generation-flow.ts";
-import { unknownPack } from "./shared/packs.ts";
+import { unknownPack } from "./shared/unknown-pack.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 

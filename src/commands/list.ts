@@ -1,4 +1,4 @@
-import { observeService } from "../lifecycle/service.ts";
+import { observeService } from "../lifecycle/observe-service.ts";
 import { livePacks } from "../registry/packs.ts";
 import { type Health, services, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";

@@ -3,7 +3,7 @@ import { type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecyc
 import { knownPackIds } from "../registry/packs.ts";
 import { parseDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
-import { unknownPack } from "./shared/packs.ts";
+import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 const DEFAULT_COUNT = 100;

@@ -1,5 +1,6 @@
+import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { takeHomeLock } from "../lifecycle/home-lock.ts";
-import { confirmationLeftMs, type TransactionEnd } from "../lifecycle/transaction.ts";
+import { type TransactionEnd } from "../lifecycle/transaction.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
 import { hasHome } from "../system/ensure-home.ts";

@@ -7,7 +7,7 @@ import { serviceOf } from "../registry/services.ts";
 import { newestTree, treeByDigest } from "../registry/trees.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
-import { unknownPack } from "./shared/packs.ts";
+import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Result = {

@@ -1,6 +1,6 @@
+import { planOf } from "../lifecycle/confirmation.ts";
+import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
-import { observeService } from "../lifecycle/service.ts";
-import { planOf } from "../lifecycle/transaction.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
 import { livePack } from "../registry/packs.ts";
@@ -15,7 +15,7 @@ import { newestTree } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
-import { unknownPack } from "./shared/packs.ts";
+import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type ShownStep = { name: string; rc: number | null; at: string; duration_ms: number; output_tail: string };

@@ -8,8 +8,8 @@ import { openTransactions } from "../registry/transactions.ts";
 import { allTrees, forgetTree, newestTree, treeByDigest } from "../registry/trees.ts";
 import { removeStoredTree } from "../store/remove-tree.ts";
 import { listTrees } from "../store/tree-record.ts";
+import { planOf } from "./confirmation.ts";
 import { holdStaging } from "./home-lock.ts";
-import { planOf } from "./transaction.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** So many good generations of each pack are kept, the live one among them. */

@@ -12,10 +12,10 @@ import { diffTrees } from "../store/diff-trees.ts";
 import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { formatSize } from "../system/units.ts";
+import { planOf } from "./confirmation.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { checkServiceType } from "./service.ts";
-import { planOf } from "./transaction.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */

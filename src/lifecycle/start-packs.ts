@@ -2,9 +2,10 @@ import { AuroraError } from "../errors.ts";
 import { type Health, serviceOf } from "../registry/services.ts";
 import { bootTime } from "../system/boot.ts";
 import { gateHealth } from "./health.ts";
+import { observeService } from "./observe-service.ts";
 import { dependencyOrder } from "./plan.ts";
 import { endingOf, outputTail, type ScriptPack } from "./script.ts";
-import { checkServiceType, observeService, startService, stopService } from "./service.ts";
+import { checkServiceType, startService, stopService } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type StartedPack = { pack_id: string; changed: boolean; health: Health };

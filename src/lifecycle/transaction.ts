@@ -22,13 +22,13 @@ import {
   type JournalStatus,
   openTransactions,
   type TransactionKind,
-  type TransactionRow,
   type TransactionState,
   updateTransaction,
 } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
-import { type BootTime, bootTime } from "../system/boot.ts";
+import { bootTime } from "../system/boot.ts";
 import { removeTree } from "../system/scratch.ts";
+import { type Confirmation, isOverdue, planOf } from "./confirmation.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
@@ -41,9 +41,6 @@ export type TransactionEnd = {
   /** Why it did not commit, or null. */
   reason: string | null;
 };
-
-/** The deadline of `--confirm-within`, kept so that neither a reboot nor a change of the clock moves it. */
-type Confirmation = { within_ms: number; started: BootTime; started_at: string };
 
 /** Approval as it is recorded: who approved which plan. */
 export type Approval = { planDigest: string; by: string | null };
@@ -379,13 +376,6 @@ export function confirmTransaction(workspace: Workspace, packId: string): Transa
   return { transaction: row.id, state: "committed", reason: null };
 }
 
-/** Whether there is anything for `settleTransactions` to do now: cheap, for the start of every command. */
-export function needsSettling(workspace: Pick<Workspace, "registry">, boot: BootTime, now: Date): boolean {
-  return openTransactions(workspace.registry).some(
-    (row) => row.state !== "unconfirmed" || isOverdue(row, boot, now),
-  );
-}
-
 /**
  * Brings every transaction to its end that a crash, a reboot or a missed confirmation has left open. The caller holds the
  * home's lock, so nobody is at work on them.
@@ -421,26 +411,4 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     ends.push(await drive(untouched, row.id, row.kind, plan));
   }
   return ends;
-}
-
-/**
- * Whether an unconfirmed transaction is out of time. Within one boot the monotonic clock tells. Over a reboot at least the
- * time since the boot has passed, and what the wall clock says where it went forward.
- */
-export function isOverdue(row: Pick<TransactionRow, "confirm">, boot: BootTime, now: Date): boolean {
-  if (row.confirm === null) return false;
-  const { within_ms, started, started_at } = JSON.parse(row.confirm) as Confirmation;
-  if (started.bootId === boot.bootId) return boot.uptimeMs - started.uptimeMs >= within_ms;
-  return Math.max(boot.uptimeMs, now.getTime() - Date.parse(started_at)) >= within_ms;
-}
-
-/** How long an unconfirmed transaction still has, in milliseconds, within this boot. */
-export function confirmationLeftMs(row: Pick<TransactionRow, "confirm">, boot: BootTime): number {
-  if (row.confirm === null) return 0;
-  const { within_ms, started } = JSON.parse(row.confirm) as Confirmation;
-  return started.bootId === boot.bootId ? Math.max(0, within_ms - (boot.uptimeMs - started.uptimeMs)) : 0;
-}
-
-export function planOf(text: string): TransactionPlan {
-  return JSON.parse(text) as TransactionPlan;
 }

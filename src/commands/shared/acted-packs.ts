@@ -1,4 +1,4 @@
-import { observeService } from "../../lifecycle/service.ts";
+import { observeService } from "../../lifecycle/observe-service.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { serviceOf } from "../../registry/services.ts";
 import { bootTime } from "../../system/boot.ts";

@@ -9,7 +9,7 @@ import { livePack } from "../../registry/packs.ts";
 import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
 import { type Context } from "../command.ts";
 import { changeFlow } from "./install-flow.ts";
-import { unknownPack } from "./packs.ts";
+import { unknownPack } from "./unknown-pack.ts";
 
 /** Reads the number of a generation that the user typed. Throws `usage`. */
 export function generationOption(name: string, text: string | undefined): number {

@@ -1,4 +1,4 @@
-import { observeService } from "../../lifecycle/service.ts";
+import { observeService } from "../../lifecycle/observe-service.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { memoryOf } from "../../process/tree.ts";
 import { livePacks } from "../../registry/packs.ts";
@@ -7,7 +7,7 @@ import { allTrees } from "../../registry/trees.ts";
 import { bootTime } from "../../system/boot.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Paint } from "../command.ts";
-import { unknownPack } from "./packs.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { table } from "./text-table.ts";
 import { checkPackId } from "./workspace.ts";
 

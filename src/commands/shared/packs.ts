@@ -1,10 +1,9 @@
-import { AuroraError } from "../../errors.ts";
 import { type ScriptPack, scriptPack } from "../../lifecycle/script.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { type Manifest } from "../../manifest/schema.ts";
 import { manifestFromStored } from "../../manifest/stored.ts";
-import { knownPackIds, livePack, livePacks, type PackRow } from "../../registry/packs.ts";
-import { nearest } from "../../system/nearest.ts";
+import { livePack, livePacks, type PackRow } from "../../registry/packs.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { checkPackId } from "./workspace.ts";
 
 export type LivePack = { row: PackRow; manifest: Manifest; script: ScriptPack };
@@ -29,15 +28,4 @@ export function selectLivePacks(workspace: Workspace, packIds: readonly string[]
 function livePackOf(workspace: Workspace, row: PackRow): LivePack {
   const manifest = manifestFromStored(row.manifest);
   return { row, manifest, script: scriptPack(workspace, manifest, row.digest, row.generation) };
-}
-
-/** `not-found` for a pack id, with the nearest known one as the hint. */
-export function unknownPack(workspace: Workspace, packId: string, what: string): AuroraError {
-  const near = nearest(
-    packId,
-    knownPackIds(workspace.registry).filter((id) => id !== packId),
-  );
-  return new AuroraError("not-found", `the pack "${packId}" ${what}`, {
-    hint: near ? `did you mean "${near}"?` : "aurora list shows the packs",
-  });
 }

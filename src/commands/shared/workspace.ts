@@ -1,11 +1,11 @@
 import { userInfo } from "node:os";
 
 import { AuroraError } from "../../errors.ts";
+import { needsSettling } from "../../lifecycle/confirmation.ts";
 import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
-import { needsSettling, settleTransactions } from "../../lifecycle/transaction.ts";
+import { type TransactionEnd } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
-import { sweepStore } from "../../store/sweep-store.ts";
 import { bootTime } from "../../system/boot.ts";
 import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
@@ -73,7 +73,12 @@ export async function withOwnOrHomeLock<T>(
 }
 
 /** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */
-export async function settle(workspace: Workspace): Promise<Awaited<ReturnType<typeof settleTransactions>>> {
+export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
+  // Loaded here, since commands that only look hardly ever need it.
+  const [{ settleTransactions }, { sweepStore }] = await Promise.all([
+    import("../../lifecycle/transaction.ts"),
+    import("../../store/sweep-store.ts"),
+  ]);
   const ends = await settleTransactions(workspace);
   sweepScratch(workspace.paths.tmp);
   {

@@ -1,0 +1,15 @@
+import { AuroraError } from "../../errors.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { knownPackIds } from "../../registry/packs.ts";
+import { nearest } from "../../system/nearest.ts";
+
+/** `not-found` for a pack id, with the nearest known one as the hint. */
+export function unknownPack(workspace: Workspace, packId: string, what: string): AuroraError {
+  const near = nearest(
+    packId,
+    knownPackIds(workspace.registry).filter((id) => id !== packId),
+  );
+  return new AuroraError("not-found", `the pack "${packId}" ${what}`, {
+    hint: near ? `did you mean "${near}"?` : "aurora list shows the packs",
+  });
+}
