@@ -1,0 +1,62 @@
+/** What a task's function gets. */
+export type TaskContext = {
+  /** Aborts when the run is to stop: its time is over, it was cancelled or replaced, or the scheduler drains. */
+  readonly signal: AbortSignal;
+  /** Lets timers and input/output have their turn. Rejects with the signal's reason once the run is to stop. */
+  readonly yield: () => Promise<void>;
+  /** The time that the run was scheduled for, in milliseconds since 1970-01-01T00:00Z; it starts at that time or later. */
+  readonly scheduledAt: number;
+  /** 1 for the first try, 2 for the first retry. */
+  readonly attempt: number;
+};
+
+export type TaskFunction = (context: TaskContext) => unknown;
+
+/** Makes the signal only for those who look at it: a controller costs more than all else of a run. */
+export class RunContext implements TaskContext {
+  readonly scheduledAt: number;
+  readonly attempt: number;
+  #soon: (run: () => void) => void;
+  #controller: AbortController | undefined;
+  #reason: unknown;
+
+  constructor(scheduledAt: number, attempt: number, soon: (run: () => void) => void) {
+    this.scheduledAt = scheduledAt;
+    this.attempt = attempt;
+    this.#soon = soon;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get yield(): () => Promise<void> {
+    return async () => {
+      await new Promise<void>((resolve) => this.#soon(resolve));
+      if (this.#reason !== undefined) throw this.#reason;
+    };
+  }
+
+  /** Tells the run to stop. Only the first reason counts. */
+  abort(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Why it was told to stop, or undefined. */
+  get abortReason(): unknown {
+    return this.#reason;
+  }
+}
+
+/** Whether a value is a promise of any make: what a task returns is waited for, whatever its type says. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function"
+  );
+}

@@ -1,0 +1,302 @@
+import { type Clock, type Timer } from "./clock.ts";
+import { isThenable, RunContext, type TaskFunction } from "./task-context.ts";
+import { TimingWheel, WheelNode } from "./wheel.ts";
+
+/** Due tasks run for so long before timers and input/output get a turn. */
+export const SLICE_MS = 5;
+
+/** At most so many tasks run between two looks at the clock; after a task that took long, each is looked at. */
+const MAX_STRIDE = 4;
+const CHEAP_MS = 0.05;
+
+/** So many nodes change their list in the wheel between two looks at the clock. */
+const MOVES_PER_STEP = 256;
+
+/** The longest delay that a timer takes: 2^31 - 1 ms. What is further away is armed again on the way. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The longest delay, in milliseconds: 2^45, about a thousand years. */
+export const MAX_DELAY_MS = 2 ** 45;
+
+const PENDING = 0;
+const RUNNING = 1;
+const DONE = 2;
+const CANCELLED = 3;
+
+/** One function to run once. It is its own entry in the wheel, which is what makes a million of them cheap. */
+export class Task extends WheelNode {
+  run: TaskFunction | null;
+  status = PENDING;
+  context: RunContext | null = null;
+
+  constructor(run: TaskFunction) {
+    super();
+    this.run = run;
+  }
+
+  get state(): "pending" | "running" | "done" | "cancelled" {
+    return (["pending", "running", "done", "cancelled"] as const)[this.status] as "pending";
+  }
+}
+
+/** A moment that the scheduler itself waits for. It is called inside a turn, and must not throw. */
+export class Alarm extends WheelNode {
+  readonly ring: () => void;
+
+  constructor(ring: () => void) {
+    super();
+    this.ring = ring;
+  }
+}
+
+export type LoopHooks = {
+  /** Called at the start of each turn. */
+  beforeTurn: () => void;
+  /** Does one piece of other work that waits; returns false where there is none. */
+  work: () => boolean;
+  /** The loop wakes up after so long at the latest, Infinity for whenever something is due. */
+  longestSleepMs: () => number;
+  /** What is to be added to the monotonic clock to get the wall clock. */
+  wallOffsetMs: () => number;
+  taskFailed: (error: unknown, scheduledAt: number) => void;
+  /** Something ended, which a drain may have waited for. */
+  settled: () => void;
+};
+
+/** The one timer, the wheel behind it, and the slices in which due tasks run. Deadlines are on the monotonic clock. */
+export class TimerLoop {
+  readonly clock: Clock;
+  /** Plain tasks that have not begun. */
+  pendingTasks = 0;
+  /** Plain tasks that have returned a promise which has not settled. */
+  readonly runningTasks = new Set<Task>();
+  #wheel: TimingWheel<Task | Alarm>;
+  #hooks: LoopHooks;
+  #sliceMs: number;
+  #timer: Timer | undefined;
+  /** The tick for which the timer is set. */
+  #armedTick = Infinity;
+  #isTurning = false;
+  #isTurnQueued = false;
+  #isRef = true;
+  #worksFirst = false;
+  #isStopped = false;
+  /** Tasks that are due later are dropped. */
+  #lastTick = Infinity;
+  /** Due tasks that are held back while everything is paused. */
+  #held: Task[] | undefined;
+
+  constructor(clock: Clock, sliceMs: number, hooks: LoopHooks) {
+    this.clock = clock;
+    this.#sliceMs = sliceMs;
+    this.#hooks = hooks;
+    this.#wheel = new TimingWheel(Math.floor(clock.monotonicMs()));
+  }
+
+  /** Plain tasks and alarms in the wheel. */
+  get size(): number {
+    return this.#wheel.size;
+  }
+
+  after(delayMs: number, run: TaskFunction): Task {
+    if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS))
+      throw new RangeError(`cannot schedule a task in ${delayMs} ms: a delay is from 0 to 2^45 ms`);
+    const task = new Task(run);
+    this.pendingTasks++;
+    this.#insert(task, Math.ceil(this.clock.monotonicMs() + delayMs));
+    return task;
+  }
+
+  /** @returns false where it has ended, or was cancelled before */
+  cancel(task: Task, reason: Error): boolean {
+    if (task.status === PENDING) {
+      this.#wheel.remove(task);
+      this.pendingTasks--;
+      task.status = CANCELLED;
+      task.run = null;
+      return true;
+    }
+    if (task.status !== RUNNING) return false;
+    task.context?.abort(reason);
+    return true;
+  }
+
+  /** Rings at a time on the monotonic clock, or at once where that has passed. */
+  setAlarm(alarm: Alarm, atMs: number): void {
+    this.#wheel.remove(alarm);
+    this.#insert(alarm, Math.ceil(atMs));
+  }
+
+  clearAlarm(alarm: Alarm): void {
+    this.#wheel.remove(alarm);
+  }
+
+  /** Has a turn soon: something that waits may be able to run. */
+  wake(): void {
+    if (this.#isTurning || this.#isTurnQueued || this.#isStopped) return;
+    this.#isTurnQueued = true;
+    this.clock.soon(this.#turn);
+  }
+
+  /** Takes the longest sleep into account anew. */
+  rearm(): void {
+    if (!this.#isTurning && !this.#isTurnQueued) this.#arm();
+  }
+
+  setRef(isRef: boolean): void {
+    this.#isRef = isRef;
+    this.#timer?.setRef(isRef);
+  }
+
+  /** Keeps plain tasks that come due from running, until `releaseTasks`. */
+  holdTasks(): void {
+    this.#held ??= [];
+  }
+
+  releaseTasks(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const task of held) if (task.status === PENDING) this.#insert(task, task.due);
+  }
+
+  /** From now on, plain tasks that are not due yet are dropped instead of run. Alarms ring on. */
+  close(): void {
+    this.#lastTick = Math.floor(this.clock.monotonicMs());
+    for (const task of this.#held ?? []) task.status = CANCELLED;
+    this.#held = undefined;
+    this.wake();
+  }
+
+  /** Plain tasks that were not due when the loop was closed, as far as they are not run. */
+  get dropped(): number {
+    return this.pendingTasks;
+  }
+
+  /** Never has a turn again. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Nothing is due: the last turn came to its end. */
+  get isQuiet(): boolean {
+    return !this.#isTurning && !this.#isTurnQueued;
+  }
+
+  #insert(node: Task | Alarm, tick: number): void {
+    this.#wheel.insert(node, tick);
+    if (tick < this.#armedTick && !this.#isTurning && !this.#isTurnQueued) this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#isStopped) return;
+    const now = this.clock.monotonicMs();
+    const tick = Math.min(this.#wheel.nextTick(), now + this.#hooks.longestSleepMs());
+    // A timer that is set for an earlier time may stay: it costs one turn, and setting it anew would cost more.
+    if (tick >= this.#armedTick) return;
+    this.#timer?.cancel();
+    this.#armedTick = tick;
+    const delay = Math.max(1, Math.min(Math.ceil(tick - now), MAX_TIMER_MS));
+    this.#timer = this.clock.setTimer(delay, this.#fire);
+    if (!this.#isRef) this.#timer.setRef(false);
+  }
+
+  #fire = (): void => {
+    this.#timer = undefined;
+    this.#armedTick = Infinity;
+    if (!this.#isTurnQueued) this.#turn();
+  };
+
+  #turn = (): void => {
+    this.#isTurnQueued = false;
+    if (this.#isTurning || this.#isStopped) return;
+    this.#isTurning = true;
+    const start = this.clock.monotonicMs();
+    this.#hooks.beforeTurn();
+    this.#worksFirst = !this.#worksFirst;
+    // Which of the two comes first takes turns, so that neither starves while the other fills every slice.
+    const isDone =
+      (!this.#worksFirst || this.#slice(start, this.#hooks.work)) &&
+      this.#slice(start, this.#step) &&
+      this.#slice(start, this.#hooks.work);
+    this.#isTurning = false;
+    if (!isDone) return this.wake();
+    this.#arm();
+    this.#hooks.settled();
+  };
+
+  /** Repeats `step` until it has nothing left (true) or the slice is over (false). */
+  #slice(start: number, step: () => boolean): boolean {
+    let last = start;
+    let stride = 1;
+    let left = 1;
+    while (step()) {
+      if (--left > 0) continue;
+      const now = this.clock.monotonicMs();
+      if (now - start >= this.#sliceMs) return false;
+      stride = now - last < CHEAP_MS ? Math.min(stride * 2, MAX_STRIDE) : 1;
+      last = now;
+      left = stride;
+    }
+    return true;
+  }
+
+  /** Runs one due node, for which it may have to turn the wheel; or turns it a little, where that is much work. */
+  #step = (): boolean => {
+    let node = this.#wheel.take();
+    if (node === undefined) {
+      const found = this.#wheel.advance(Math.floor(this.clock.monotonicMs()), MOVES_PER_STEP);
+      if (found !== "ready") return found === "more";
+      node = this.#wheel.take() as Task | Alarm;
+    }
+    if (node instanceof Task) this.#run(node);
+    else node.ring();
+    return true;
+  };
+
+  #run(task: Task): void {
+    if (this.#held) {
+      this.#held.push(task);
+      return;
+    }
+    if (task.due > this.#lastTick) {
+      task.status = CANCELLED;
+      task.run = null;
+      return;
+    }
+    const scheduledAt = Math.round(task.due + this.#hooks.wallOffsetMs());
+    const context = new RunContext(scheduledAt, 1, this.clock.soon);
+    const run = task.run as TaskFunction;
+    this.pendingTasks--;
+    task.status = RUNNING;
+    task.context = context;
+    task.run = null;
+    let result: unknown;
+    try {
+      result = run(context);
+    } catch (error) {
+      this.#hooks.taskFailed(error, scheduledAt);
+    }
+    if (isThenable(result)) {
+      this.runningTasks.add(task);
+      result.then(
+        () => this.#end(task),
+        (error: unknown) => {
+          this.#hooks.taskFailed(error, scheduledAt);
+          this.#end(task);
+        },
+      );
+    } else {
+      task.status = DONE;
+      task.context = null;
+    }
+  }
+
+  #end(task: Task): void {
+    this.runningTasks.delete(task);
+    task.status = DONE;
+    task.context = null;
+    this.#hooks.settled();
+  }
+}
