@@ -37,8 +37,10 @@ export type CopySink = PackSink & {
  */
 export function createCopySink(directory: string): CopySink {
   const identities = new Map<string, FileIdentity>();
+  // Flushed at the end: meanwhile the kernel has written most of it by itself.
+  const unflushed: { path: string; isDirectory: boolean }[] = [];
   let syncsEach = false;
-  let open: { path: string; descriptor: number } | undefined;
+  let open: { path: string; mode: number; descriptor: number } | undefined;
   const place = (path: string) => (path === "" ? directory : `${directory}/${path}`);
   return {
     identities,
@@ -48,25 +50,25 @@ export function createCopySink(directory: string): CopySink {
     openDirectory: (path) => mkdirSync(place(path), 0o700),
     closeDirectory(path) {
       chmodSync(place(path), path === "" ? 0o755 : 0o555);
-      if (syncsEach && path !== "") syncDirectory(place(path));
+      if (path !== "") unflushed.push({ path: place(path), isDirectory: true });
     },
     symlink: (path, target) => symlinkSync(target, place(path)),
     openFile({ path, mode }: Pick<TreeEntry, "path" | "mode">) {
       const stored = mode & 0o555;
-      open = { path, descriptor: openSync(place(path), "wx", stored) };
-      // The mode given to open(2) is cut by the umask and by default ACLs.
-      fchmodSync(open.descriptor, stored);
+      open = { path, mode: stored, descriptor: openSync(place(path), "wx", stored) };
     },
     write(bytes) {
       if (open) writeFully(open.descriptor, bytes);
     },
     closeFile() {
       if (!open) return;
-      const { path, descriptor } = open;
+      const { path, mode, descriptor } = open;
       open = undefined;
+      unflushed.push({ path: place(path), isDirectory: false });
       try {
-        if (syncsEach) fsyncSync(descriptor);
-        const { mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
+        const { mode: given, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
+        // The mode that was asked for is cut by the umask and by default ACLs.
+        if ((given & 0o7777n) !== BigInt(mode)) fchmodSync(descriptor, mode);
         identities.set(path, { mtime_ns: String(mtimeNs), inode: String(ino) });
       } finally {
         closeSync(descriptor);
@@ -77,8 +79,18 @@ export function createCopySink(directory: string): CopySink {
       open = undefined;
     },
     flush() {
-      if (syncsEach) syncDirectory(directory);
-      else syncFileSystem(directory);
+      if (!syncsEach) return syncFileSystem(directory);
+      for (const { path, isDirectory } of unflushed) (isDirectory ? syncDirectory : syncFile)(path);
+      syncDirectory(directory);
     },
   };
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }

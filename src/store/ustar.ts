@@ -68,7 +68,7 @@ export function ustarHeader(
   header.write("00", 263, "latin1");
   if (split > 0) name.copy(header, 345, 0, split);
   let sum = 0;
-  for (const byte of header) sum += byte;
+  for (let i = 0; i < BLOCK_BYTES; i++) sum += header[i] as number;
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return header;
 }
