@@ -2,7 +2,11 @@
 export type SourcePosition = { file: string; line: number; column: number; length?: number; text?: string };
 
 /** One finding about user input. An error carries several when the input has several faults. */
-export type Diagnostic = { message: string; source?: SourcePosition; hint?: string };
+export type Diagnostic = {
+  message: string;
+  source?: SourcePosition | undefined;
+  hint?: string | undefined;
+};
 
 /**
  * Every failure a user can meet: its exit code (CONTRACT: "Exit codes") and what it means. The one table from which
@@ -45,7 +49,10 @@ export const errorCodes = {
   },
   "dependency-cycle": { exit: 8, meaning: "Packs depend on each other in a circle." },
   "in-use": { exit: 8, meaning: "Another pack depends on it." },
-  "epoch-conflict": { exit: 8, meaning: "The generation does not read the format that the pack's data is in." },
+  "epoch-conflict": {
+    exit: 8,
+    meaning: "The generation does not read the format that the pack's data is in.",
+  },
   "environment-missing": { exit: 8, meaning: "A variable that the pack needs is not set." },
   quarantined: { exit: 8, meaning: "This digest failed its health gate before." },
   denied: { exit: 9, meaning: "Outside the pack's root or its permissions." },

@@ -1,7 +1,7 @@
 import { observeService } from "../lifecycle/observe-service.ts";
 import { livePacks } from "../registry/packs.ts";
 import { type Health, services, type ServiceState } from "../registry/services.ts";
-import { allTrees } from "../registry/trees.ts";
+import { waitingTrees } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { type Context } from "./command.ts";
 import { table } from "./shared/text-table.ts";
@@ -21,7 +21,7 @@ export async function run(context: Context): Promise<Entry[]> {
   const rows = new Map(services(workspace.registry).map((row) => [row.pack_id, row]));
   const { bootId } = bootTime();
   const entries = new Map<string, Entry>();
-  for (const { pack_id, version, digest } of allTrees(workspace.registry))
+  for (const { pack_id, version, digest } of waitingTrees(workspace.registry))
     entries.set(pack_id, { pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
   for (const { pack_id, version, generation, digest } of livePacks(workspace.registry)) {
     const row = rows.get(pack_id);

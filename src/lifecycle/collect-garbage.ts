@@ -58,11 +58,13 @@ function neededDigests({ registry, paths }: Workspace, keep: number): Set<string
   const needed = new Set<string>();
   for (const packId of knownPackIds(registry)) {
     const live = livePack(registry, packId);
+    const history = generationsOf(registry, packId);
     const staged = newestTree(registry, packId);
-    if (staged) needed.add(staged.digest);
-    const good = generationsOf(registry, packId).filter(
-      ({ outcome, digest }) => outcome === "committed" && digest !== null,
+    const isUsed = history.some(
+      ({ digest, outcome }) => digest === staged?.digest && outcome === "committed",
     );
+    if (staged && !isUsed) needed.add(staged.digest);
+    const good = history.filter(({ outcome, digest }) => outcome === "committed" && digest !== null);
     if (live) {
       needed.add(live.digest);
       const parent = good.find(({ generation }) => generation === live.generation)?.parent;

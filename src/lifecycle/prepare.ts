@@ -1,4 +1,5 @@
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { AuroraError, type Diagnostic } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -202,7 +203,7 @@ function checkUnconfirmed(workspace: Workspace, packIds: readonly string[]): voi
 function checkFreeSpace(workspace: Workspace, packs: readonly SourcePack[]): void {
   if (packs.length === 0) return;
   const needed = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
-  const { bavail, bsize } = statfsSync(workspace.paths.home);
+  const { bavail, bsize } = statfsSync(nearestExisting(workspace.paths.home));
   const free = bavail * bsize;
   if (free >= needed) return;
   throw new AuroraError(
@@ -212,4 +213,9 @@ function checkFreeSpace(workspace: Workspace, packs: readonly SourcePack[]): voi
       hint: "free some space, or remove old generations with aurora gc",
     },
   );
+}
+
+/** A plan may be made before there is a home: then its file system is that of the directory it will be in. */
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
 }

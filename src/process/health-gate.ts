@@ -168,7 +168,9 @@ async function firstOf(
 ): Promise<GateEvent> {
   const awake = new AbortController();
   const either = AbortSignal.any([signal, awake.signal]);
-  const tick = clock.sleep(untilMs - clock.now(), either).then((): GateEvent => ({ type: "tick" }));
+  const tick = clock
+    .sleep(Math.max(0, untilMs - clock.now()), either)
+    .then((): GateEvent => ({ type: "tick" }));
   try {
     return await Promise.race(result ? [result, tick] : [tick]);
   } finally {
