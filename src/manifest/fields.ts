@@ -48,6 +48,7 @@ export const version = v.pipe(
 export const versionRange = v.pipe(
   v.string(),
   v.check(isRange, 'must be a version range, such as ">=1.0.0 <2" or "^1.2"'),
+  v.metadata({ pattern: "^[0-9xX*<>=^~|., +A-Za-z-]+$", examples: [">=1.0.0 <2", "^1.2"] }),
 );
 
 /** A path inside the pack: relative, "/" between names, no name "." or "..". */
@@ -85,16 +86,19 @@ const argument = v.pipe(
 );
 
 /** A file of the pack, or the file and its arguments. Becomes argv. */
-export const commandLine = v.pipe(
-  v.union([
-    packPath,
-    v.pipe(
-      v.tupleWithRest([packPath], argument),
-      v.maxLength(MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} entries`),
-    ),
-  ]),
-  v.transform((value): string[] => (typeof value === "string" ? [value] : [...value])),
-);
+export function commandLine(description: string) {
+  return v.pipe(
+    v.union([
+      packPath,
+      v.pipe(
+        v.tupleWithRest([packPath], argument),
+        v.maxLength(MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} entries`),
+      ),
+    ]),
+    v.description(description),
+    v.transform((value): string[] => (typeof value === "string" ? [value] : [...value])),
+  );
+}
 
 /** A path of a program, or a name that is looked up in PATH. */
 export const program = v.pipe(
@@ -115,7 +119,7 @@ export const environmentName = v.pipe(
   ),
 );
 
-/** A list of values that differ, at most `max`. */
+/** A list of at most `max` values. */
 export function listOf<const Schema extends v.GenericSchema<string | number, string | number>>(
   item: Schema,
   max: number = MAX_LIST,
@@ -139,24 +143,40 @@ export function seconds(min: number) {
 export const port = integer(1, 65_535);
 
 /** "30s", "5m", "1h30m", or a number of seconds. Becomes milliseconds. */
-export const interval = v.pipe(
-  v.union([v.string(), v.number()]),
-  v.check((value) => {
-    const ms = parseDuration(String(value));
-    return ms !== undefined && ms >= MIN_EVERY_MS && ms <= MAX_EVERY_MS;
-  }, 'must be a time such as "30s", "5m" or "1h30m", from 100ms to 3660d'),
-  v.transform((value) => parseDuration(String(value)) as number),
-);
+export function interval(description: string) {
+  return v.pipe(
+    v.union([v.string(), v.number()]),
+    v.check((value) => {
+      const ms = parseDuration(String(value));
+      return ms !== undefined && ms >= MIN_EVERY_MS && ms <= MAX_EVERY_MS;
+    }, 'must be a time such as "30s", "5m" or "1h30m", from 100ms to 3660d'),
+    v.metadata({
+      description,
+      pattern: String.raw`^((\d+(\.\d+)?(ms|s|m|h|d))+|\d+(\.\d+)?)$`,
+      minimum: MIN_EVERY_MS / 1000,
+      examples: ["30s", "5m"],
+    }),
+    v.transform((value) => parseDuration(String(value)) as number),
+  );
+}
 
 /** "64MiB", "1GB", or a number of bytes. Becomes bytes. */
-export const size = v.pipe(
-  v.union([v.string(), v.number()]),
-  v.check((value) => {
-    const bytes = parseSize(String(value));
-    return bytes !== undefined && bytes > 0 && bytes <= MAX_SIZE_BYTES;
-  }, 'must be a size such as "64MiB" or "1GB", from 1 byte to 1024TiB'),
-  v.transform((value) => parseSize(String(value)) as number),
-);
+export function size(description: string) {
+  return v.pipe(
+    v.union([v.string(), v.number()]),
+    v.check((value) => {
+      const bytes = parseSize(String(value));
+      return bytes !== undefined && bytes > 0 && bytes <= MAX_SIZE_BYTES;
+    }, 'must be a size such as "64MiB" or "1GB", from 1 byte to 1024TiB'),
+    v.metadata({
+      description,
+      pattern: String.raw`^\d+(\.\d+)? ?([KMGT]i?B|B)?$`,
+      minimum: 1,
+      examples: ["64MiB", "1GB"],
+    }),
+    v.transform((value) => parseSize(String(value)) as number),
+  );
+}
 
 /** A time zone of the IANA database that this machine knows. */
 export const timeZone = v.pipe(

@@ -15,8 +15,7 @@ function section<const Entries extends v.ObjectEntries>(description: string, ent
   return v.pipe(v.strictObject(entries), about(description));
 }
 
-const commandLine = (description: string) =>
-  v.optional(v.nullable(v.pipe(field.commandLine, about(description))), null);
+const commandLine = (description: string) => v.optional(v.nullable(field.commandLine(description)), null);
 
 const entrypoint = section(
   "What Aurora runs: a file of the pack, or the file and its arguments. .ts and .js files run on the built-in runtime.",
@@ -217,10 +216,13 @@ const orNone = <const Schema extends v.GenericSchema>(schema: Schema, descriptio
 
 const limits = v.pipe(
   section("What the pack's processes may use.", {
-    memory: orNone(field.size, "The memory of the whole pack."),
+    memory: v.optional(v.nullable(field.size("The memory of the whole pack.")), null),
     processes: orNone(field.integer(1, 4_194_304), "How many processes and threads the pack may have."),
     open_files: orNone(field.integer(16, 1_048_576), "How many files each of its processes may hold open."),
-    file_size: orNone(field.size, "The largest file that one of its processes may write."),
+    file_size: v.optional(
+      v.nullable(field.size("The largest file that one of its processes may write.")),
+      null,
+    ),
     cpu_seconds: orNone(field.integer(1, limit.MAX_SECONDS), "The processor time of each of its processes."),
   }),
   v.transform(({ memory, processes, open_files, file_size, cpu_seconds }) => ({
@@ -242,7 +244,7 @@ const mount = v.variant("type", [
   section("Files in memory, gone when the daemon ends.", {
     path: mountPath,
     type: v.literal("memory"),
-    size: v.pipe(field.size, about("How much it may hold.")),
+    size: field.size("How much it may hold."),
   }),
   section("The pack's own live tree, read-only.", { path: mountPath, type: v.literal("pack") }),
   section("A directory of this machine.", {
@@ -255,6 +257,7 @@ const mount = v.variant("type", [
 
 const mounts = v.pipe(
   v.array(mount),
+  about("What else the pack sees in its VFS."),
   v.maxLength(limit.MAX_LIST, `must not have more than ${limit.MAX_LIST} entries`),
   v.transform((list) =>
     list.map((entry) =>
@@ -266,10 +269,10 @@ const mounts = v.pipe(
 const job = v.pipe(
   section("A job. It has either every or cron.", {
     name: v.pipe(field.packId, about("The job's name, unique in this pack.")),
-    every: v.optional(v.pipe(field.interval, about('How often: "30s", "5m", or a number of seconds.'))),
+    every: v.optional(field.interval('How often: "30s", "5m", or a number of seconds.')),
     cron: v.optional(v.pipe(field.cronText, about('When: minute, hour, day, month, weekday: "0 3 * * *".'))),
     timezone: orNone(field.timeZone, "The time zone of cron; by default the machine's."),
-    run: v.pipe(field.commandLine, about("The file of the pack to run, or the file and its arguments.")),
+    run: field.commandLine("The file of the pack to run, or the file and its arguments."),
     tags: v.optional(
       v.pipe(
         v.record(field.packId, field.integer(1, 1000)),
@@ -293,6 +296,7 @@ const job = v.pipe(
       "run-once",
     ),
   }),
+  v.metadata({ oneOf: [{ required: ["every"] }, { required: ["cron"] }] }),
   v.transform(({ name, every, cron, timezone, run, tags, timeout_seconds, overlap, misfire }) => ({
     name,
     every_ms: every ?? null,
@@ -310,7 +314,7 @@ const device = v.pipe(
   section("The machines that the pack is for. An empty list means any.", {
     os: v.optional(v.pipe(field.listOf(v.picklist(["linux", "darwin"])), about("Operating systems.")), []),
     arch: v.optional(v.pipe(field.listOf(v.picklist(["x64", "arm64"])), about("Processors.")), []),
-    min_memory: orNone(field.size, "The least memory the machine has to have."),
+    min_memory: v.optional(v.nullable(field.size("The least memory the machine has to have.")), null),
   }),
   v.transform(({ os, arch, min_memory }) => ({ os, arch, min_memory_bytes: min_memory })),
 );
@@ -360,7 +364,7 @@ const pack = section("The pack.", {
   data: v.optional(data, {}),
   permissions: v.optional(permissions, {}),
   limits: v.optional(limits, {}),
-  mounts: v.optional(v.pipe(mounts, about("What else the pack sees in its VFS.")), []),
+  mounts: v.optional(mounts, []),
   schedule: v.optional(
     v.pipe(
       v.array(job),

@@ -1,0 +1,118 @@
+import { isAbsolute, relative } from "node:path";
+
+import { checkPack } from "../manifest/check-pack.ts";
+import { type Finding } from "../manifest/finding.ts";
+import { type Context, type Input, type Paint } from "./command.ts";
+import { codeFrame } from "./shared/code-frame.ts";
+import { isSourcePath, resolveSource } from "./shared/sources.ts";
+
+type Diagnostic = {
+  severity: "error" | "warning";
+  code: string;
+  message: string;
+  file: string | null;
+  line: number | null;
+  column: number | null;
+  length: number | null;
+  source_line: string | null;
+  hint: string | null;
+};
+type CheckedPack = {
+  path: string;
+  pack_id: string | null;
+  version: string | null;
+  diagnostics: Diagnostic[];
+};
+type Result = { ok: boolean; packs: CheckedPack[] };
+
+const EXIT_INVALID = 7;
+
+export function run(context: Context, { args }: Input): Result {
+  const packs = args.map((source): CheckedPack => {
+    const path = resolveSource(context, source);
+    const { manifest, findings } = checkPack(
+      path,
+      isSourcePath(source) ? source : shortest(context.cwd, path),
+    );
+    return {
+      path,
+      pack_id: manifest?.pack.id ?? null,
+      version: manifest?.pack.version ?? null,
+      diagnostics: findings.map(diagnosticOf),
+    };
+  });
+  return {
+    ok: packs.every(({ diagnostics }) => diagnostics.every(({ severity }) => severity !== "error")),
+    packs,
+  };
+}
+
+export function render({ packs }: Result, paint: Paint): string {
+  return packs
+    .flatMap((pack) => [headline(pack, paint), ...pack.diagnostics.flatMap((one) => lines(one, paint))])
+    .join("\n");
+}
+
+export function exitCode({ ok }: Result): number {
+  return ok ? 0 : EXIT_INVALID;
+}
+
+function headline({ path, pack_id, version, diagnostics }: CheckedPack, paint: Paint): string {
+  const name = pack_id === null ? path : `${pack_id} ${version}`;
+  const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+  const warnings = diagnostics.length - errors;
+  const parts = [
+    ...(errors > 0 ? [paint.red(counted(errors, "error"))] : []),
+    ...(warnings > 0 ? [paint.yellow(counted(warnings, "warning"))] : []),
+  ];
+  return `${paint.bold(name)}: ${errors > 0 ? parts.join(", ") : [paint.green("ok"), ...parts].join(", ")}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function lines(
+  { severity, code, message, file, line, column, length, source_line, hint }: Diagnostic,
+  paint: Paint,
+): string[] {
+  const color = severity === "error" ? paint.red : paint.yellow;
+  return codeFrame(
+    {
+      message: `${color(`${severity}[${code}]`)}: ${message}`,
+      ...(file !== null &&
+        line !== null &&
+        column !== null && {
+          source: {
+            file,
+            line,
+            column,
+            ...(length !== null && { length }),
+            ...(source_line !== null && { text: source_line }),
+          },
+        }),
+      ...(hint !== null && { hint }),
+    },
+    paint,
+  );
+}
+
+function diagnosticOf({ severity, code, message, source, hint }: Finding): Diagnostic {
+  return {
+    severity,
+    code,
+    message,
+    file: source?.file ?? null,
+    line: source?.line ?? null,
+    column: source?.column ?? null,
+    length: source?.length ?? null,
+    source_line: source?.text ?? null,
+    hint: hint ?? null,
+  };
+}
+
+/** The path from the current directory, where the pack lies below it. */
+function shortest(cwd: string, path: string): string {
+  const below = relative(cwd, path);
+  return below.startsWith("..") || isAbsolute(below) ? path : below;
+}
