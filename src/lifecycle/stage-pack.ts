@@ -60,21 +60,29 @@ export async function readPack(source: string, options: ReadOptions = {}): Promi
 /** @param source how messages call the directory */
 function check(directory: string, source: string): Pick<CheckedPack, "manifest" | "warnings"> {
   const read: ReadManifest = readManifest(directory, source);
-  const findings = checkFiles(directory, read).map((finding) => ({
-    ...finding,
-    hint: finding.hint?.replaceAll(directory, source),
-  }));
-  const errors = findings.filter(({ severity }) => severity === "error");
-  const places = (list: typeof findings) => list.map(toDiagnostic);
-  if (errors.length > 0)
-    throw new AuroraError(
-      errors.every(({ code }) => code === "checksum-mismatch") ? "checksum-mismatch" : "pack-invalid",
-      `cannot use the pack "${source}": it is not as its manifest says`,
-      { diagnostics: places(errors) },
-    );
-  return { manifest: read.manifest, warnings: [...read.warnings, ...places(findings)] };
+  const findings = checkFiles(directory, read);
+  const listed = (severity: "error" | "warning") =>
+    findings
+      .filter((finding) => finding.severity === severity)
+      .map((finding) => placed(finding, directory, source));
+  const errors = listed("error");
+  if (errors.length === 0)
+    return { manifest: read.manifest, warnings: [...read.warnings, ...listed("warning")] };
+  const isOnlySums = findings.every(
+    ({ severity, code }) => severity === "warning" || code === "checksum-mismatch",
+  );
+  throw new AuroraError(
+    isOnlySums ? "checksum-mismatch" : "pack-invalid",
+    `cannot use the pack "${source}": it is not as its manifest says`,
+    { diagnostics: errors },
+  );
 }
 
-function toDiagnostic({ message, source, hint }: Diagnostic & { hint: string | undefined }): Diagnostic {
-  return { message, ...(source && { source }), ...(hint !== undefined && { hint }) };
+/** The copy that was checked is gone when this is read: hints are about the source. */
+function placed({ message, source: place, hint }: Diagnostic, directory: string, source: string): Diagnostic {
+  return {
+    message,
+    ...(place && { source: place }),
+    ...(hint !== undefined && { hint: hint.replaceAll(directory, source) }),
+  };
 }
