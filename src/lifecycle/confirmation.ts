@@ -1,15 +1,9 @@
-import { type Registry } from "../registry/registry.ts";
-import { openTransactions, type TransactionRow } from "../registry/transactions.ts";
+import { type TransactionRow } from "../registry/transactions.ts";
 import { type BootTime } from "../system/boot.ts";
 import { type TransactionPlan } from "./steps.ts";
 
 /** The deadline of `--confirm-within`, kept so that neither a reboot nor a change of the clock moves it. */
 export type Confirmation = { within_ms: number; started: BootTime; started_at: string };
-
-/** Whether there is anything for `settleTransactions` to do now: cheap, for the start of every command. */
-export function needsSettling({ registry }: { registry: Registry }, boot: BootTime, now: Date): boolean {
-  return openTransactions(registry).some((row) => row.state !== "unconfirmed" || isOverdue(row, boot, now));
-}
 
 /**
  * Whether an unconfirmed transaction is out of time. Within one boot the monotonic clock tells. Over a reboot at least the

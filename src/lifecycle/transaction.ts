@@ -28,10 +28,11 @@ import {
 import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { removeTree } from "../system/scratch.ts";
-import { type Confirmation, isOverdue, planOf } from "./confirmation.ts";
+import { type Confirmation, planOf } from "./confirmation.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
+import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
@@ -387,16 +388,15 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
   const untouched: Workspace = { ...workspace, signal: new AbortController().signal };
   for (const row of openTransactions(workspace.registry)) {
     const plan = planOf(row.plan);
-    if (row.finished_at !== null) {
+    const journal = journalOf(workspace.registry, row.id);
+    const settlement = settlementOf(row, journal, bootTime(), workspace.now());
+    if (settlement === "wait") continue;
+    if (settlement === "clean-up") {
       removeLeftovers(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
       workspace.registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", row.id);
       continue;
     }
-    if (row.state === "unconfirmed" && !isOverdue(row, bootTime(), workspace.now())) continue;
-    const isGoingBack = journalOf(workspace.registry, row.id).some(
-      ({ status }) => status === "failed" || status === "abort",
-    );
-    if (!isGoingBack)
+    if (settlement === "abort")
       appendJournal(workspace.registry, {
         transaction_id: row.id,
         step: -1,

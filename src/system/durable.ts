@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -5,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -135,9 +137,17 @@ export function syncFileSystem(directory: string): void {
 /** Names that begin so are leftovers of a crash: recovery removes them. */
 export const TEMPORARY_PREFIX = ".aurora-tmp.";
 
+/** Removes what a crash left between a temporary name and its rename. Only for a directory in which nobody is at work. */
+export function sweepTemporaryNames(directory: string): void {
+  if (!isDirectory(directory)) return;
+  for (const name of readdirSync(directory))
+    if (name.startsWith(TEMPORARY_PREFIX)) unlinkSync(`${directory}/${name}`);
+}
+
+/** Random, since a process number comes back: in a container it is the same after each crash. */
 function temporaryName(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
-  return `${path.slice(0, slash)}${TEMPORARY_PREFIX}${process.pid}.${path.slice(slash)}`;
+  return `${path.slice(0, slash)}${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}.${path.slice(slash)}`;
 }
 
 function isDirectory(path: string): boolean {

@@ -1,12 +1,13 @@
 import { userInfo } from "node:os";
 
 import { AuroraError } from "../../errors.ts";
-import { needsSettling } from "../../lifecycle/confirmation.ts";
 import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type TransactionEnd } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
 import { bootTime } from "../../system/boot.ts";
+import { sweepTemporaryNames } from "../../system/durable.ts";
 import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
 import { sweepScratch } from "../../system/scratch.ts";
@@ -81,6 +82,7 @@ export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
   ]);
   const ends = await settleTransactions(workspace);
   sweepScratch(workspace.paths.tmp);
+  sweepTemporaryNames(workspace.paths.live);
   {
     // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
     using staging = holdStaging(workspace.paths, "exclusive");
