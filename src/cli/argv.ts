@@ -27,6 +27,8 @@ export type SplitArgv = {
   words: string[];
   /** What stood behind `--`. */
   rest: string[] | undefined;
+  /** For a command that passes its arguments through: all of them, as they stand. */
+  passed: string[];
 };
 
 /**
@@ -34,31 +36,46 @@ export type SplitArgv = {
  *
  * @param isCommand true for "install" and for "vfs ls"
  * @param isGroup true for the first word of two-word commands: "vfs"
+ * @param isPassthrough true for a command whose arguments are not Aurora's to read: "run"
  */
 export function splitArgv(
   argv: readonly string[],
   isCommand: (name: string) => boolean,
   isGroup: (word: string) => boolean,
+  isPassthrough: (name: string) => boolean = () => false,
 ): SplitArgv {
   const end = argv.indexOf("--");
   const words = argv.slice(0, end === -1 ? argv.length : end);
   const rest = end === -1 ? undefined : argv.slice(end + 1);
-  const valued = new Set(["--home", "--wait"]);
-  let first = 0;
-  while (first < words.length && (words[first] ?? "").startsWith("-"))
-    first += valued.has(words[first] ?? "") ? 2 : 1;
+  const first = skipOptions(words, 0);
   const name = words[first];
-  if (name === undefined) return { name: [], words: [...words], rest };
+  const passed: string[] = [];
+  if (name === undefined) return { name: [], words: [...words], rest, passed };
+  if (isPassthrough(name)) {
+    const start = skipOptions(words, first + 1);
+    const own = [...words.slice(0, first), ...words.slice(first + 1, start)];
+    const skipped = argv[start] === "--" ? start + 1 : start;
+    return { name: [name], words: own, rest: undefined, passed: argv.slice(skipped) };
+  }
   const before = words.slice(0, first);
   if (!isGroup(name) || isCommand(name))
-    return { name: [name], words: [...before, ...words.slice(first + 1)], rest };
+    return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   const second = words.findIndex((word, i) => i > first && !word.startsWith("-"));
-  if (second === -1) return { name: [name], words: [...before, ...words.slice(first + 1)], rest };
+  if (second === -1) return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   return {
     name: [name, words[second] as string],
     words: [...before, ...words.slice(first + 1, second), ...words.slice(second + 1)],
     rest,
+    passed,
   };
+}
+
+/** The place of the first word from `start` on that is neither a global option nor the value of one. */
+function skipOptions(words: readonly string[], start: number): number {
+  let place = start;
+  while (place < words.length && (words[place] ?? "").startsWith("-"))
+    place += words[place] === "--home" || words[place] === "--wait" ? 2 : 1;
+  return Math.min(place, words.length);
 }
 
 /** Puts the words of one command into the form that cac cannot misread. Throws `usage` with the nearest known option. */
@@ -120,6 +137,11 @@ export function decodeOptions(
     else decoded[name] = values[0] as string | boolean;
   }
   return decoded;
+}
+
+/** Words that are positional whatever they look like, in the same form. */
+export function encodePositionals(words: readonly string[]): string[] {
+  return words.map((word) => MARK + word);
 }
 
 export function decodePositionals(words: readonly string[]): string[] {

@@ -16,6 +16,7 @@ import {
   decodeOptions,
   decodePositionals,
   encodeArgv,
+  encodePositionals,
   globalOptions,
   splitArgv,
 } from "./argv.ts";
@@ -39,16 +40,12 @@ export async function program(argv: readonly string[]): Promise<number> {
 }
 
 async function dispatch(argv: readonly string[]): Promise<number> {
-  const { name, words, rest } = splitArgv(
-    argv,
-    (full) => specs.has(full),
-    (word) => groups.has(word),
-  );
+  const { name, words, rest, passed } = split(argv);
   const spec = specs.get(name.join(" "));
   if (!spec) return withoutCommand(name, words);
 
   const options: Options = { ...globalOptions, ...packOption(spec), ...spec.options };
-  const parsed = parse(spec, options, words);
+  const parsed = parse(spec, options, words, passed);
   if (parsed.options["help"]) return showHelp(spec.name);
   if (parsed.options["version"]) return dispatch(["version"]);
   const input = { args: positionals(spec, parsed), rest: restOf(spec, rest), options: parsed.options };
@@ -86,6 +83,14 @@ const groups = new Set(
   commands.flatMap(({ name }) => (name.includes(" ") ? [name.split(" ", 1)[0] as string] : [])),
 );
 
+const split = (argv: readonly string[]) =>
+  splitArgv(
+    argv,
+    (full) => specs.has(full),
+    (word) => groups.has(word),
+    (name) => specs.get(name)?.passthrough === true,
+  );
+
 /** No command, a group without its second word, or a word that is no command. */
 async function withoutCommand(name: string[], words: string[]): Promise<number> {
   const [first, second] = name;
@@ -122,8 +127,8 @@ type Parsed = { args: string[]; options: ReturnType<typeof decodeOptions> };
  * cac sees only the wanted command: it parses argv once for each that it knows. Without words there is nothing to parse,
  * which saves a tenth of the start-up of `version` and `list`.
  */
-function parse(spec: CommandSpec, options: Options, words: string[]): Parsed {
-  if (words.length === 0) return { args: [], options: {} };
+function parse(spec: CommandSpec, options: Options, words: string[], passed: string[] = []): Parsed {
+  if (words.length + passed.length === 0) return { args: [], options: {} };
   const cli = cac("aurora");
   const entry = cli.command(`run ${cacNotation(spec)}`.trim());
   for (const [name, option] of Object.entries(options)) entry.option(cacOption(name, option), option.help);
@@ -133,7 +138,7 @@ function parse(spec: CommandSpec, options: Options, words: string[]): Parsed {
     args = decodePositionals(cli.args);
     decoded = decodeOptions(cli.options, options);
   });
-  const encoded = encodeArgv(words, options);
+  const encoded = [...encodeArgv(words, options), ...encodePositionals(passed)];
   const asksHelp = encoded.includes("--oHelp") || encoded.includes("--oVersion");
   try {
     cli.parse(["", "", "run", ...encoded], { run: false });
@@ -221,8 +226,7 @@ async function reportFailure(argv: readonly string[], thrown: unknown): Promise<
   if (thrown instanceof ClosedPipe) return EXIT_CLOSED_PIPE;
   const error = toAuroraError(thrown);
   const { failureDocument, failureText } = await import("./report.ts");
-  const end = argv.indexOf("--");
-  const words = end === -1 ? argv : argv.slice(0, end);
+  const { words } = split(argv);
   if (words.includes("--json")) writeAll(2, failureDocument(error));
   else {
     const paint = await paintFor(2, words.includes("--no-color"));

@@ -114,6 +114,8 @@ export type CommandSpec<O extends Options = Options, R = unknown> = {
   args: readonly ArgSpec[];
   /** What follows `--`, for the usage line: `exec PACK -- CMD…`. */
   rest?: string;
+  /** From the first argument on, all words are the command's arguments as they stand, with dashes and `--`. */
+  passthrough?: boolean;
   options: O;
   /** At least one, without the leading "aurora". */
   examples: readonly string[];

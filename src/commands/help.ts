@@ -91,13 +91,8 @@ export function usageLine(spec: CommandSpec): string {
     const word = many ? `${name}…` : name;
     return optional ? `[${word}]` : word;
   });
-  return [
-    "aurora",
-    spec.name,
-    ...args,
-    "[options]",
-    ...(spec.rest === undefined ? [] : ["--", spec.rest]),
-  ].join(" ");
+  const words = spec.passthrough ? ["[options]", ...args] : [...args, "[options]"];
+  return ["aurora", spec.name, ...words, ...(spec.rest === undefined ? [] : ["--", spec.rest])].join(" ");
 }
 
 function describeOptions(options: Options): { flags: string; help: string }[] {

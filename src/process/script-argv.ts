@@ -1,5 +1,9 @@
-/** Files that run on the built-in runtime. */
 const SCRIPT = /\.[cm]?[jt]s$/;
+
+/** Whether a file runs on the built-in runtime, by its name. */
+export function isScript(file: string): boolean {
+  return SCRIPT.test(file);
+}
 
 /**
  * The first thing the runtime does: forget the variable that made this program be the runtime, so that a child which calls
@@ -52,7 +56,7 @@ export function scriptArgv(
 ): { argv: string[]; env: Record<string, string> } {
   const [file = "", ...args] = entry;
   const path = file.startsWith("/") ? file : `${directory}/${file}`;
-  if (!SCRIPT.test(file)) return { argv: [path, ...args], env: {} };
+  if (!isScript(file)) return { argv: [path, ...args], env: {} };
   const { argv, env } = runtimeArgv(path);
   return { argv: [...argv, ...args], env };
 }

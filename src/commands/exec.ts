@@ -1,0 +1,149 @@
+import { AuroraError } from "../errors.ts";
+import { scriptEnvironment } from "../lifecycle/script.ts";
+import {
+  backgroundProcesses,
+  findBackground,
+  listBackground,
+  startBackground,
+  stopBackground,
+} from "../process/background.ts";
+import { isScript, scriptArgv } from "../process/script-argv.ts";
+import { makeDirectory } from "../system/durable.ts";
+import { createScratch } from "../system/scratch.ts";
+import { type Context, type Input, type Paint } from "./command.ts";
+import { requireLivePack } from "./shared/packs.ts";
+import {
+  commandExitCode,
+  type CommandResult,
+  parseTimeout,
+  runCommand,
+  withOwnFailures,
+} from "./shared/run-command.ts";
+import { table } from "./shared/text-table.ts";
+import { openForReading } from "./shared/workspace.ts";
+
+type Started = { pid: number | null; id: string; log: string };
+type Listed = {
+  id: string;
+  pid: number | null;
+  state: "running" | "ended";
+  command: string[];
+  started: string;
+  log: string;
+};
+type Killed = { id: string; stopped: number; survivors: number };
+type Result = CommandResult | Started | Listed[] | Killed;
+
+/** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
+const KILL_GRACE_MS = 5_000;
+
+export async function run(
+  context: Context,
+  input: Input<"background" | "list", "timeout" | "kill">,
+): Promise<Result> {
+  checkForm(input);
+  const timeoutMs = parseTimeout(input.options.timeout);
+  return await withOwnFailures(async () => {
+    using workspace = await openForReading(context);
+    const packId = input.args[0] as string;
+    const pack = requireLivePack(workspace, packId).script;
+    const records = `${workspace.paths.run}/background`;
+    if (input.options.list) return listBackground(records, packId).map(listed);
+    if (input.options.kill !== undefined) return await kill(records, packId, input.options.kill);
+
+    makeDirectory(pack.dataDirectory, 0o700);
+    makeDirectory(pack.logDirectory, 0o700);
+    const { argv, env: added } = commandOf(input.rest, pack.packDirectory, context.self);
+    const environment = (tmpDirectory: string) => ({
+      ...scriptEnvironment(workspace, pack, tmpDirectory),
+      ...added,
+    });
+    if (input.options.background) {
+      const { id, pid, log_file } = startBackground({
+        argv,
+        cwd: pack.packDirectory,
+        env: (_id, tmpDirectory) => environment(tmpDirectory),
+        owner: packId,
+        directory: records,
+        logFile: (id) => `${pack.logDirectory}/exec-${id}.log`,
+        now: context.now(),
+      });
+      return { pid, id, log: log_file };
+    }
+    using scratch = createScratch(workspace.paths.tmp, "exec");
+    return await runCommand(context, {
+      argv,
+      cwd: pack.packDirectory,
+      env: environment(scratch.path),
+      timeoutMs,
+    });
+  });
+}
+
+export function render(result: Result, paint: Paint): string {
+  if (Array.isArray(result)) {
+    if (result.length === 0) return "nothing runs in the background";
+    return table(
+      ["ID", "PID", "STATE", "STARTED", "COMMAND"],
+      result.map(({ id, pid, state, started, command }) => [
+        id,
+        String(pid ?? "-"),
+        state === "running" ? paint.green(state) : state,
+        started,
+        command.join(" "),
+      ]),
+    );
+  }
+  if ("stopped" in result) return `${result.id}: ${result.stopped} processes stopped`;
+  if ("log" in result) return `${result.id}  pid ${result.pid}, output in ${result.log}`;
+  return "";
+}
+
+export function exitCode(result: Result): number {
+  if ("rc" in result) return commandExitCode(result);
+  return "survivors" in result && result.survivors > 0 ? 1 : 0;
+}
+
+function checkForm({ rest, options }: Input<"background" | "list", "timeout" | "kill">): void {
+  const forms = [
+    options.background && "--background",
+    options.list && "--list",
+    options.kill !== undefined && "--kill",
+  ];
+  const [form, other] = forms.filter((name) => typeof name === "string");
+  const hint = "aurora help exec shows how it is called";
+  if (other !== undefined)
+    throw new AuroraError("usage", `${form} and ${other} exclude each other`, { hint });
+  const isCommandWanted = form === undefined || form === "--background";
+  if (isCommandWanted && rest.length === 0)
+    throw new AuroraError("usage", '"exec" needs a command after "--"', {
+      hint: "aurora exec PACK -- CMD…",
+    });
+  if (!isCommandWanted && rest.length > 0)
+    throw new AuroraError("usage", `${form} takes no command`, { hint });
+  if (form !== undefined && options.timeout !== undefined)
+    throw new AuroraError("usage", `${form} takes no --timeout`, { hint });
+}
+
+/** A script of the pack in TypeScript or JavaScript runs on the built-in runtime, as its entrypoints do. */
+function commandOf(words: readonly string[], directory: string, self: string) {
+  const [name = ""] = words;
+  if (name.includes("/") && isScript(name)) return scriptArgv(words, directory, self);
+  return { argv: [...words], env: {} };
+}
+
+function listed(record: ReturnType<typeof listBackground>[number]): Listed {
+  const { id, pid, argv, started_at, log_file } = record;
+  const state = backgroundProcesses(record).length > 0 ? "running" : "ended";
+  return { id, pid, state, command: argv, started: started_at, log: log_file };
+}
+
+async function kill(records: string, packId: string, id: string): Promise<Killed> {
+  const record = findBackground(records, packId, id);
+  if (!record)
+    throw new AuroraError("not-found", `"${packId}" has no command "${id}" in the background`, {
+      hint: `aurora exec --list ${packId} shows them`,
+    });
+  const { stopped, survivors } = await stopBackground(record, KILL_GRACE_MS);
+  return { id, stopped: stopped.length, survivors: survivors.length };
+}

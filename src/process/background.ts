@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+
+import { bootTime } from "../system/boot.ts";
+import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
+import { removeTree } from "../system/scratch.ts";
+import { spawnChild } from "./spawn-child.ts";
+import { findProcesses, identify, isAlive, type ProcessIdentity, type StopResult, stopTree } from "./tree.ts";
+
+/** What is kept of a command in the background, as `<directory>/<id>.json`. */
+export type BackgroundRecord = {
+  id: string;
+  /** Who it belongs to: a pack's id. */
+  owner: string;
+  argv: string[];
+  started_at: string;
+  log_file: string;
+  /** Null only between the intent to start it and the start. */
+  pid: number | null;
+  /** Clock ticks since boot; with `boot_id` it tells the process from a later one of the same number. */
+  start_time: number | null;
+  boot_id: string;
+};
+
+export type BackgroundOptions = {
+  argv: readonly string[];
+  cwd: string;
+  /** The complete environment; `AURORA_BACKGROUND_ID` and `TMPDIR`'s like may use `id`. */
+  env: (id: string, tmpDirectory: string) => Readonly<Record<string, string>>;
+  owner: string;
+  /** Where the records are; created where it does not exist. */
+  directory: string;
+  /** Where stdout and stderr go. */
+  logFile: (id: string) => string;
+  now: Date;
+  umask?: number;
+};
+
+/** Records of ended commands are kept for looking at, but not without end: so many for each owner. */
+export const MAX_ENDED_RECORDS = 20;
+const ID_BYTES = 6;
+const ID = /^[0-9a-f]{12}$/;
+
+/**
+ * Starts a command that outlives the caller: a session of its own, no terminal, input empty, output appended to a file by
+ * descriptor. What it is and where it runs is on the disk before it starts, so that it is found again after a crash.
+ *
+ * @throws {AuroraError} as `run` where it cannot be started; then nothing is left of it
+ */
+export function startBackground(options: BackgroundOptions): BackgroundRecord {
+  const { directory, owner, argv } = options;
+  makeDirectory(directory, 0o700);
+  forgetEnded(directory, owner);
+  const id = randomBytes(ID_BYTES).toString("hex");
+  const record: BackgroundRecord = {
+    id,
+    owner,
+    argv: [...argv],
+    started_at: options.now.toISOString(),
+    log_file: options.logFile(id),
+    pid: null,
+    start_time: null,
+    boot_id: bootTime().bootId,
+  };
+  makeDirectory(tmpOf(directory, id), 0o700);
+  const log = openSync(record.log_file, "a", 0o640);
+  try {
+    writeRecord(directory, record);
+    const child = spawnChild({
+      argv,
+      cwd: options.cwd,
+      env: { ...options.env(id, tmpOf(directory, id)), AURORA_BACKGROUND_ID: id },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+      newSession: true,
+      ...(options.umask === undefined ? {} : { umask: options.umask }),
+    });
+    child.unref();
+    const started = { ...record, pid: child.pid, start_time: identify(child.pid)?.startTime ?? null };
+    writeRecord(directory, started);
+    return started;
+  } catch (thrown) {
+    forget(directory, record);
+    throw thrown;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The records of an owner, oldest first. */
+export function listBackground(directory: string, owner: string): BackgroundRecord[] {
+  return namesIn(directory)
+    .flatMap((name) => readRecord(directory, name) ?? [])
+    .filter((record) => record.owner === owner)
+    .sort((a, b) => (a.started_at < b.started_at ? -1 : 1));
+}
+
+/** The living processes of a command: the one that was started first, where it still runs. */
+export function backgroundProcesses(record: BackgroundRecord): ProcessIdentity[] {
+  if (record.boot_id !== bootTime().bootId) return [];
+  const { pid, start_time: startTime, boot_id: bootId } = record;
+  const isLeaderAlive = pid !== null && startTime !== null && isAlive({ pid, startTime, bootId });
+  const found = findProcesses({
+    environment: { AURORA_BACKGROUND_ID: record.id },
+    // Without its leader, a session's number may belong to somebody else by now.
+    ...(isLeaderAlive ? { session: pid, processGroup: pid } : {}),
+  });
+  return found.sort((a, b) => Number(b.pid === pid) - Number(a.pid === pid));
+}
+
+/** Ends a command with its whole tree; its record stays, as of one that has ended by itself. */
+export async function stopBackground(record: BackgroundRecord, graceMs: number): Promise<StopResult> {
+  return await stopTree(() => backgroundProcesses(record), { signal: "SIGTERM", timeoutMs: graceMs });
+}
+
+/** One record by its id, or undefined. */
+export function findBackground(directory: string, owner: string, id: string): BackgroundRecord | undefined {
+  const record = ID.test(id) ? readRecord(directory, `${id}.json`) : undefined;
+  return record?.owner === owner ? record : undefined;
+}
+
+/** Removes the scratch of what has ended, and the oldest records beyond the limit with their logs. */
+function forgetEnded(directory: string, owner: string): void {
+  const ended = listBackground(directory, owner).filter((record) => backgroundProcesses(record).length === 0);
+  for (const { id } of ended) removeTree(tmpOf(directory, id));
+  for (const record of ended.slice(0, Math.max(0, ended.length - MAX_ENDED_RECORDS + 1)))
+    forget(directory, record);
+}
+
+function forget(directory: string, record: BackgroundRecord): void {
+  removeTree(tmpOf(directory, record.id));
+  rmSync(record.log_file, { force: true });
+  removeName(`${directory}/${record.id}.json`);
+}
+
+function writeRecord(directory: string, record: BackgroundRecord): void {
+  replaceFile(`${directory}/${record.id}.json`, `${JSON.stringify(record)}\n`, 0o600);
+}
+
+function readRecord(directory: string, name: string): BackgroundRecord | undefined {
+  if (!ID.test(name.replace(/\.json$/, ""))) return undefined;
+  try {
+    return JSON.parse(readFileSync(`${directory}/${name}`, "utf8")) as BackgroundRecord;
+  } catch {
+    return undefined; // Removed meanwhile, or a directory.
+  }
+}
+
+function tmpOf(directory: string, id: string): string {
+  return `${directory}/${id}.tmp`;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
