@@ -173,6 +173,7 @@ function parseStep(word: Word, fail: Fail): number {
 
 function parseValue(word: Word, name: CronFieldName, fail: Fail): number {
   const { low, high, names } = limitsOf[name];
+  const article = name === "hour" ? "an" : "a";
   const position = names.indexOf(word.text.toLowerCase());
   if (position !== -1) return position + low;
   const range = `${low} to ${high}${names.length === 0 ? "" : ` or ${names[0]} to ${names.at(-1)}`}`;
@@ -183,11 +184,11 @@ function parseValue(word: Word, name: CronFieldName, fail: Fail): number {
         ? `a value is missing in the field "${name}"`
         : `"${shorten(word.text)}" is no ${name}`,
       word,
-      /^[a-z]{4,9}$/i.test(word.text) && names.includes(short) ? `write "${short}"` : `a ${name} is ${range}`,
+      /^[a-z]{4,9}$/i.test(word.text) && names.includes(short) ? `write "${short}"` : `${article} ${name} is ${range}`,
     );
   }
   const value = Number(word.text);
-  if (value < low || value > high) fail(`${word.text} is no ${name}`, word, `a ${name} is ${range}`);
+  if (value < low || value > high) fail(`${word.text} is no ${name}`, word, `${article} ${name} is ${range}`);
   return value;
 }
 
@@ -213,7 +214,7 @@ function parseSpecial(part: Word, name: CronFieldName, extended: boolean, fail: 
       const [, day = "", nth] = match;
       const weekday = parseValue({ text: day, index: part.index }, name, fail) % 7;
       if (nth !== undefined && (Number(nth) < 1 || Number(nth) > 5))
-        fail(`no month has a ${nth}th ${day.toLowerCase()}`, part, "# takes 1 to 5");
+        fail(`no month has ${Number(nth)} of one weekday`, part, "# takes 1 to 5");
       item = { kind: "nth-weekday", weekday, nth: nth === undefined ? undefined : Number(nth) };
     }
   }

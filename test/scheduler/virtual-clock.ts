@@ -66,6 +66,7 @@ export class VirtualClock implements Clock {
   }
 
   #step(end: number): boolean {
+    if (this.#monotonicMs > end) return false;
     if (this.#soon.length > 0) {
       const due = this.#soon;
       this.#soon = [];
