@@ -42,18 +42,10 @@ export function tryHomeLock(
  * @throws {AuroraError} `locked`, naming the holder; `interrupted`
  */
 export async function takeHomeLock(
-  workspace: Pick<Workspace, "paths" | "now" | "signal" | "env">,
+  workspace: Pick<Workspace, "paths" | "now" | "signal">,
   command: string,
   waitMs: number,
 ): Promise<HomeLock> {
-  if (workspace.env["AURORA_TRANSACTION"])
-    throw new AuroraError(
-      "locked",
-      `cannot ${command}: this is called from a pack's script inside a transaction`,
-      {
-        hint: "a script may use aurora vfs, ns and env, but not change what is live",
-      },
-    );
   const deadline = performance.now() + waitMs;
   for (;;) {
     const lock = tryHomeLock(workspace, command);

@@ -30,16 +30,18 @@ export class ScriptLog {
   }
 
   add(stream: "stdout" | "stderr", chunk: Uint8Array): void {
-    const partial = this.#partial[stream];
     let rest = chunk;
     for (;;) {
       const end = rest.indexOf(NEWLINE);
       if (end === -1) break;
-      partial.push(rest.subarray(0, end));
+      this.#partial[stream].push(rest.subarray(0, end));
       this.#flush(stream);
       rest = rest.subarray(end + 1);
     }
-    if (rest.length > 0) partial.push(rest.slice());
+    if (rest.length === 0) return;
+    // A copy: the chunk's memory may be used again by who reads.
+    const partial = this.#partial[stream];
+    partial.push(Buffer.from(rest));
     if (partial.reduce((sum, part) => sum + part.length, 0) > MAX_LINE_BYTES) this.#flush(stream);
   }
 

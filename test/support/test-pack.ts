@@ -31,7 +31,10 @@ export function writePack(directory: string, pack: TestPack): string {
     install: { file: "install.sh", body: pack.install === undefined ? 'echo "install $1"' : pack.install },
     start: { file: "start.sh", body: pack.start === undefined ? resident : pack.start },
     stop: { file: "stop.sh", body: pack.stop === undefined ? 'kill "$(cat data/pid)"' : pack.stop },
-    health: { file: "health.sh", body: pack.health === undefined ? 'kill -0 "$(cat data/pid)"' : pack.health },
+    health: {
+      file: "health.sh",
+      body: pack.health === undefined ? 'kill -0 "$(cat data/pid)"' : pack.health,
+    },
     test: { file: "test.sh", body: pack.test ?? null },
   };
   mkdirSync(directory, { recursive: true });
@@ -55,7 +58,7 @@ export function writePack(directory: string, pack: TestPack): string {
       `  version: "${pack.version ?? "1.0.0"}"`,
       ...(entrypoints.length > 0 ? ["  entrypoint:", ...entrypoints] : []),
       `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 5 }`,
-      "  health: { deadline_seconds: 2, interval_seconds: 0.1 }",
+      "  health: { deadline_seconds: 1, interval_seconds: 0.1 }",
       ...(pack.manifest === undefined ? [] : [pack.manifest]),
       "",
     ].join("\n"),

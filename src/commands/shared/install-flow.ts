@@ -18,7 +18,7 @@ import { type Context } from "../command.ts";
 import { approvePlan } from "./approval.ts";
 import { watchConfirmation } from "./confirm-watch.ts";
 import { findSource, resolveSource } from "./sources.ts";
-import { openForWriting, withHomeLock } from "./workspace.ts";
+import { openForWriting, refuseInsideTransaction, withHomeLock } from "./workspace.ts";
 
 /** A progress line is drawn for packs beyond this, in bytes. */
 const PROGRESS_FROM_BYTES = 8 * 1024 ** 2;
@@ -36,6 +36,7 @@ export async function installFlow(
   sources: readonly string[],
   options: FlowOptions,
 ): Promise<ChangeResult> {
+  refuseInsideTransaction(context, `install ${sources.join(" ")}`);
   using workspace = openForWriting(context);
   using _staging = holdStaging(workspace.paths, "shared");
   const directories = sources.map((source) => resolveSource(context, source));

@@ -7,8 +7,8 @@ import { allTrees } from "../../registry/trees.ts";
 import { bootTime } from "../../system/boot.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Paint } from "../command.ts";
-import { unknownPack } from "./unknown-pack.ts";
 import { table } from "./text-table.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { checkPackId } from "./workspace.ts";
 
 export type PackStatus = {

@@ -52,6 +52,7 @@ export async function withHomeLock<T>(
   description: string,
   work: (workspace: Workspace) => Promise<T>,
 ): Promise<T> {
+  refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
   using _lock = await takeHomeLock(workspace, description, context.waitMs);
   await settle(workspace);
@@ -71,6 +72,22 @@ export async function withOwnOrHomeLock<T>(
     return await withHomeLock(context, description, async (workspace) => await work(workspace));
   using workspace = openForWriting(context);
   return await work(workspace);
+}
+
+/**
+ * Refuses at once what would have to wait for the transaction that this very call is part of.
+ *
+ * @throws {AuroraError} `locked`
+ */
+export function refuseInsideTransaction(context: Context, description: string): void {
+  if (!isInsideTransaction(context)) return;
+  throw new AuroraError(
+    "locked",
+    `cannot ${description}: this is called from a pack's script inside a transaction`,
+    {
+      hint: "a script may use aurora vfs, ns and env, but not change what is live",
+    },
+  );
 }
 
 /** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */

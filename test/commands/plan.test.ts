@@ -1,0 +1,164 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+
+import { testHome } from "../support/test-home.ts";
+
+test("plan shows what would be done, dependencies first, and writes nothing", async () => {
+  await using t = testHome();
+  t.write({ id: "base", start: null, stop: null, health: null, files: { "lib/a.sh": "x" } });
+  t.write({
+    id: "app",
+    approval: true,
+    manifest: '  dependencies: [{ pack_id: base, version_constraint: ">=1.0.0" }]',
+  });
+  expect(await t.run(["plan", "app"])).toEqual({
+    stdout: `This will be done:
+  install base 1.0.0
+  install app 1.0.0
+Files:
+  + base/install.sh
+  + base/lib
+  + base/lib/a.sh
+  + base/manifest.yaml
+  + app/health.sh
+  + app/install.sh
+  + app/manifest.yaml
+  + app/start.sh
+  + app/stop.sh
+Permissions:
+  base: nothing beyond the baseline
+  app: nothing beyond the baseline
+Confinement: none
+Plan: DIGEST
+`,
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(existsSync(t.home)).toBe(false);
+});
+
+test("plan --json has the keys of the contract", async () => {
+  await using t = testHome();
+  t.write({ id: "app", approval: true });
+  const { value, stderr, exitCode } = await t.json(["plan", "app"]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  expect(value).toEqual({
+    plan_digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    approval_required: true,
+    changed: true,
+    actions: [
+      {
+        action: "install",
+        pack_id: "app",
+        from_version: null,
+        to_version: "1.0.0",
+        from_digest: null,
+        from_generation: null,
+        digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      },
+    ],
+    permissions: [
+      {
+        pack_id: "app",
+        read: [],
+        write: [],
+        run: [],
+        net: { connect: [], listen: [], udp: false },
+        unix: false,
+        env: [],
+        confinement: "best_effort",
+      },
+    ],
+    confinement: "none",
+    files: {
+      added: ["app/health.sh", "app/install.sh", "app/manifest.yaml", "app/start.sh", "app/stop.sh"],
+      changed: [],
+      removed: [],
+    },
+  });
+});
+
+test("an upgrade lists the files that change", async () => {
+  await using t = testHome();
+  t.write({ id: "app", files: { old: "1", same: "2" } });
+  await t.run(["install", "app"]);
+  t.write({
+    id: "app",
+    name: "next",
+    version: "1.1.0",
+    files: { new: "1", same: "2" },
+    manifest: "  permissions: { net: { connect: [443] }, unix: true, env: [TOKEN] }",
+  });
+  expect(await t.run(["plan", "./packs/next"])).toMatchObject({
+    stdout: `This will be done:
+  upgrade app 1.0.0 → 1.1.0
+Files:
+  + app/new
+  ~ app/manifest.yaml
+  - app/old
+Permissions:
+  app: connects to port 443; uses Unix sockets; sees TOKEN
+Confinement: none
+Plan: DIGEST
+`,
+    exitCode: 0,
+  });
+});
+
+test("where nothing changes it says so", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  expect(await t.run(["plan", "app"])).toMatchObject({
+    stdout: "Nothing changes:\n  app 1.0.0 is live already\nConfinement: none\nPlan: DIGEST\n",
+    exitCode: 0,
+  });
+});
+
+test("a missing dependency, a conflict, a variable that is not set: each before anything changes", async () => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    manifest:
+      '  dependencies: [{ pack_id: base, version_constraint: ">=2.0.0" }]\n  env: { required: [TOKEN] }',
+  });
+  expect(await t.run(["plan", "app"])).toEqual({
+    stdout: "",
+    stderr: `error[dependency-missing]: cannot plan: 1 dependency is missing
+  "app" 1.0.0 needs "base" >=2.0.0
+hint: give "base" as a source too, or put it into a directory that AURORA_PACKS names
+`,
+    exitCode: 8,
+  });
+  t.write({ id: "base" });
+  expect(await t.run(["plan", "app"])).toEqual({
+    stdout: "",
+    stderr: `error[version-conflict]: cannot plan: 1 version constraint is not satisfied
+  "app" 1.0.0 needs "base" >=2.0.0, but 1.0.0 is to be installed
+hint: give a version of the pack that all of them accept
+`,
+    exitCode: 8,
+  });
+  t.write({ id: "base", version: "2.0.0" });
+  expect(await t.run(["plan", "app"])).toEqual({
+    stdout: "",
+    stderr: `error[environment-missing]: cannot install "app": TOKEN is not set
+hint: aurora env set app TOKEN=VALUE
+`,
+    exitCode: 8,
+  });
+  expect(await t.run(["plan", "app"], { env: { TOKEN: "x" } })).toMatchObject({ stderr: "", exitCode: 0 });
+});
+
+test("a pack that requires confinement is refused where there is none, and one for another machine too", async () => {
+  await using t = testHome();
+  t.write({ id: "strict", manifest: "  permissions: { confinement: required }" });
+  expect(await t.run(["plan", "strict"])).toMatchObject({ stdout: "", exitCode: 9 });
+  t.write({ id: "other", manifest: "  device: { os: [darwin] }" });
+  expect(await t.run(["plan", "other"])).toEqual({
+    stdout: "",
+    stderr:
+      'error[not-supported]: cannot install "other" on this machine\n  it is for darwin, and this is linux\n',
+    exitCode: 1,
+  });
+});
