@@ -1,4 +1,4 @@
-import { nodeAt, type Path, pathText, type SourceNode } from "./source-node.ts";
+import { nodeAt, type Path, pathText, quoted, type SourceNode } from "./source-node.ts";
 import { type Fault } from "./source-text.ts";
 
 /**
@@ -26,7 +26,7 @@ export function findContradictions(root: SourceNode): Fault[] {
     for (let i = 0; i < count(list); i++) {
       const value = scalar(list, i, key);
       if (typeof value !== "string") continue;
-      if (seen.has(value)) say(["pack", list, i, key], `is ${JSON.stringify(value)} for the second time`);
+      if (seen.has(value)) say(["pack", list, i, key], `is ${quoted(value)} for the second time`);
       seen.add(value);
     }
   }

@@ -2,7 +2,7 @@ import type * as v from "valibot";
 
 import { nearest } from "../system/nearest.ts";
 import { kindOf } from "./known-keys.ts";
-import { entryAt, nodeAt, type Path, pathText, type SourceNode } from "./source-node.ts";
+import { entryAt, nodeAt, type Path, pathText, quoted, type SourceNode } from "./source-node.ts";
 import { type Fault } from "./source-text.ts";
 
 /** What to write for the fields that every manifest has. */
@@ -13,6 +13,10 @@ const examples: Record<string, string> = {
   name: 'name: "My pack"',
   version: 'version: "1.0.0"',
 };
+
+const TWO_NUMBERS = "must hold exactly two numbers";
+/** So much of a value is looked at for what to write instead. */
+const MAX_WRITTEN = 128;
 
 /** The path of a valibot issue. */
 export function issuePath(issue: v.BaseIssue<unknown>): Path {
@@ -27,13 +31,17 @@ export function explainIssue(issue: v.BaseIssue<unknown>, root: SourceNode, text
   const node = nodeAt(root, path);
   if (node === undefined) return [missing(issue, path, root)];
   const { start, end } = node;
+  const written = text.slice(start, Math.min(end, start + MAX_WRITTEN));
   const say = (rest: string, hint?: string): Fault[] => [
     { start, end, message: `${pathText(path)} ${rest}`, hint },
   ];
 
   if (issue.kind === "validation") {
     const isText = node.kind === "scalar" && typeof node.value === "string";
-    return say(isText ? `${issue.message}, found ${kindOf(node)}` : issue.message, versionHint(path, node));
+    return say(
+      isText ? `${issue.message}, found ${kindOf(node)}` : issue.message,
+      versionHint(path, written),
+    );
   }
   switch (issue.type) {
     case "literal":
@@ -46,10 +54,9 @@ export function explainIssue(issue: v.BaseIssue<unknown>, root: SourceNode, text
       return say(`must be ${wanted}, found ${kindOf(node)}`, near && `did you mean "${near}"?`);
     }
     case "string": {
-      const written = text.slice(start, end);
       const isQuotable = node.kind === "scalar" && node.value !== null && node.isPlain;
       const hint = isQuotable
-        ? (versionHint(path, node) ?? `put it in quotes: ${JSON.stringify(written)}`)
+        ? (versionHint(path, written) ?? `put it in quotes: ${quoted(written)}`)
         : undefined;
       return say(
         `must be text, found ${isQuotable ? `the ${typeof node.value} ${written.slice(0, 40)}` : kindOf(node)}`,
@@ -73,6 +80,8 @@ export function explainIssue(issue: v.BaseIssue<unknown>, root: SourceNode, text
     case "union":
       return say(`must be ${unionWords(issue.expected)}, found ${kindOf(node)}`);
     case "strict_tuple":
+      if (issue.expected === "never")
+        return [{ start, end, message: `${pathText(path.slice(0, -1))} ${TWO_NUMBERS}` }];
       return say(`must be a list of exactly two numbers, found ${kindOf(node)}`);
     default:
       return say(`must be ${issue.expected === "Array" ? "a list" : "a mapping"}, found ${kindOf(node)}`);
@@ -83,7 +92,8 @@ export function explainIssue(issue: v.BaseIssue<unknown>, root: SourceNode, text
 function innerIssues(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown>[] | undefined {
   if (issue.type !== "union" || !Array.isArray(issue.input)) return undefined;
   const inside = issue.issues?.filter((inner) => issuePath(inner).length > 0);
-  return inside?.map(
+  if (!inside?.length) return undefined;
+  return inside.map(
     (inner) => ({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] }) as typeof inner,
   );
 }
@@ -96,8 +106,8 @@ function missing(issue: v.BaseIssue<unknown>, path: Path, root: SourceNode): Fau
   const end = entry?.keyEnd ?? start + 1;
   const name = path.at(-1);
   if (typeof name === "number") {
-    const wanted = issue.type === "string" ? "at least the file to run" : "exactly two numbers";
-    return { start, end, message: `${pathText(parentPath)} must hold ${wanted}` };
+    const wanted = issue.type === "string" ? "must hold at least the file to run" : TWO_NUMBERS;
+    return { start, end, message: `${pathText(parentPath)} ${wanted}` };
   }
   const example = parentPath.length <= 1 ? examples[String(name)] : undefined;
   const values = issue.type === "variant" ? valuesOf(issue.expected) : [];
@@ -114,11 +124,11 @@ function missing(issue: v.BaseIssue<unknown>, path: Path, root: SourceNode): Fau
 }
 
 /** A version written as 1.2 is a number in YAML, and one of two parts is none: both lack what the hint adds. */
-function versionHint(path: Path, node: SourceNode): string | undefined {
-  if (path.join(".") !== "pack.version" || node.kind !== "scalar") return undefined;
-  const parts = /^[v=]?\s*(\d+)(?:\.(\d+))?$/.exec(String(node.value));
+function versionHint(path: Path, written: string): string | undefined {
+  if (path.join(".") !== "pack.version") return undefined;
+  const parts = /^["']?[v=]?(\d+)(?:\.(\d+))?["']?$/.exec(written);
   if (parts) return `write "${parts[1]}.${parts[2] ?? 0}.0", in quotes`;
-  const prefixed = /^[v=]\s*(\d+\.\d+\.\d+.*)$/.exec(String(node.value));
+  const prefixed = /^["']?[v=](\d+\.\d+\.\d+[^"']*)/.exec(written);
   return prefixed ? `write "${prefixed[1]}"` : undefined;
 }
 

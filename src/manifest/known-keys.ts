@@ -2,7 +2,7 @@ import type * as v from "valibot";
 
 import { nearest } from "../system/nearest.ts";
 import { MAX_FAULTS } from "./limits.ts";
-import { type Path, pathText, type SourceEntry, type SourceNode } from "./source-node.ts";
+import { type Path, pathText, quoted, type SourceEntry, type SourceNode } from "./source-node.ts";
 import { type Fault } from "./source-text.ts";
 
 /** The parts of a valibot schema that lead to the schemas inside it. Pipes carry those of their first member. */
@@ -95,7 +95,7 @@ export function keepKnownKeys(schema: v.GenericSchema, root: SourceNode): Known 
       faults.push({
         start: keyStart,
         end: keyEnd,
-        message: `unknown key ${JSON.stringify(key.slice(0, 64))} in ${place}`,
+        message: `unknown key ${quoted(key)} in ${place}`,
         // Past that the hints are not shown, and each takes a comparison with every known key.
         hint: faults.length < MAX_FAULTS ? hintFor(key, Object.keys(known), path) : undefined,
       });
@@ -118,9 +118,7 @@ export function kindOf(node: SourceNode): string {
   if (node.kind === "list") return "a list";
   if (node.kind === "map") return "a mapping";
   if (node.value === null) return "nothing";
-  if (typeof node.value === "string") {
-    const shown = node.value.length > 40 ? `${node.value.slice(0, 40)}…` : node.value;
-    return JSON.stringify(shown);
-  }
-  return typeof node.value === "number" ? "a number" : String(node.value);
+  if (typeof node.value === "string") return quoted(node.value);
+  if (typeof node.value === "boolean") return String(node.value);
+  return Number.isFinite(node.value) ? "a number" : "no finite number";
 }

@@ -38,7 +38,22 @@ export function plainValue(node: SourceNode): unknown {
 
 /** "pack.mounts[0].type" */
 export function pathText(path: Path): string {
-  return path
-    .map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`))
-    .join("");
+  return path.map(stepText).join("");
+}
+
+function stepText(step: string | number, index: number): string {
+  if (typeof step === "number") return `[${step}]`;
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(step)) return `[${quoted(step)}]`;
+  return index === 0 ? step : `.${step}`;
+}
+
+const MAX_QUOTED = 60;
+
+/** A text of the manifest in quotes, cut where it is long. What would move the cursor or turn text around is escaped. */
+export function quoted(text: string): string {
+  const shown = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -12,7 +12,7 @@ import {
 } from "yaml";
 
 import { MAX_ALIASED_NODES, MAX_DEPTH } from "./limits.ts";
-import { type SourceEntry, type SourceNode } from "./source-node.ts";
+import { quoted, type SourceEntry, type SourceNode } from "./source-node.ts";
 import { type Fault } from "./source-text.ts";
 import { depthFault, yamlTokens } from "./yaml-tokens.ts";
 
@@ -97,8 +97,9 @@ class NodeReader {
     const entries = new Map<string, SourceEntry>();
     for (const { key, value } of map.items) {
       const keyNode = key as ParsedNode | null;
-      const start = keyNode?.range[0] ?? map.range[0];
-      const end = keyNode?.range[1] ?? start;
+      // A key that is left out is an empty one, somewhere before its colon: the value shows better where it is.
+      const hasKey = keyNode !== null && keyNode.range[0] < keyNode.range[1];
+      const [start, end] = (hasKey ? keyNode.range : value?.range) ?? map.range;
       const child = this.read(value, depth, end);
       if (!isScalar(keyNode) || keyNode.value === null) {
         this.#fault({ start, end, message: "a key has to be a single word" });
@@ -122,9 +123,8 @@ class NodeReader {
   #readAlias(alias: Alias.Parsed, depth: number, place: { start: number; end: number }): SourceNode {
     const target = this.#anchors.get(alias.source);
     if (target === undefined || this.#open.has(target)) {
-      const reason =
-        target === undefined ? `there is no anchor "&${alias.source}" before it` : "it holds itself";
-      this.#fault({ ...place, message: `cannot resolve the alias "*${alias.source}": ${reason}` });
+      const reason = target === undefined ? "there is no such anchor before it" : "it holds itself";
+      this.#fault({ ...place, message: `cannot resolve the alias ${quoted(`*${alias.source}`)}: ${reason}` });
       return { ...place, kind: "scalar", value: null, isPlain: true };
     }
     this.#aliasDepth++;
@@ -167,17 +167,16 @@ function onePerLine(text: string, faults: Fault[]): Fault[] {
   return shown;
 }
 
+/** The package quotes the text that it did not expect, however long. */
+const MAX_FOREIGN_MESSAGE = 160;
+
 function syntaxFault({ code, message, pos: [start, end] }: YAMLError): Fault {
-  const words = syntaxWords[code] ?? syntaxWords[message.slice(0, 24)];
-  return {
-    start,
-    end,
-    message: words?.[0] ?? `${message.charAt(0).toLowerCase()}${message.slice(1)}`,
-    hint: words?.[1],
-  };
+  const [words, hint] = syntaxWords[code] ?? syntaxWords[message.split(" ", 2).join(" ")] ?? [];
+  const foreign = `${message.charAt(0).toLowerCase()}${message.slice(1, MAX_FOREIGN_MESSAGE)}`;
+  return { start, end, message: words ?? foreign, hint };
 }
 
-/** The errors of the yaml package that people meet, in our words. */
+/** The errors of the yaml package that people meet, in our words: by code, or by how the message begins. */
 const syntaxWords: Record<string, readonly [message: string, hint?: string] | undefined> = {
   TAB_AS_INDENT: ["tabs may not indent", "indent with spaces"],
   BLOCK_AS_IMPLICIT_KEY: [
@@ -186,6 +185,12 @@ const syntaxWords: Record<string, readonly [message: string, hint?: string] | un
   ],
   MULTILINE_IMPLICIT_KEY: ["a key has to be on one line with its colon", 'write "key: value"'],
   BAD_SCALAR_START: ["no value may begin with @ or ` outside quotes", "put the value in quotes"],
+  "Flow sequence": ['the closing "]" is missing, or stands too far to the left'],
+  "Flow map": ['the closing "}" is missing, or stands too far to the left'],
+  "All mapping": ["the keys of a mapping have to begin in the same column", "indent them alike"],
+  "All sequence": ["the entries of a list have to begin in the same column", "indent them alike"],
+  "Implicit map": ["a colon is missing after the key", 'write "key: value"'],
+  "Missing closing": ["the closing quote is missing"],
   BAD_DQ_ESCAPE: [
     "there is no such escape in double quotes",
     'write "\\\\" for a backslash, or use single quotes',

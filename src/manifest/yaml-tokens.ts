@@ -1,6 +1,7 @@
 import { type CST, Lexer, Parser } from "yaml";
 
 import { MAX_DEPTH, MAX_TOKENS } from "./limits.ts";
+import { quoted } from "./source-node.ts";
 import { type Fault } from "./source-text.ts";
 
 /** On the parser's stack lie the document, the collections, and what is being read in the innermost one. */
@@ -68,7 +69,7 @@ export function depthFault(start: number): Fault {
 function refusedToken(token: CST.Token): Fault | undefined {
   if (token.type === "tag")
     return {
-      message: `tags such as ${token.source.slice(0, 40)} are not part of a manifest`,
+      message: `tags such as ${quoted(token.source)} are not part of a manifest`,
       start: token.offset,
       end: token.offset + token.source.length,
       hint: "leave the tag out, and put text in quotes",
