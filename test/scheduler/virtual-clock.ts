@@ -50,6 +50,12 @@ export class VirtualClock implements Clock {
     this.#wallOffsetMs += ms;
   }
 
+  /** The process dies: nothing it waited for comes. */
+  crash(): void {
+    this.#timers.clear();
+    this.#soon = [];
+  }
+
   /** Lets time pass, and whatever is due then happen. Promises do not go on meanwhile: for functions that return none. */
   advance(ms: number): void {
     const end = this.#monotonicMs + ms;
