@@ -4,7 +4,7 @@ import ignore from "ignore";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
 
-export const IGNORE_FILE = ".auroraignore";
+const IGNORE_FILE = ".auroraignore";
 export const MAX_IGNORE_FILE_BYTES = 1024 ** 2;
 
 /** Whether an entry stays out of the pack. Ask for a directory before asking for what is in it. */

@@ -25,7 +25,7 @@ export function createPause(signal: AbortSignal | undefined, onPause?: () => voi
 }
 
 /** @throws {AuroraError} `interrupted` where the signal has aborted */
-export function throwIfInterrupted(signal: AbortSignal | undefined): void {
+function throwIfInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted)
     throw new AuroraError("interrupted", "the command was interrupted: nothing was changed");
 }

@@ -9,7 +9,7 @@ import { type TreeEntry } from "./tree-entry.ts";
 import { fitsUstar, MAX_FILE_BYTES, MAX_TARGET_BYTES } from "./ustar.ts";
 
 /** More names than any pack needs; each costs about 1 KiB of memory while it is read. */
-export const MAX_ENTRIES = 1_000_000;
+const MAX_ENTRIES = 1_000_000;
 
 /** What the survey saw of a name. Its content has not been read. */
 export type SurveyedEntry = Omit<TreeEntry, "sha256"> & { name: string; stat: BigIntStats };

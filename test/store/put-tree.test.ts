@@ -326,6 +326,7 @@ describe("verifyTree", () => {
     [
       "a symlink instead of a directory",
       inside((t) => {
+        chmodSync(`${t}/bin`, 0o755);
         renameSync(`${t}/bin`, `${t}/../../tmp/bin`);
         symlinkSync("../../tmp/bin", `${t}/bin`);
       }),
