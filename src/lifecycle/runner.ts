@@ -23,14 +23,17 @@ export const MAX_UNDO_ATTEMPTS = 3;
  * Forward until a step fails or an `abort` stands in the journal; then back through all that was begun, last first. A step
  * that was begun and has no end is treated as half done: undone when going back. Nobody goes forward over a crash: recovery
  * writes an `abort` first, since before the commit the old state is the one that was promised.
+ *
+ * What cannot be undone ends the way back of its pack, and of no other: an old service is not started on data that could not
+ * be put back, nor beside a new one that could not be stopped.
  */
 export function nextAction(steps: readonly Step[], journal: readonly JournalEntry[]): RunnerAction {
   const begun = new Set<number>();
   const done = new Set<number>();
   const undone = new Set<number>();
   const undoAttempts = new Map<number, number>();
+  const stuckPacks = new Set<string | undefined>();
   let isGoingBack = false;
-  let isStuck = false;
 
   for (const { step, status } of journal) {
     if (status === "begin") begun.add(step);
@@ -38,10 +41,7 @@ export function nextAction(steps: readonly Step[], journal: readonly JournalEntr
     else if (status === "failed" || status === "abort") isGoingBack = true;
     else if (status === "undo-begin") undoAttempts.set(step, (undoAttempts.get(step) ?? 0) + 1);
     else if (status === "undo-done") undone.add(step);
-    else {
-      isStuck = true;
-      undone.add(step);
-    }
+    else stuckPacks.add(steps[step]?.pack_id);
   }
 
   if (!isGoingBack) {
@@ -49,9 +49,10 @@ export function nextAction(steps: readonly Step[], journal: readonly JournalEntr
     return next === -1 ? { type: "commit" } : { type: "do", step: next };
   }
   for (let step = steps.length - 1; step >= 0; step--) {
-    if (!begun.has(step) || undone.has(step)) continue;
+    const packId = steps[step]?.pack_id;
+    if (!begun.has(step) || undone.has(step) || stuckPacks.has(packId)) continue;
     if ((undoAttempts.get(step) ?? 0) < MAX_UNDO_ATTEMPTS) return { type: "undo", step };
-    isStuck = true;
+    stuckPacks.add(packId);
   }
-  return { type: isStuck ? "finish-stuck" : "finish-rolled-back" };
+  return { type: stuckPacks.size > 0 ? "finish-stuck" : "finish-rolled-back" };
 }

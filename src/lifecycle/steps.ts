@@ -6,7 +6,7 @@ import { type NamespaceRow } from "../registry/namespaces.ts";
  *
  * | step | does | undo |
  * | --- | --- | --- |
- * | install | runs `install --install` in the new tree | nothing: it works on data, which `snapshot` guards |
+ * | install | runs `install --install` in the new tree | nothing: what it has changed in the data stays |
  * | stop | stops the old service | starts it again where it ran, and checks its health |
  * | snapshot | copies the data, where the manifest asks for it | puts the copy back |
  * | switch | points `live` at the new tree, by one rename | points it back, or removes it |

@@ -276,11 +276,12 @@ function finishBack(
       state,
       finished_at: at,
       reason,
-      cleanup: JSON.stringify(cleanupOf({ ...plan, purge: false })),
+      // Where something could not be put back, the snapshots may be all that is left of the data.
+      cleanup: state === "stuck" ? null : JSON.stringify(cleanupOf({ ...plan, purge: false })),
       confirm: null,
     });
   });
-  cleanUp(workspace, id, { ...plan, purge: false });
+  if (state === "rolled-back") cleanUp(workspace, id, { ...plan, purge: false });
   return { transaction: id, state, reason };
 }
 
