@@ -7,6 +7,7 @@ import { type Workspace } from "../../lifecycle/workspace.ts";
 import { generationOf } from "../../registry/generations.ts";
 import { livePack } from "../../registry/packs.ts";
 import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
+import { verifyTree } from "../../store/verify-tree.ts";
 import { type Context } from "../command.ts";
 import { changeFlow } from "./install-flow.ts";
 import { unknownPack } from "./unknown-pack.ts";
@@ -60,6 +61,16 @@ export async function generationFlow(
       `the tree of generation ${generation} of "${packId}" is no longer in the store`,
       {
         hint: "install the pack from its source again",
+      },
+    );
+  const { ok, problems } = await verifyTree(workspace.paths, digest, { full: false });
+  if (!ok)
+    throw new AuroraError(
+      "state-invalid",
+      `cannot ${kind} "${packId}": the stored tree of generation ${generation} is damaged`,
+      {
+        diagnostics: problems.map((message) => ({ message })),
+        hint: "stage that version from its source again, which replaces the tree",
       },
     );
   const { entries, bytes } = readTreeRecord(workspace.paths, digest);

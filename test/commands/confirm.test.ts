@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../support/test-home.ts";
+
+test("what is confirmed in time is kept", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  expect(await t.run(["install", "app", "--confirm-within", "10m"])).toMatchObject({
+    stdout: "live, but not confirmed\napp 1.0.0, generation 1, healthy\nkeep it with: aurora confirm app\n",
+    exitCode: 0,
+  });
+  expect(await t.run(["why", "app"])).toMatchObject({
+    stdout: expect.stringContaining("next: aurora confirm app\n"),
+  });
+  t.write({ id: "app", name: "next", version: "2.0.0" });
+  expect(await t.run(["install", "./packs/next"])).toEqual({
+    stdout: "",
+    stderr: `error[conflict]: cannot change "app": its last change is not confirmed yet
+hint: aurora confirm app keeps it; without that it is rolled back by itself
+`,
+    exitCode: 8,
+  });
+  expect(await t.run(["confirm", "app"])).toEqual({ stdout: "app is confirmed\n", stderr: "", exitCode: 0 });
+  expect((await t.json(["history", "app"])).value).toMatchObject([{ generation: 1, outcome: "committed" }]);
+});
+
+test("what is not confirmed in time goes back by itself", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  t.write({ id: "app", name: "next", version: "2.0.0" });
+  expect(await t.run(["install", "./packs/next", "--confirm-within", "300ms"])).toMatchObject({
+    exitCode: 0,
+  });
+  // Nobody types anything: the process that install has left does it.
+  expect(await t.run(["wait", "app", "--for", "healthy", "--timeout", "20s"])).toMatchObject({ exitCode: 0 });
+  const history = async () => (await t.json(["history", "app"])).value as unknown[];
+  while ((await history()).length < 2) await Bun.sleep(20);
+  expect(await history()).toMatchObject([
+    { outcome: "committed" },
+    { generation: 2, outcome: "reverted", reason: "it was not confirmed in time" },
+  ]);
+  expect((await t.json(["list"])).value).toMatchObject([
+    { version: "1.0.0", generation: 1, state: "running", health: "healthy" },
+  ]);
+});
+
+test("nothing to confirm", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  expect(await t.run(["confirm", "app"])).toEqual({
+    stdout: "",
+    stderr: 'error[not-found]: there is nothing to confirm for "app"\n',
+    exitCode: 5,
+  });
+  expect(await t.run(["install", "app", "--confirm-within", "soon"])).toMatchObject({ exitCode: 2 });
+});
