@@ -26,7 +26,8 @@ export type CopySink = PackSink & {
   identities: Map<string, FileIdentity>;
   /** Makes the copy durable: call it once, after all changes at its top. */
   flush: () => void;
-  [Symbol.dispose]: () => void;
+  /** Closes what is open after a failure. */
+  close: () => void;
 };
 
 /**
@@ -34,19 +35,17 @@ export type CopySink = PackSink & {
  * links that are added and for the rename that puts it into the store.
  *
  * @param directory does not exist yet
+ * @param entries how many names there will be in it
  */
-export function createCopySink(directory: string): CopySink {
+export function createCopySink(directory: string, entries: number): CopySink {
   const identities = new Map<string, FileIdentity>();
   // Flushed at the end: meanwhile the kernel has written most of it by itself.
   const unflushed: { path: string; isDirectory: boolean }[] = [];
-  let syncsEach = false;
+  const syncsEach = entries <= MAX_SINGLE_SYNCS;
   let open: { path: string; mode: number; descriptor: number } | undefined;
   const place = (path: string) => (path === "" ? directory : `${directory}/${path}`);
   return {
     identities,
-    begin({ entries }) {
-      syncsEach = entries <= MAX_SINGLE_SYNCS;
-    },
     openDirectory: (path) => mkdirSync(place(path), 0o700),
     closeDirectory(path) {
       chmodSync(place(path), path === "" ? 0o755 : 0o555);
@@ -74,7 +73,7 @@ export function createCopySink(directory: string): CopySink {
         closeSync(descriptor);
       }
     },
-    [Symbol.dispose]() {
+    close() {
       if (open) closeSync(open.descriptor);
       open = undefined;
     },

@@ -1,15 +1,24 @@
 import { chmodSync, lstatSync, renameSync, symlinkSync } from "node:fs";
 
-import { toAuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { createFile, syncDirectory } from "../system/durable.ts";
 import { exchange } from "../system/exchange.ts";
 import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
-import { createCopySink, type FileIdentity } from "./copy-sink.ts";
+import { type CopySink, createCopySink, type FileIdentity } from "./copy-sink.ts";
 import { readIgnoreRules } from "./ignore-rules.ts";
 import { readPack } from "./read-pack.ts";
+import { type Survey } from "./survey-pack.ts";
 import { type ReadOptions, type ScannedTree } from "./tree-entry.ts";
-import { encodeChecked, hasTree, LINK_NAMES, linkTarget, recordPaths } from "./tree-record.ts";
+import {
+  encodeChecked,
+  hasTree,
+  LINK_NAMES,
+  linkTarget,
+  listTrees,
+  readTreeRecord,
+  recordPaths,
+} from "./tree-record.ts";
 import { verifyTree } from "./verify-tree.ts";
 
 export type StagedTree = {
@@ -23,7 +32,7 @@ export type StagedTree = {
 /**
  * Validates the copy that is about to be stored, and says what it is. What it throws ends the staging, and nothing is left.
  *
- * @param copy a directory with exactly what will be stored
+ * @param copy a directory with exactly what will be stored, or what is: then with the links that the store added
  */
 export type DescribeTree = (copy: string, tree: ScannedTree) => Described | Promise<Described>;
 type Described = { pack_id: string; manifest: unknown };
@@ -45,20 +54,48 @@ export async function putTree(
 ): Promise<StagedTree> {
   using scratch = createScratch(paths.tmp, "stage");
   const copy = `${scratch.path}/tree`;
+  const rules = readIgnoreRules(source);
+  let sink: CopySink | undefined;
+  const copying = ({ entries }: Survey) => (sink = createCopySink(copy, entries));
   try {
-    using sink = createCopySink(copy);
-    const tree = await readPack(source, readIgnoreRules(source), { ...options, sink });
+    let tree = await readPack(source, rules, {
+      ...options,
+      sinkFor: (survey) => (isLikelyStored(paths, survey) ? undefined : copying(survey)),
+    });
+    if (sink === undefined && (await isStoredWhole(paths, tree.digest))) {
+      await describe(paths.tree(tree.digest), tree);
+      return staged(tree, true);
+    }
+    if (sink === undefined) tree = await readPack(source, rules, { ...options, sinkFor: copying });
     const described = await describe(copy, tree);
-    const result = { digest: tree.digest, files: tree.files, bytes: tree.bytes };
-    if (await isStoredWhole(paths, tree.digest)) return { ...result, reused: true };
+    if (await isStoredWhole(paths, tree.digest)) return staged(tree, true);
     const links = addLinks(copy, described.pack_id, tree);
-    sink.flush();
-    const written = writeRecord(scratch.path, described, tree, links, sink.identities);
-    publish(paths, tree.digest, copy, written);
-    return { ...result, reused: false };
+    const { flush, identities } = sink as unknown as CopySink;
+    flush();
+    publish(paths, tree.digest, copy, writeRecord(scratch.path, described, tree, links, identities));
+    return staged(tree, false);
   } catch (thrown) {
     throw toAuroraError(thrown);
+  } finally {
+    sink?.close();
   }
+}
+
+function staged({ digest, files, bytes }: ScannedTree, reused: boolean): StagedTree {
+  return { digest, files, bytes, reused };
+}
+
+/** A tree of as many files and bytes is most likely this one: then the digest is computed first, and nothing is copied. */
+function isLikelyStored(paths: HomePaths, { files, bytes }: Survey): boolean {
+  return listTrees(paths).some((digest) => {
+    try {
+      const record = readTreeRecord(paths, digest);
+      return record.files === files && record.bytes === bytes;
+    } catch (thrown) {
+      if (thrown instanceof AuroraError) return false;
+      throw thrown;
+    }
+  });
 }
 
 async function isStoredWhole(paths: HomePaths, digest: string): Promise<boolean> {

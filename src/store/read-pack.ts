@@ -17,7 +17,6 @@ import { createUstarHash, type UstarHash } from "./ustar-hash.ts";
 
 /** What is done with a pack beside hashing it. Called in the order of the digest; `path` is "" for the pack itself. */
 export type PackSink = {
-  begin: (survey: Survey) => void;
   openDirectory: (path: string) => void;
   /** After everything in it. */
   closeDirectory: (path: string) => void;
@@ -27,6 +26,9 @@ export type PackSink = {
   write: (bytes: Uint8Array) => void;
   closeFile: () => void;
 };
+
+/** Chooses the sink when it is known what the pack holds; undefined only hashes. */
+export type SinkFor = (survey: Survey) => PackSink | undefined;
 
 type Reading = {
   survey: Survey;
@@ -52,14 +54,14 @@ const CHUNK_BYTES = 1024 ** 2;
 export async function readPack(
   directory: string,
   isIgnored: IgnoreRules,
-  options: ReadOptions & { sink?: PackSink; leaveOut?: readonly string[] } = {},
+  options: ReadOptions & { sinkFor?: SinkFor; leaveOut?: readonly string[] } = {},
 ): Promise<ScannedTree> {
-  const { signal, onProgress, sink, leaveOut = [] } = options;
+  const { signal, onProgress, sinkFor, leaveOut = [] } = options;
   let reading: Reading | undefined;
   const pause = createPause(signal, () => reading && onProgress?.(reading.doneBytes, reading.survey.bytes));
   try {
     const survey = await surveyPack(directory, isIgnored, pause, { leaveOut });
-    sink?.begin(survey);
+    const sink = sinkFor?.(survey);
     reading = {
       survey,
       isIgnored,

@@ -24,6 +24,7 @@ export type Survey = {
   root: SurveyedDirectory;
   /** Names below the root. */
   entries: number;
+  files: number;
   /** The content of all files. */
   bytes: number;
 };
@@ -47,6 +48,7 @@ export async function surveyPack(
   const linked = new Map<string, SurveyedEntry[]>();
   const canReadAll = process.getuid?.() === 0;
   let bytes = 0;
+  let files = 0;
 
   const stat = lstatSync(`${directory}/.`, { bigint: true });
   const root: SurveyedDirectory = { ...describe("", "", "directory", stat), type: "directory", children: [] };
@@ -78,6 +80,7 @@ export async function surveyPack(
       byPath.set(path, entry);
       parent.children.push(entry);
       if (type === "file") {
+        files++;
         bytes += entry.size_bytes;
         if (stat.nlink > 1n) append(linked, `${stat.dev}:${stat.ino}`, entry);
       }
@@ -94,7 +97,7 @@ export async function surveyPack(
     directory,
     offenders.toSorted((a, b) => compareNames(a.path, b.path)),
   );
-  return { directory, root, entries: byPath.size, bytes };
+  return { directory, root, entries: byPath.size, files, bytes };
 }
 
 /** The names of one directory that belong to the pack, again: to notice what came or went while the pack was read. */

@@ -168,6 +168,29 @@ describe("putTree", () => {
     expect(seen.at(-1)).toEqual([2_500_014, 2_500_014]);
   });
 
+  test("copies nothing where the tree is there: the stored one is described", async () => {
+    using store = createStore();
+    fill(store.pack);
+    const { digest } = await put(store);
+    const seen: string[] = [];
+    await putTree(store.paths, store.pack, (copy) => {
+      seen.push(copy, ...namesIn(`${store.paths.tmp}/${namesIn(store.paths.tmp)[0]}`));
+      return { pack_id: "demo", manifest: {} };
+    });
+    expect(seen).toEqual([store.paths.tree(digest)]);
+  });
+
+  test("a pack of the same size but other content is another tree", async () => {
+    using store = createStore();
+    fill(store.pack);
+    await put(store);
+    writeFileSync(`${store.pack}/doc`, "TEXT");
+    const second = await put(store);
+    expect(second).toMatchObject({ digest: tarDigest(store.pack) as string, reused: false });
+    expect(await verifyTree(store.paths, second.digest, { full: true })).toEqual({ ok: true, problems: [] });
+    expect(listTrees(store.paths)).toHaveLength(2);
+  });
+
   test("reuses a tree that is there and whole", async () => {
     using store = createStore();
     fill(store.pack);

@@ -256,7 +256,6 @@ describe("a pack that changes while it is read", () => {
     for (const name of ["m", "z", "f"]) writeFileSync(`${outside}/${name}`, `secret of ${name}`);
     let read = "";
     const sink: PackSink = {
-      begin() {},
       openDirectory() {},
       closeDirectory() {},
       symlink() {},
@@ -264,7 +263,7 @@ describe("a pack that changes while it is read", () => {
       write: (bytes) => (read += Buffer.from(bytes).toString()),
       closeFile() {},
     };
-    return { error: await refusal(readPack(pack, () => false, { sink })), read };
+    return { error: await refusal(readPack(pack, () => false, { sinkFor: () => sink })), read };
   }
 
   test.each<[string, (pack: string, outside: string) => void, string]>([
@@ -343,7 +342,6 @@ describe("a pack that changes while it is read", () => {
     using directory = scratch();
     writeFileSync(`${directory.path}/a`, "");
     const sink: PackSink = {
-      begin() {},
       openDirectory() {},
       closeDirectory() {},
       symlink() {},
@@ -351,7 +349,9 @@ describe("a pack that changes while it is read", () => {
       write() {},
       closeFile() {},
     };
-    const { entries } = await readPack(directory.path, (_path, name) => name === "log", { sink });
+    const { entries } = await readPack(directory.path, (_path, name) => name === "log", {
+      sinkFor: () => sink,
+    });
     expect(entries.map(({ path }) => path)).toEqual(["a"]);
   });
 });
