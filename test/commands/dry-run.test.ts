@@ -1,0 +1,131 @@
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+
+import { testHome } from "../support/test-home.ts";
+
+const snapshot = (home: string) =>
+  Bun.spawnSync(
+    [
+      "sh",
+      "-c",
+      `find . -path ./store -prune -o -path ./state.db -prune -o -name '*.lock' -prune -o -printf '%p %y %m %s %l\\n' | sort`,
+    ],
+    { cwd: home },
+  ).stdout.toString();
+
+test("shows what the script prints and what it changes in its copy; the home is what it was", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  await Bun.write(`${t.home}/data/app/kept`, "1");
+  const before = snapshot(t.home);
+  t.write({
+    id: "app",
+    name: "next",
+    version: "2.0.0",
+    files: { "conf/a": "1" },
+    install: `echo "mode $1, dry $AURORA_DRY_RUN"
+echo note >&2
+echo 2 > conf/a; rm stop.sh; touch new
+echo 2 > data/kept; mkdir data/d; echo x > logs/own.log
+"$AURORA_BIN" ns register app --meta '{"tried":true}' > /dev/null
+[ "$AURORA_PACK_DIR" = "$(pwd)" ]`,
+  });
+  expect(await t.run(["dry-run", "./packs/next"])).toEqual({
+    stdout: `mode --dry-run, dry 1
+note
+dry-run of app passed
+what it changed in its copy:
+  ~ conf/a
+  + data/d/
+  ~ data/kept
+  + logs/own.log
+  + new
+  ~ ns:app
+  - stop.sh
+`,
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(snapshot(t.home)).toBe(before);
+  expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
+  expect((await t.json(["ns", "get", "app"])).value).toMatchObject({ meta: {}, revision: 1 });
+});
+
+test("--json has steps and changes; a failed one is exit 1", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: "echo out; echo err >&2; exit 3" });
+  const { value, exitCode } = await t.json(["dry-run", "app"]);
+  expect(exitCode).toBe(1);
+  expect(value).toEqual({
+    pack_id: "app",
+    digest: expect.stringMatching(/^sha256:/),
+    ok: false,
+    steps: [
+      {
+        name: "dry-run",
+        rc: 3,
+        signal: null,
+        timeout: false,
+        at: expect.any(String),
+        duration_ms: expect.any(Number),
+        stdout: "out\n",
+        stderr: "err\n",
+      },
+    ],
+    changes: [],
+  });
+});
+
+test("a script that reaches out of its copy is found out, exit 7", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  t.write({
+    id: "app",
+    name: "next",
+    version: "2.0.0",
+    install: `echo evil > '${t.home}/data/app/left-behind'`,
+  });
+  expect(await t.run(["dry-run", "./packs/next"])).toEqual({
+    stdout: "",
+    stderr: `error[state-invalid]: the dry-run of "app" reached out of its copy and changed the home
+hint: see what it changed with aurora verify app; do not install this pack
+`,
+    exitCode: 7,
+  });
+});
+
+test("what it leaves running is ended, and a pack without an install script has nothing to rehearse", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: "sleep 300 & echo $! > data/pid; cat data/pid" });
+  const { stdout, exitCode } = await t.run(["dry-run", "app"]);
+  expect(exitCode).toBe(0);
+  const pid = stdout.split("\n", 1)[0] as string;
+  expect(
+    Bun.spawnSync(["sh", "-c", `! grep -q 'State:.*[RSD] ' /proc/${pid}/status 2>/dev/null`]).exitCode,
+  ).toBe(0);
+  t.write({ id: "plain", install: null });
+  expect(await t.run(["dry-run", "plain"])).toEqual({
+    stdout: "plain has no install script: there is nothing to rehearse\n",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
+test("a pack that does not support it says so", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  const manifest = `${t.packs}/app/manifest.yaml`;
+  await Bun.write(
+    manifest,
+    (await Bun.file(manifest).text()).replace("safety: {", "safety: { dry_run_supported: false,"),
+  );
+  expect(await t.run(["dry-run", "app"])).toEqual({
+    stdout: "",
+    stderr:
+      'error[not-supported]: "app" does not support dry runs\nhint: its manifest says safety.dry_run_supported: false\n',
+    exitCode: 1,
+  });
+  expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+});
