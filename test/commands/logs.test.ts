@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+
+import { auroraCommand } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
+
+const talking =
+  "echo starting; echo careful >&2; (while :; do sleep 0.05; [ -e data/speak ] && { cat data/speak; rm data/speak; }; done) & echo $! > data/pid";
+
+test("what scripts and the service print, in order, with times and streams", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: 'echo "installing $1"', start: talking });
+  await t.run(["install", "app"]);
+  await t.run(["stop", "app"]);
+  expect(await t.run(["logs", "app"])).toEqual({
+    stdout: "TIME install: installing --install\nTIME service: starting\nTIME service! careful\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect((await t.json(["logs", "app", "-n", "1"])).value).toEqual([
+    { at: expect.stringMatching(/Z$/), pack_id: "app", source: "service", stream: "stderr", line: "careful" },
+  ]);
+  expect(await t.run(["logs", "app", "--since", "1h"])).toMatchObject({
+    stdout: expect.stringContaining("careful"),
+  });
+  expect(await t.run(["logs", "app", "--since", "2999-01-01T00:00:00Z"])).toEqual({
+    stdout: "",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
+test("-f goes on with new lines until a signal ends it", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: talking });
+  await t.run(["install", "app"]);
+  const follower = Bun.spawn([...auroraCommand, "logs", "app", "-f", "-n", "1", "--home", t.home], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/" },
+    stdout: "pipe",
+  });
+  let shown = "";
+  let hasSpoken = false;
+  for await (const chunk of follower.stdout) {
+    shown += new TextDecoder().decode(chunk);
+    if (shown.includes("careful") && !hasSpoken) {
+      hasSpoken = true;
+      await Bun.write(`${t.home}/data/app/speak.tmp`, "hello there\n");
+      Bun.spawnSync(["mv", `${t.home}/data/app/speak.tmp`, `${t.home}/data/app/speak`]);
+    }
+    if (shown.includes("hello there")) follower.kill("SIGINT");
+  }
+  expect(shown.replaceAll(/\S+Z /g, "")).toBe("service! careful\nservice: hello there\n");
+});
+
+test("wrong usage, and a pack that nobody knows", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  expect(await t.run(["logs", "app", "-n", "many"])).toMatchObject({
+    stderr: 'error[usage]: cannot read -n "many": it is not a number of lines\n',
+    exitCode: 2,
+  });
+  expect(await t.run(["logs", "app", "--since", "yesterday-ish"])).toMatchObject({ exitCode: 2 });
+  expect(await t.run(["logs", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
+});

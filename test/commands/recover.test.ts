@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+
+import { auroraCommand } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
+
+type Home = ReturnType<typeof testHome>;
+
+/** An upgrade whose program is killed while the new service starts. */
+async function killedUpgrade(t: Home): Promise<void> {
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  t.write({ id: "app", name: "next", version: "2.0.0", start: "touch data/starting; sleep 300" });
+  const child = Bun.spawn([...auroraCommand, "install", "./packs/next", "--home", t.home], {
+    cwd: t.packs.replace(/\/packs$/, ""),
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent" },
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  while (!existsSync(`${t.home}/data/app/starting`)) await Bun.sleep(5);
+  child.kill("SIGKILL");
+  await child.exited;
+}
+
+test("nothing to recover", async () => {
+  await using t = testHome();
+  expect(await t.run(["recover"])).toEqual({
+    stdout: "there is nothing to recover\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(existsSync(t.home)).toBe(false);
+});
+
+test("a killed upgrade: the old generation is live, running and checked again", async () => {
+  await using t = testHome();
+  await killedUpgrade(t);
+  expect(await t.run(["recover"])).toEqual({
+    stdout: "UUID  rolled-back: it was interrupted by a crash\n",
+    stderr: expect.stringContaining("warning: finished an interrupted transaction"),
+    exitCode: 0,
+  });
+  expect((await t.json(["status", "app"])).value).toMatchObject([
+    { version: "1.0.0", generation: 1, state: "running", health: "healthy" },
+  ]);
+  expect(await t.run(["verify"])).toMatchObject({ stdout: "app 1.0.0  ok\n", exitCode: 0 });
+  expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
+  expect((await t.json(["history", "app"])).value).toMatchObject([
+    {},
+    { generation: 2, outcome: "failed", reason: "it was interrupted by a crash" },
+  ]);
+});
+
+test("any command does it by itself, also one that only looks", async () => {
+  await using t = testHome();
+  await killedUpgrade(t);
+  const { value, stderr } = await t.json(["list"]);
+  expect(value).toMatchObject([{ version: "1.0.0", generation: 1, state: "running", health: "healthy" }]);
+  expect(stderr).toContain("warning: finished an interrupted transaction");
+  expect(await t.json(["list"])).toMatchObject({ stderr: "" });
+});
+
+test("a crash is no evidence against a pack: it may be installed again at once", async () => {
+  await using t = testHome();
+  await killedUpgrade(t);
+  t.write({ id: "app", name: "next", version: "2.0.0" });
+  expect(await t.run(["install", "./packs/next"])).toMatchObject({ exitCode: 0 });
+});
+
+test("scratch of the dead is swept", async () => {
+  await using t = testHome();
+  await t.run(["ns", "register", "a"]);
+  mkdirSync(`${t.home}/tmp/stage-dead/tree`, { recursive: true });
+  writeFileSync(`${t.home}/tmp/stage-dead.lock`, "");
+  await t.run(["recover"]);
+  expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
+});

@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../support/test-home.ts";
+
+test("what is installed; exit 3 only where a named pack does not run", async () => {
+  await using t = testHome();
+  expect(await t.run(["status"])).toEqual({ stdout: "nothing is installed\n", stderr: "", exitCode: 0 });
+  t.write({ id: "app" });
+  t.write({ id: "idle" });
+  await t.run(["install", "app"]);
+  await t.run(["install", "idle", "--no-start"]);
+  const { stdout, stderr, exitCode } = await t.run(["status"]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  const rows = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/\s{2,}/));
+  expect(rows).toEqual([
+    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY"],
+    [
+      "app",
+      "1.0.0",
+      "1",
+      "running",
+      "healthy",
+      expect.stringMatching(/^\d+$/),
+      "TIME",
+      expect.stringMatching(/^[\d.]+ [KM]iB$/),
+    ],
+    ["idle", "1.0.0", "1", "installed", "unknown", "-", "-", "-"],
+  ] as never);
+  expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["status", "app", "idle"])).toMatchObject({ exitCode: 3 });
+});
+
+test("--json has the keys of the contract", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  expect(await t.json(["status", "app"])).toEqual({
+    value: [
+      {
+        pack_id: "app",
+        version: "1.0.0",
+        generation: 1,
+        state: "running",
+        health: "healthy",
+        pid: expect.any(Number),
+        since: expect.stringMatching(/^\d{4}-.*Z$/),
+        restarts: 0,
+        exit_code: 0,
+        memory_bytes: expect.any(Number),
+        confinement: "none",
+      },
+    ],
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
+test("the processes are looked at: one that is gone has exited", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  Bun.spawnSync(["sh", "-c", `kill -9 $(cat ${t.home}/data/app/pid)`]);
+  expect(await t.run(["wait", "app", "--for", "stopped", "--timeout", "10"])).toMatchObject({ exitCode: 0 });
+  expect((await t.json(["status", "app"])).value).toMatchObject([
+    { state: "exited", pid: null, memory_bytes: null },
+  ]);
+});
+
+test("a start that leaves nothing running runs until it is stopped", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: "true", health: null });
+  await t.run(["install", "app"]);
+  expect((await t.json(["status", "app"])).value).toMatchObject([
+    { state: "running", pid: null, health: "unknown" },
+  ]);
+  await t.run(["stop", "app"]);
+  expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 3 });
+});
+
+test("a staged pack, and one that nobody knows", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["stage", "app"]);
+  expect((await t.json(["status", "app"])).value).toMatchObject([{ state: "staged", generation: null }]);
+  expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 3 });
+  expect(await t.run(["status", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
+});

@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../support/test-home.ts";
+
+test("returns as soon as it is so", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  expect(await t.run(["wait", "app", "--for", "healthy"])).toMatchObject({
+    stdout: expect.stringContaining("running  healthy"),
+    stderr: "",
+    exitCode: 0,
+  });
+  const waiting = t.json(["wait", "app", "--for", "stopped"]);
+  await t.run(["stop", "app"]);
+  expect(await waiting).toMatchObject({ value: [{ pack_id: "app", state: "stopped" }], exitCode: 0 });
+});
+
+test("gives up with exit 124", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  expect(await t.run(["wait", "app", "--for", "running", "--timeout", "50ms"])).toEqual({
+    stdout: "",
+    stderr:
+      'error[timed-out]: not running within 50ms: "app" is installed and unknown\nhint: aurora why app says more\n',
+    exitCode: 124,
+  });
+});
+
+test("wrong usage", async () => {
+  await using t = testHome();
+  expect(await t.run(["wait", "app"])).toMatchObject({
+    stderr: 'error[usage]: "wait" needs --for healthy, running or stopped\n',
+    exitCode: 2,
+  });
+  expect(await t.run(["wait", "app", "--for", "toString"])).toMatchObject({
+    stderr: 'error[usage]: "wait" needs --for healthy, running or stopped, not "toString"\n',
+    exitCode: 2,
+  });
+});
