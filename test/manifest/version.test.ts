@@ -160,7 +160,6 @@ function seeded(seed: number): (bound: number) => number {
   };
 }
 
-// But for one thing: beside a "*" node-semver drops the other alternatives, so that `* || ^1.0.0-rc` takes no rc.
 test("what node-semver says of versions and ranges holds here too", () => {
   const random = seeded(20_240_229);
   const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
@@ -187,6 +186,8 @@ test("what node-semver says of versions and ranges holds here too", () => {
     const one = version();
     const other = version();
     const isKnown = semver.validRange(range) !== null;
+    // Beside an alternative that is "*" node-semver drops the others, so that `* || ^1.0.0-rc` takes no rc; Bun keeps them.
+    if (range.includes("||") && semver.validRange(range) === "*") continue;
     if (isRange(range) !== isKnown) wrong.push(`isRange("${range}") is not ${isKnown}`);
     if (satisfies(one, range) !== semver.satisfies(one, range)) wrong.push(`satisfies("${one}", "${range}")`);
     if (compareVersions(one, other) !== semver.compare(one, other))
