@@ -10,13 +10,14 @@ export function createLazyLog(load: () => Promise<Log>): Log & { flush: () => Pr
   let log: Log | undefined;
   let loading: Promise<void> | undefined;
   const waiting: ((log: Log) => void)[] = [];
+  const loadAndSay = async (): Promise<void> => {
+    log = await load();
+    for (const work of waiting.splice(0)) work(log);
+  };
   const say = (work: (log: Log) => void): void => {
     if (log) return work(log);
     waiting.push(work);
-    loading ??= load().then((loaded) => {
-      log = loaded;
-      for (const work of waiting.splice(0)) work(loaded);
-    });
+    loading ??= loadAndSay();
   };
   return {
     info: (message) => say(({ info }) => info(message)),

@@ -58,7 +58,7 @@ export type OptionSpec = {
 export type Options = Record<string, OptionSpec>;
 
 /** One positional argument. `pack` arguments may also be given as `--pack ID`. */
-export type ArgSpec = { name: string; optional?: boolean; many?: boolean; pack?: boolean };
+type ArgSpec = { name: string; optional?: boolean; many?: boolean; pack?: boolean };
 
 type OptionValue<O extends OptionSpec> = O extends { value: string }
   ? O extends { many: true }

@@ -90,8 +90,6 @@ function caseOf(specs: readonly CommandSpec[]): string {
 
 function zsh(specs: readonly CommandSpec[]): string {
   const tree = wordTree(specs);
-  const described = (entries: Iterable<readonly [string, string]>) =>
-    [...entries].map(([word, text]) => `'${word}:${zshText(text)}'`).join(" ");
   return `#compdef aurora
 # zsh completion for aurora: aurora completions zsh > a file "_aurora" in a directory of $fpath
 _aurora() {
@@ -141,6 +139,10 @@ ${specs.map((spec) => `      ('${spec.name}') compadd -- ${flagsOf(spec).join(" 
   esac
 }
 compdef _aurora aurora`;
+}
+
+function described(entries: Iterable<readonly [string, string]>): string {
+  return [...entries].map(([word, text]) => `'${word}:${zshText(text)}'`).join(" ");
 }
 
 function zshText(text: string): string {

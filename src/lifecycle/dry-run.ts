@@ -13,7 +13,7 @@ import {
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { namespaces } from "../registry/namespaces.ts";
-import { openRegistryForReading } from "../registry/registry.ts";
+import { openRegistryForReading, type Registry } from "../registry/registry.ts";
 import { serviceOf } from "../registry/services.ts";
 import { copyTreeWritable } from "../store/copy-tree.ts";
 import { readLink } from "../system/durable.ts";
@@ -28,7 +28,7 @@ import {
 } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
-export type FileChange = { path: string; change: "added" | "changed" | "removed" };
+type FileChange = { path: string; change: "added" | "changed" | "removed" };
 
 export type DryRunReport = {
   pack_id: string;
@@ -197,9 +197,11 @@ function isOurLog(path: string): boolean {
 
 function namespaceChanges(workspace: Workspace, paths: HomePaths): FileChange[] {
   using after = openRegistryForReading(paths);
-  const print = (rows: ReturnType<typeof namespaces>) =>
-    new Map(rows.map(({ pack_id, meta }) => [`ns:${pack_id}`, meta]));
-  return changesBetween(print(namespaces(workspace.registry)), print(namespaces(after)), "");
+  return changesBetween(namespacePrints(workspace.registry), namespacePrints(after), "");
+}
+
+function namespacePrints(registry: Registry): Fingerprints {
+  return new Map(namespaces(registry).map(({ pack_id, meta }) => [`ns:${pack_id}`, meta]));
 }
 
 /**

@@ -15,7 +15,7 @@ export type PlanDocument = {
   files: { added: string[]; changed: string[]; removed: string[] };
 };
 
-export type PackPermissions = Manifest["pack"]["permissions"] & { pack_id: string };
+type PackPermissions = Manifest["pack"]["permissions"] & { pack_id: string };
 
 /** What the plan digest covers beside the actions: for each pack the names of its variables and its permissions. */
 export type PlannedPack = { manifest: Manifest; environmentNames: string[]; files: PlanDocument["files"] };

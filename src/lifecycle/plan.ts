@@ -8,7 +8,7 @@ export type WantedPack = { digest: string; manifest: Manifest };
 /** A pack that is live now. */
 export type PresentPack = { digest: string; manifest: Manifest; generation: number };
 
-export type ActionKind = "install" | "upgrade" | "downgrade" | "replace" | "none";
+type ActionKind = "install" | "upgrade" | "downgrade" | "replace" | "none";
 
 export type PlanAction = {
   action: ActionKind;

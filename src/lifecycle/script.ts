@@ -15,7 +15,7 @@ export const INSTALL_TIMEOUT_MS = 15 * 60_000;
 export const START_TIMEOUT_MS = 2 * 60_000;
 export const TEST_TIMEOUT_MS = 15 * 60_000;
 /** Of each stream of a script, so much is kept in memory for reports; the log has all of it. */
-export const MAX_OUTPUT_BYTES = 1024 ** 2;
+const MAX_OUTPUT_BYTES = 1024 ** 2;
 /** So much of a script's output is shown by `why` and kept in the journal. */
 const TAIL_BYTES = 2000;
 

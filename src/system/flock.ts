@@ -3,7 +3,6 @@ import { errno, errnoError, openLibc } from "./libc.ts";
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-const LOCK_UN = 8;
 const EINTR = 4;
 const EWOULDBLOCK = process.platform === "darwin" ? 35 : 11;
 
@@ -17,10 +16,6 @@ let libc: { flock: (descriptor: number, operation: number) => number } | undefin
  */
 export function tryFlock(descriptor: number, kind: "shared" | "exclusive"): boolean {
   return flock(descriptor, (kind === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB);
-}
-
-export function unlockFlock(descriptor: number): void {
-  flock(descriptor, LOCK_UN);
 }
 
 function flock(descriptor: number, operation: number): boolean {

@@ -29,7 +29,7 @@ describe("the command is found among the words", () => {
     [["--json"], [], ["--json"]],
     [[], [], []],
   ])("%j", (argv, name, words) => {
-    expect(splitArgv(argv, isCommand, isGroup)).toEqual({ name, words, rest: undefined });
+    expect(splitArgv(argv, isCommand, isGroup)).toEqual({ name, words, rest: undefined, passed: [] });
   });
 
   test("what stands behind -- is kept apart, whatever it looks like", () => {
@@ -37,6 +37,7 @@ describe("the command is found among the words", () => {
       name: ["install"],
       words: ["a"],
       rest: ["--json", "-x", "--"],
+      passed: [],
     });
   });
 });

@@ -244,7 +244,6 @@ hint: aurora dry-run app shows all of it
     t.write({
       id: "app",
       start: "sleep 300 & echo $! > data/pid; touch data/started; sleep 300",
-      manifest: undefined,
     });
     const child = Bun.spawn([...auroraCommand, "install", "app", "--home", t.home], {
       env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", AURORA_PACKS: t.packs },

@@ -53,7 +53,7 @@ export function testHome(): TestHome {
 }
 
 /** Puts names in the place of what differs from run to run: times, digests, ids, process numbers, paths. */
-export function masked(text: string, directory: string): string {
+function masked(text: string, directory: string): string {
   return text
     .replaceAll(directory, "DIR")
     .replaceAll(/sha256:[0-9a-f]{64}/g, "DIGEST")
