@@ -22,8 +22,8 @@ export const MAX_SINGLE_SYNCS = 200;
 export type FileIdentity = { mtime_ns: string; inode: string };
 
 export type CopySink = PackSink & {
-  /** Of each file that was written. */
-  identities: Map<string, FileIdentity>;
+  /** Of each file, in the order of the digest. */
+  identities: FileIdentity[];
   /** Makes the copy durable: call it once, after all changes at its top. */
   flush: () => void;
   /** Closes what is open after a failure. */
@@ -38,7 +38,7 @@ export type CopySink = PackSink & {
  * @param entries how many names there will be in it
  */
 export function createCopySink(directory: string, entries: number): CopySink {
-  const identities = new Map<string, FileIdentity>();
+  const identities: FileIdentity[] = [];
   // Flushed at the end: meanwhile the kernel has written most of it by itself.
   const unflushed: { path: string; isDirectory: boolean }[] = [];
   const syncsEach = entries <= MAX_SINGLE_SYNCS;
@@ -68,7 +68,7 @@ export function createCopySink(directory: string, entries: number): CopySink {
         const { mode: given, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
         // The mode that was asked for is cut by the umask and by default ACLs.
         if ((given & 0o7777n) !== BigInt(mode)) fchmodSync(descriptor, mode);
-        identities.set(path, { mtime_ns: String(mtimeNs), inode: String(ino) });
+        identities.push({ mtime_ns: String(mtimeNs), inode: String(ino) });
       } finally {
         closeSync(descriptor);
       }

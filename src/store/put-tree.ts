@@ -18,6 +18,7 @@ import {
   listTrees,
   readTreeRecord,
   recordPaths,
+  type StoredEntry,
 } from "./tree-record.ts";
 import { verifyTree } from "./verify-tree.ts";
 
@@ -116,12 +117,14 @@ function writeRecord(
   { pack_id, manifest }: Described,
   { digest, files, bytes, entries }: ScannedTree,
   links: string[],
-  identities: ReadonlyMap<string, FileIdentity>,
+  identities: readonly FileIdentity[],
 ): { summary: string; entries: string } {
   const written = { summary: `${directory}/summary`, entries: `${directory}/entries` };
-  const stored = entries.map((entry) =>
-    Object.assign({ mtime_ns: null, inode: null }, entry, identities.get(entry.path)),
-  );
+  let file = 0;
+  const stored = entries.map(({ path, type, mode, size_bytes, sha256, target }): StoredEntry => {
+    const { mtime_ns = null, inode = null } = (type === "file" && identities[file++]) || {};
+    return { path, type, mode, size_bytes, sha256, target, mtime_ns, inode };
+  });
   createFile(written.summary, encodeChecked({ digest, pack_id, manifest, files, bytes, links }), 0o600);
   createFile(written.entries, encodeChecked(stored), 0o600);
   return written;
