@@ -103,10 +103,10 @@ test("several packs are checked together; warnings alone are no failure", async 
   expect(await place.run("check", "./one")).toEqual({
     stdout: `demo 1.0.0: ok, 1 warning
   warning[not-sealed]: the artifact "x" is not sealed
-  --> one/manifest.yaml:6:23
+  --> one/manifest.yaml:6:15
   |
 6 |   artifacts: [{ path: "x" }]
-  |                       ^^^
+  |               ^^^^^^^^^^^^^
   hint: aurora seal ${place.path}/one
 `,
     stderr: "",

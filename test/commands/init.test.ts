@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { aurora, scratch } from "../support/aurora.ts";
@@ -133,15 +133,35 @@ test("its scripts start, tell health, and stop, also twice", async () => {
     expect(script("health_check.sh")).toEqual({ exitCode: 0, stdout: "healthy\n", stderr: "" });
     expect(script("start.sh").stdout).toBe(`running already as process ${pid}\n`);
     expect(process.kill(pid, 0)).toBe(true);
-    process.kill(pid, "SIGKILL");
-    expect(script("health_check.sh").stdout).toStartWith("unhealthy: ");
-    expect(script("start.sh").exitCode).toBe(0);
   } finally {
     expect(script("stop.sh")).toEqual({ exitCode: 0, stdout: "stopped\n", stderr: "" });
   }
   expect(script("stop.sh")).toEqual({ exitCode: 0, stdout: "not running\n", stderr: "" });
   expect(script("health_check.sh").exitCode).toBe(1);
   expect(readFileSync(join(place.pack, "logs/heartbeat.log"), "utf8")).toBe("");
+});
+
+test("after a crash: a dead process, an old heartbeat, and a number that belongs to somebody else", async () => {
+  using place = await newPack();
+  const { pack, script } = place;
+  expect(script("install.sh", "--install").exitCode).toBe(0);
+  const leave = (pid: number, ageSeconds: number) => {
+    writeFileSync(join(pack, "data/heartbeat.pid"), `${pid}\n`);
+    writeFileSync(join(pack, "data/heartbeat"), `${Math.floor(Date.now() / 1000) - ageSeconds}\n`);
+  };
+  // Linux gives no process a number above 2^22.
+  leave(2 ** 22 + 1, 0);
+  expect(script("health_check.sh")).toEqual({
+    exitCode: 1,
+    stdout: "unhealthy: the process is gone\n",
+    stderr: "",
+  });
+  expect(script("stop.sh").stdout).toBe("stopped\n");
+  leave(process.pid, 1000);
+  expect(script("health_check.sh").stdout).toMatch(/^unhealthy: the last heartbeat is 100\d seconds old\n$/);
+  // This very process has the number, and lives on.
+  expect(script("stop.sh").stdout).toBe("stopped\n");
+  expect(readdirSync(join(pack, "data"))).toEqual([]);
 });
 
 test("its own tests pass", async () => {
