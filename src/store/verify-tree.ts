@@ -83,9 +83,12 @@ function compare(tree: string, record: TreeRecord): string[] {
   if (top === undefined || !top.isDirectory()) return ["the tree is missing"];
   const waiting = [""];
   for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
+    const shown = quote(parent === "" ? "." : parent);
     if ((lstatSync(`${tree}/${parent}`).mode & 0o7777) !== 0o555)
-      problems.push(`${quote(parent === "" ? "." : parent)} can be written to`);
-    for (const name of readdirSync(`${tree}/${parent}`)) {
+      problems.push(`${shown} has other permissions`);
+    for (const name of namesIn(`${tree}/${parent}`, (reason) =>
+      problems.push(`${shown} cannot be read: ${reason}`),
+    )) {
       const path = parent === "" ? name : `${parent}/${name}`;
       const place = `${tree}/${path}`;
       if (links.delete(path)) {
@@ -105,6 +108,18 @@ function compare(tree: string, record: TreeRecord): string[] {
   }
   for (const path of [...missing.keys(), ...links]) problems.push(`${quote(path)} is missing`);
   return shorten(problems.toSorted());
+}
+
+/** No names, and the reason, for a directory that cannot be read. */
+function namesIn(place: string, onFailure: (reason: string) => void): string[] {
+  try {
+    return readdirSync(place);
+  } catch (thrown) {
+    const reason = systemReason(thrown);
+    if (reason === undefined) throw thrown;
+    onFailure(reason);
+    return [];
+  }
 }
 
 function difference(place: string, entry: StoredEntry): string | undefined {

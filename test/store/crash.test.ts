@@ -142,3 +142,14 @@ describe.each(["signal=KILL", "error=EIO"])("%s", (fault) => {
     60_000,
   );
 });
+
+test.skipIf(!canTrace)("a file system that cannot exchange two names", async () => {
+  using store = createStore();
+  fill(store.pack);
+  const { digest } = await put(store);
+  chmodSync(store.paths.tree(digest), 0o700);
+  const run = runWith(putScript(store), "error=EINVAL", "renameat2", 1, `${store.path}/trace`);
+  expect(run).toEqual({ isHit: true, succeeded: true });
+  expect(await verifyTree(store.paths, digest, { full: true })).toEqual({ ok: true, problems: [] });
+  expect(readdirSync(store.paths.tmp)).toEqual([]);
+});

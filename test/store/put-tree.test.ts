@@ -312,8 +312,8 @@ describe("verifyTree", () => {
     ["another time", (t) => utimesSync(`${t}/doc`, 1, 1), []],
     ["another size", (t) => edit(`${t}/doc`, "longer"), ['"doc" has another size']],
     ["another mode", (t) => chmodSync(`${t}/doc`, 0o644), ['"doc" has other permissions']],
-    ["a writable directory", (t) => chmodSync(`${t}/bin`, 0o755), ['"bin" can be written to']],
-    ["a writable top", (t) => chmodSync(t, 0o755), ['"." can be written to']],
+    ["a writable directory", (t) => chmodSync(`${t}/bin`, 0o755), ['"bin" has other permissions']],
+    ["a writable top", (t) => chmodSync(t, 0o755), ['"." has other permissions']],
     ["a missing file", inside((t) => rmSync(`${t}/doc`)), ['"doc" is missing']],
     ["an added file", inside((t) => writeFileSync(`${t}/new`, "")), ['"new" does not belong to the tree']],
     [
