@@ -26,6 +26,8 @@ type CheckedPack = {
 type Result = { ok: boolean; packs: CheckedPack[] };
 
 const EXIT_INVALID = 7;
+/** A manifest may be one line of a megabyte, which is not repeated for each of its faults. */
+const MAX_SOURCE_LINE = 16_384;
 
 export function run(context: Context, { args }: Input): Result {
   const packs = args.map((source): CheckedPack => {
@@ -106,7 +108,7 @@ function diagnosticOf({ severity, code, message, source, hint }: Finding): Diagn
     line: source?.line ?? null,
     column: source?.column ?? null,
     length: source?.length ?? null,
-    source_line: source?.text ?? null,
+    source_line: (source?.text?.length ?? 0) > MAX_SOURCE_LINE ? null : (source?.text ?? null),
     hint: hint ?? null,
   };
 }

@@ -1,8 +1,5 @@
 import { AuroraError, type SourcePosition } from "../errors.ts";
 
-/** Longer lines are cut around the place before they go into an error. */
-const MAX_LINE_SHOWN = 1024;
-
 /** A fault of the text between two offsets. */
 export type Fault = { message: string; start: number; end: number; hint?: string | undefined };
 
@@ -24,7 +21,12 @@ export function sourceText(bytes: Uint8Array, file: string): SourceText {
   const badAt = firstBadByte(bytes);
   const good = badAt === undefined ? bytes : bytes.subarray(0, badAt);
   const text = new TextDecoder("utf-8").decode(good);
-  const source: SourceText = { file, text, place: (start, end) => placeIn(file, text, start, end) };
+  let lines: number[] | undefined;
+  const source: SourceText = {
+    file,
+    text,
+    place: (start, end) => placeIn(file, text, (lines ??= lineStarts(text)), start, end),
+  };
   if (badAt !== undefined) {
     const byte = (bytes[badAt] as number).toString(16).padStart(2, "0");
     const isUtf16 = bytes[0] === 0xff || bytes[0] === 0xfe || bytes.subarray(0, 4).includes(0);
@@ -79,23 +81,37 @@ function firstBadByte(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-function placeIn(file: string, text: string, start: number, end: number): SourcePosition {
+function placeIn(
+  file: string,
+  text: string,
+  starts: readonly number[],
+  start: number,
+  end: number,
+): SourcePosition {
   // The end of the text, after its last newline, is shown at the end of the last line that holds something.
-  let from = Math.min(start, text.length);
-  if (from === text.length) from = text.trimEnd().length;
-  const lineStart = text.lastIndexOf("\n", from - 1) + 1;
-  const newline = text.indexOf("\n", from);
-  const lineEnd = newline === -1 ? text.length : newline;
-  const line = text.slice(lineStart, lineEnd).replace(/\r$/, "");
+  const from = start < text.length ? start : text.trimEnd().length;
+  const index = lineAt(starts, from);
+  const lineStart = starts[index] as number;
+  const line = text.slice(lineStart, (starts[index + 1] ?? text.length + 1) - 1).replace(/\r$/, "");
   const column = Math.min(from - lineStart, line.length) + 1;
   const length = Math.max(1, Math.min(end - from, line.length - column + 1));
-  const shown =
-    line.length > MAX_LINE_SHOWN && column < MAX_LINE_SHOWN ? line.slice(0, 2 * MAX_LINE_SHOWN) : line;
-  return { file, line: countLines(text, lineStart), column, length, text: shown };
+  return { file, line: index + 1, column, length, text: line };
 }
 
-function countLines(text: string, end: number): number {
-  let count = 1;
-  for (let at = text.indexOf("\n"); at !== -1 && at < end; at = text.indexOf("\n", at + 1)) count++;
-  return count;
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** The index of the last line that begins at or before an offset. */
+function lineAt(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((starts[middle] as number) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

@@ -125,6 +125,26 @@ test("several packs are checked together; warnings alone are no failure", async 
   ]);
 });
 
+test("a line of many kilobytes is not repeated for each of its faults", async () => {
+  const keys = (length: number) =>
+    `{"schema_version":"aurora-manifest-v1","x-long":"${"a".repeat(length)}","packs":{}}`;
+  for (const [length, isShown] of [
+    [1000, true],
+    [20_000, false],
+  ] as const) {
+    using place = packs({ "demo/manifest.json": keys(length) });
+    const { stdout } = await place.run("check", "./demo", "--json");
+    const { packs: checked } = JSON.parse(stdout) as {
+      packs: { diagnostics: { source_line: string | null }[] }[];
+    };
+    expect(checked[0]?.diagnostics.map(({ source_line }) => source_line !== null)).toEqual([
+      isShown,
+      isShown,
+    ]);
+    expect((await place.run("check", "./demo")).stdout.includes("^^^")).toBe(isShown);
+  }
+});
+
 describe("where a source is looked for", () => {
   test("a path, the directory here, and an id in ./packs, $AURORA_PACKS and the home", async () => {
     using place = packs({
