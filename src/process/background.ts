@@ -1,11 +1,12 @@
-import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 
-import { bootTime } from "../system/boot.ts";
+import { bootId as currentBootId } from "../system/boot.ts";
 import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
+import { readProcess } from "../system/process-table.ts";
+import { randomHex } from "../system/random-id.ts";
 import { removeTree } from "../system/scratch.ts";
 import { spawnChild } from "./spawn-child.ts";
-import { findProcesses, identify, isAlive, type ProcessIdentity, type StopResult, stopTree } from "./tree.ts";
+import { findProcesses, isAlive, type ProcessIdentity, type StopResult, stopTree } from "./tree.ts";
 
 /** What is kept of a command in the background, as `<directory>/<id>.json`. */
 export type BackgroundRecord = {
@@ -51,7 +52,7 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
   const { directory, owner, argv } = options;
   makeDirectory(directory, 0o700);
   forgetEnded(directory, owner);
-  const id = randomBytes(ID_BYTES).toString("hex");
+  const id = randomHex(ID_BYTES);
   const record: BackgroundRecord = {
     id,
     owner,
@@ -60,7 +61,7 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
     log_file: options.logFile(id),
     pid: null,
     start_time: null,
-    boot_id: bootTime().bootId,
+    boot_id: currentBootId(),
   };
   makeDirectory(tmpOf(directory, id), 0o700);
   const log = openSync(record.log_file, "a", 0o640);
@@ -77,7 +78,7 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
       ...(options.umask === undefined ? {} : { umask: options.umask }),
     });
     child.unref();
-    const started = { ...record, pid: child.pid, start_time: identify(child.pid)?.startTime ?? null };
+    const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     writeRecord(directory, started);
     return started;
   } catch (thrown) {
@@ -98,7 +99,7 @@ export function listBackground(directory: string, owner: string): BackgroundReco
 
 /** The living processes of a command: the one that was started first, where it still runs. */
 export function backgroundProcesses(record: BackgroundRecord): ProcessIdentity[] {
-  if (record.boot_id !== bootTime().bootId) return [];
+  if (record.boot_id !== currentBootId()) return [];
   const { pid, start_time: startTime, boot_id: bootId } = record;
   const isLeaderAlive = pid !== null && startTime !== null && isAlive({ pid, startTime, bootId });
   const found = findProcesses({

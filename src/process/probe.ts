@@ -55,7 +55,7 @@ export async function probeHttp(url: string, timeoutMs: number, signal?: AbortSi
     const response = await fetch(url, {
       redirect: "manual",
       keepalive: false,
-      proxy: "",
+      proxy: false,
       signal: signal ? AbortSignal.any([signal, timeLimit]) : timeLimit,
     });
     const output = await firstBytes(response);

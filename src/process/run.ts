@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
 import { openMemoryFile } from "../system/memory-file.ts";
 import { newestProcessId, readProcess } from "../system/process-table.ts";
+import { randomHex } from "../system/random-id.ts";
 import { passSignals } from "./foreground-signals.ts";
 import { longTimer } from "./long-timer.ts";
 import { OutputCapture } from "./output-capture.ts";
@@ -84,7 +84,7 @@ const MAX_PIDS_TO_TRY = 256;
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { maxBufferBytes = DEFAULT_MAX_BUFFER_BYTES, onOutput, foreground = false } = options;
-  const runId = randomBytes(8).toString("hex");
+  const runId = randomHex(8);
   using io = openStreams(options, maxBufferBytes, onOutput);
   const started = performance.now();
   const child = spawnChild({

@@ -1,4 +1,4 @@
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import {
   memoryBytes,
   type ProcessEntry,
@@ -174,7 +174,7 @@ async function vanish(tree: readonly ProcessIdentity[], deadline: number, clock:
 
 let knownBoot: string | undefined;
 /** This process lives within one boot, so its id is read once. */
-const currentBoot = () => (knownBoot ??= bootTime().bootId);
+const currentBoot = () => (knownBoot ??= bootId());
 
 function isLiving({ state }: ProcessEntry): boolean {
   return state !== "Z" && state !== "X";
