@@ -1,7 +1,11 @@
 import { isAbsolute, relative } from "node:path";
 
-import { checkPack } from "../manifest/check-pack.ts";
+import { AuroraError } from "../errors.ts";
+import { checkPack, findingsOf } from "../manifest/check-pack.ts";
 import { type Finding } from "../manifest/finding.ts";
+import { readIgnoreRules } from "../store/ignore-rules.ts";
+import { createPause } from "../store/pause.ts";
+import { surveyPack } from "../store/survey-pack.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { codeFrame } from "./shared/code-frame.ts";
 import { isSourcePath, resolveSource } from "./shared/sources.ts";
@@ -29,20 +33,13 @@ const EXIT_INVALID = 7;
 /** A manifest may be one line of a megabyte, which is not repeated for each of its faults. */
 const MAX_SOURCE_LINE = 16_384;
 
-export function run(context: Context, { args }: Input): Result {
-  const packs = args.map((source): CheckedPack => {
+export async function run(context: Context, { args }: Input): Promise<Result> {
+  const packs: CheckedPack[] = [];
+  for (const source of args) {
     const path = resolveSource(context, source);
-    const { manifest, findings } = checkPack(
-      path,
-      isSourcePath(source) ? source : shortest(context.cwd, path),
-    );
-    return {
-      path,
-      pack_id: manifest?.pack.id ?? null,
-      version: manifest?.pack.version ?? null,
-      diagnostics: findings.map(diagnosticOf),
-    };
-  });
+    const shownAs = isSourcePath(source) ? source : shortest(context.cwd, path);
+    packs.push(await checkedPack(path, shownAs, context.signal));
+  }
   return {
     ok: packs.every(({ diagnostics }) => diagnostics.every(({ severity }) => severity !== "error")),
     packs,
@@ -57,6 +54,39 @@ export function render({ packs }: Result, paint: Paint): string {
 
 export function exitCode({ ok }: Result): number {
   return ok ? 0 : EXIT_INVALID;
+}
+
+async function checkedPack(path: string, shownAs: string, signal: AbortSignal): Promise<CheckedPack> {
+  const { isIgnored, findings: ofTree } = await surveyFindings(path, signal);
+  const { manifest, findings } = checkPack(path, shownAs, isIgnored);
+  // A directory without a manifest is no pack: what else it holds does not matter.
+  const isPack = findings.every(({ code }) => code !== "manifest-missing");
+  return {
+    path,
+    pack_id: manifest?.pack.id ?? null,
+    version: manifest?.pack.version ?? null,
+    diagnostics: [...findings, ...(isPack ? ofTree : [])].map(diagnosticOf),
+  };
+}
+
+/** What may not be in a pack, and which files are kept out of it. No content is read. */
+async function surveyFindings(
+  path: string,
+  signal: AbortSignal,
+): Promise<{ isIgnored?: (file: string) => boolean; findings: Finding[] }> {
+  const found: Awaited<ReturnType<typeof surveyFindings>> = { findings: [] };
+  try {
+    const rules = readIgnoreRules(path);
+    found.isIgnored = (file) =>
+      file
+        .split("/")
+        .some((name, i, names) => rules(names.slice(0, i + 1).join("/"), name, i < names.length - 1));
+    await surveyPack(path, rules, createPause(signal));
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError) || thrown.code === "interrupted") throw thrown;
+    found.findings = findingsOf(thrown);
+  }
+  return found;
 }
 
 function headline({ path, pack_id, version, diagnostics }: CheckedPack, paint: Paint): string {

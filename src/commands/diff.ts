@@ -8,8 +8,8 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { generationOption } from "./shared/generation-flow.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
+import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Side = { digest: string; entries: TreeEntry[]; label: string };

@@ -1,8 +1,8 @@
 import { observeService } from "../lifecycle/observe-service.ts";
-import { livePacks } from "../registry/packs.ts";
+import { livePackSummaries } from "../registry/packs.ts";
 import { type Health, services, type ServiceState } from "../registry/services.ts";
 import { waitingTrees } from "../registry/trees.ts";
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import { type Context } from "./command.ts";
 import { table } from "./shared/text-table.ts";
 import { openForReading } from "./shared/workspace.ts";
@@ -19,13 +19,13 @@ type Entry = {
 export async function run(context: Context): Promise<Entry[]> {
   using workspace = await openForReading(context);
   const rows = new Map(services(workspace.registry).map((row) => [row.pack_id, row]));
-  const { bootId } = bootTime();
+  const boot = bootId();
   const entries = new Map<string, Entry>();
   for (const { pack_id, version, digest } of waitingTrees(workspace.registry))
     entries.set(pack_id, { pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
-  for (const { pack_id, version, generation, digest } of livePacks(workspace.registry)) {
+  for (const { pack_id, version, generation, digest } of livePackSummaries(workspace.registry)) {
     const row = rows.get(pack_id);
-    const state = row ? observeService(row, bootId).state : "installed";
+    const state = row ? observeService(row, boot).state : "installed";
     entries.set(pack_id, { pack_id, version, generation, digest, state, health: row?.health ?? "unknown" });
   }
   return [...entries.values()].toSorted((a, b) => (a.pack_id < b.pack_id ? -1 : 1));

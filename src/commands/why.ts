@@ -12,7 +12,7 @@ import {
   type TransactionRow,
 } from "../registry/transactions.ts";
 import { newestTree } from "../registry/trees.ts";
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { unknownPack } from "./shared/unknown-pack.ts";
@@ -115,14 +115,14 @@ function explainService(
   row: ServiceRow,
   done: string,
 ): Pick<Result, "state" | "cause" | "next"> {
-  const { state } = observeService(row, bootTime().bootId);
+  const { state } = observeService(row, bootId());
   const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
   switch (state) {
     case "exited":
       return {
         state,
         cause:
-          row.boot_id === bootTime().bootId
+          row.boot_id === bootId()
             ? `${done}, but all processes that its start left running are gone`
             : `${done}, but this machine was restarted since it was started`,
         next: `aurora logs ${packId}, then aurora start ${packId}`,

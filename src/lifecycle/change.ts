@@ -6,7 +6,7 @@ import { namespaceOf } from "../registry/namespaces.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { serviceOf } from "../registry/services.ts";
 import { type TransactionKind } from "../registry/transactions.ts";
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
@@ -157,7 +157,7 @@ export function packNeeds(
 /** A service that the operator wants and that is really there: a rollback starts again only what ran. */
 function isWantedRunning(service: NonNullable<ReturnType<typeof serviceOf>>, isLive: boolean): boolean {
   if (!isLive || service.wanted !== "running") return false;
-  return observeService(service, bootTime().bootId).state === "running";
+  return observeService(service, bootId()).state === "running";
 }
 
 /**

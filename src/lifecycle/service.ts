@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
@@ -8,7 +7,7 @@ import { scriptArgv } from "../process/script-argv.ts";
 import { findProcesses, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { serviceOf, type ServiceRow, type ServiceState, setService } from "../registry/services.ts";
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { removeTree } from "../system/scratch.ts";
 import { rotateLogs } from "./script-log.ts";
@@ -51,8 +50,8 @@ export function checkServiceType(manifest: Manifest): void {
  */
 export async function startService(workspace: Workspace, pack: ScriptPack): Promise<ScriptReport> {
   const { id, entrypoint } = pack.manifest.pack;
-  const serviceId = randomUUID();
-  const { bootId } = bootTime();
+  const serviceId = crypto.randomUUID();
+  const boot = bootId();
   const row: ServiceRow = {
     pack_id: id,
     wanted: "running",
@@ -61,7 +60,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
     since: timestamp(workspace),
     service_id: serviceId,
     session: null,
-    boot_id: bootId,
+    boot_id: boot,
     processes: "[]",
     rc: null,
     restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
@@ -172,7 +171,7 @@ export async function stopService(
   if (!row) return;
   const isThere = row.state !== "stopped";
   if (isThere) setService(workspace.registry, { ...row, state: "stopping", since: timestamp(workspace) });
-  if (isThere && entrypoint.stop !== null && row.boot_id === bootTime().bootId) {
+  if (isThere && entrypoint.stop !== null && row.boot_id === bootId()) {
     const report = await tryScript(workspace, pack, service.stop_timeout_seconds * 1000);
     if (report !== undefined)
       workspace.warn(`the stop script of "${id}" ${report}; its processes are stopped all the same`);
@@ -218,7 +217,7 @@ async function stopProcesses(
   const { service } = pack.manifest.pack;
   const row = serviceOf(workspace.registry, pack.manifest.pack.id);
   // After a reboot the session number may be anybody's.
-  const isSameBoot = row?.boot_id === bootTime().bootId;
+  const isSameBoot = row?.boot_id === bootId();
   const { survivors } = await stopTree(
     () =>
       findProcesses({

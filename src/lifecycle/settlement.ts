@@ -33,8 +33,12 @@ export function settlementOf(
 }
 
 /** Whether there is anything for `settleTransactions` to do now: cheap, for the start of every command. */
-export function needsSettling({ registry }: { registry: Registry }, boot: BootTime, now: Date): boolean {
+export function needsSettling(
+  { registry }: { registry: Registry },
+  boot: () => BootTime,
+  now: Date,
+): boolean {
   return openTransactions(registry).some(
-    (row) => settlementOf(row, journalOf(registry, row.id), boot, now) !== "wait",
+    (row) => settlementOf(row, journalOf(registry, row.id), boot(), now) !== "wait",
   );
 }

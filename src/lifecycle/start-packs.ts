@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { type Health, serviceOf } from "../registry/services.ts";
-import { bootTime } from "../system/boot.ts";
+import { bootId } from "../system/boot.ts";
 import { gateHealth } from "./health.ts";
 import { observeService } from "./observe-service.ts";
 import { dependencyOrder } from "./plan.ts";
@@ -13,7 +13,7 @@ export type StartedPack = { pack_id: string; changed: boolean; health: Health };
 /** Whether a pack's service is running now. */
 export function isRunning(workspace: Workspace, packId: string): boolean {
   const row = serviceOf(workspace.registry, packId);
-  return row !== undefined && observeService(row, bootTime().bootId).state === "running";
+  return row !== undefined && observeService(row, bootId()).state === "running";
 }
 
 /**

@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import { restoreEnvironment } from "../registry/environment.ts";
@@ -59,7 +57,7 @@ export async function runTransaction(
   approval: Approval,
   confirmWithinMs: number | undefined,
 ): Promise<TransactionEnd> {
-  const id = randomUUID();
+  const id = crypto.randomUUID();
   const at = timestamp(workspace);
   const confirmation: Confirmation | undefined =
     confirmWithinMs === undefined

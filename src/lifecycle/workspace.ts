@@ -11,8 +11,6 @@ export type Workspace = {
   self: string;
   /** The operator's environment. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Who is at work, for the record: a user's name. */
-  operator: string;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

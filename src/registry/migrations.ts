@@ -24,6 +24,8 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (pack_id, generation)
   ) STRICT;
 
+  CREATE INDEX generations_by_digest ON generations (digest);
+
   CREATE TABLE quarantine (digest TEXT PRIMARY KEY, pack_id TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
 
   CREATE TABLE transactions (

@@ -16,6 +16,11 @@ export function livePack(registry: Registry, packId: string): PackRow | undefine
   return registry.get<PackRow>("SELECT * FROM packs WHERE pack_id = ?", packId);
 }
 
+/** The live packs without their manifests, which are most of the bytes. */
+export function livePackSummaries(registry: Registry): Omit<PackRow, "manifest">[] {
+  return registry.all("SELECT pack_id, generation, digest, version, allow_all FROM packs ORDER BY pack_id");
+}
+
 export function livePacks(registry: Registry): PackRow[] {
   return registry.all<PackRow>("SELECT * FROM packs ORDER BY pack_id");
 }

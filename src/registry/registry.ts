@@ -14,19 +14,20 @@ const BUSY_TIMEOUT_MS = 10_000;
  * FULL with this journal does not, since it leaves the deletion of the journal unsynced (docs/decisions.md, "The database").
  */
 export class Registry {
-  readonly #database: Database;
-  readonly isWritable: boolean;
+  readonly #file: Database | undefined;
 
-  constructor(database: Database, isWritable: boolean) {
-    this.#database = database;
-    this.isWritable = isWritable;
+  /** @param file undefined for a home that has none yet: it reads as empty, and nothing can be written to it */
+  constructor(file: Database | undefined) {
+    this.#file = file;
   }
 
   all<Row>(sql: string, ...values: SQLQueryBindings[]): Row[] {
+    if (!this.#file) return [];
     return this.#guard(() => this.#database.query<Row, SQLQueryBindings[]>(sql).all(...values));
   }
 
   get<Row>(sql: string, ...values: SQLQueryBindings[]): Row | undefined {
+    if (!this.#file) return undefined;
     return this.#guard(() => this.#database.query<Row, SQLQueryBindings[]>(sql).get(...values)) ?? undefined;
   }
 
@@ -54,7 +55,12 @@ export class Registry {
   }
 
   [Symbol.dispose](): void {
-    this.#database.close();
+    this.#file?.close();
+  }
+
+  get #database(): Database {
+    if (this.#file) return this.#file;
+    throw new AuroraError("home-unusable", "cannot write the registry: there is no home yet");
   }
 
   #guard<T>(work: () => T): T {
@@ -75,16 +81,15 @@ export class Registry {
 export function openRegistryForReading({ database: path, ...paths }: HomePaths): Registry {
   if (!existsSync(path)) {
     refuseLostState({ database: path, ...paths });
-    return migrated(new Database(":memory:"), false);
+    return new Registry(undefined);
   }
   refuseEmptyFile({ database: path, ...paths });
   try {
     // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
     const database = new Database(path, { readwrite: true, create: false });
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    database.run("PRAGMA query_only = 1");
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
     checkVersion(database, path);
-    return new Registry(database, false);
+    return new Registry(database);
   } catch (thrown) {
     throw explain(thrown, path);
   }
@@ -107,7 +112,7 @@ export function openRegistry(paths: HomePaths): Registry {
     database.run("PRAGMA journal_mode = DELETE");
     database.run("PRAGMA synchronous = EXTRA");
     database.run("PRAGMA foreign_keys = ON");
-    const registry = migrated(database, true, paths.database);
+    const registry = migrated(database, paths.database);
     if (isNew) syncDirectory(paths.home);
     return registry;
   } catch (thrown) {
@@ -115,8 +120,8 @@ export function openRegistry(paths: HomePaths): Registry {
   }
 }
 
-function migrated(database: Database, isWritable: boolean, path = ":memory:"): Registry {
-  if (checkVersion(database, path) === migrations.length) return new Registry(database, isWritable);
+function migrated(database: Database, path: string): Registry {
+  if (checkVersion(database, path) === migrations.length) return new Registry(database);
   database
     .transaction(() => {
       const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };
@@ -125,12 +130,13 @@ function migrated(database: Database, isWritable: boolean, path = ":memory:"): R
       database.run(`PRAGMA user_version = ${migrations.length}`);
     })
     .immediate();
-  return new Registry(database, isWritable);
+  return new Registry(database);
 }
 
 function checkVersion(database: Database, path: string): number {
-  const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };
-  const { application_id } = database.query("PRAGMA application_id").get() as { application_id: number };
+  const { user_version, application_id } = database
+    .query("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id")
+    .get() as { user_version: number; application_id: number };
   const isOurs = application_id === APPLICATION_ID || (application_id === 0 && user_version === 0);
   if (!isOurs)
     throw new AuroraError("state-invalid", `cannot open "${path}": it is a SQLite file, but not Aurora's`);

@@ -38,9 +38,9 @@ export function newestTree(registry: Registry, packId: string): TreeRow | undefi
 }
 
 /** Of each pack that is not live, the tree that was staged last, where it was never activated. */
-export function waitingTrees(registry: Registry): TreeRow[] {
-  return registry.all<TreeRow>(
-    `SELECT trees.*, max(staged_at) FROM trees
+export function waitingTrees(registry: Registry): Pick<TreeRow, "pack_id" | "version" | "digest">[] {
+  return registry.all(
+    `SELECT pack_id, version, digest, max(staged_at) FROM trees
      WHERE NOT EXISTS (SELECT 1 FROM packs WHERE packs.pack_id = trees.pack_id)
        AND NOT EXISTS (SELECT 1 FROM generations WHERE generations.digest = trees.digest)
      GROUP BY pack_id ORDER BY pack_id`,

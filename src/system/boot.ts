@@ -9,12 +9,22 @@ export type BootTime = { bootId: string; uptimeMs: number };
  * /proc the moment of boot, to 10 s, stands for the id.
  */
 export function bootTime(): BootTime {
+  return { bootId: bootId(), uptimeMs: uptimeMs() };
+}
+
+/** The id alone, for what only has to know whether it is still the same boot. */
+export function bootId(): string {
   try {
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const seconds = Number(readFileSync("/proc/uptime", "utf8").split(" ", 1)[0]);
-    return { bootId, uptimeMs: Math.round(seconds * 1000) };
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {
-    const uptimeMs = Math.round(uptime() * 1000);
-    return { bootId: `booted-${Math.round((Date.now() - uptimeMs) / 10_000)}`, uptimeMs };
+    return `booted-${Math.round((Date.now() - uptimeMs()) / 10_000)}`;
+  }
+}
+
+function uptimeMs(): number {
+  try {
+    return Math.round(Number(readFileSync("/proc/uptime", "utf8").split(" ", 1)[0]) * 1000);
+  } catch {
+    return Math.round(uptime() * 1000);
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -17,6 +16,7 @@ import {
 import { dirname } from "node:path";
 
 import { errno, errnoError, openLibc } from "./libc.ts";
+import { randomHex } from "./random-id.ts";
 
 /*
  * Durable changes to the file system: what a function here has returned from survives a power cut, as far as the disk
@@ -147,7 +147,7 @@ export function sweepTemporaryNames(directory: string): void {
 /** Random, since a process number comes back: in a container it is the same after each crash. */
 function temporaryName(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
-  return `${path.slice(0, slash)}${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}.${path.slice(slash)}`;
+  return `${path.slice(0, slash)}${TEMPORARY_PREFIX}${randomHex(6)}.${path.slice(slash)}`;
 }
 
 function isDirectory(path: string): boolean {

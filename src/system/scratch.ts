@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -12,6 +11,7 @@ import {
 
 import { makeDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
+import { randomHex } from "./random-id.ts";
 
 export type Scratch = {
   /** An empty directory, mode 0700, on the home's file system. */
@@ -30,7 +30,7 @@ export type Scratch = {
 export function createScratch(tmp: string, purpose: string): Scratch {
   makeDirectory(tmp, 0o700);
   for (;;) {
-    const path = `${tmp}/${purpose}-${randomBytes(8).toString("hex")}`;
+    const path = `${tmp}/${purpose}-${randomHex(8)}`;
     const lock = openSync(`${path}.lock`, "wx", 0o600);
     // A sweep may have come between the two lines: then the lock is taken, or its name is gone already.
     if (!tryFlock(lock, "exclusive") || fstatSync(lock).nlink === 0) {

@@ -1,7 +1,7 @@
 import { observeService } from "../../lifecycle/observe-service.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { serviceOf } from "../../registry/services.ts";
-import { bootTime } from "../../system/boot.ts";
+import { bootId } from "../../system/boot.ts";
 
 export type ActedPack = { pack_id: string; state: string; pid: number | null; changed: boolean };
 
@@ -10,11 +10,11 @@ export function actedPacks(
   workspace: Workspace,
   acted: readonly { pack_id: string; changed: boolean }[],
 ): ActedPack[] {
-  const { bootId } = bootTime();
+  const boot = bootId();
   return acted.map(({ pack_id, changed }) => {
     const row = serviceOf(workspace.registry, pack_id);
     if (!row) return { pack_id, state: "installed", pid: null, changed };
-    const { state, processes } = observeService(row, bootId);
+    const { state, processes } = observeService(row, boot);
     return { pack_id, state, pid: processes[0]?.pid ?? null, changed };
   });
 }

@@ -1,7 +1,8 @@
+import { userInfo } from "node:os";
+
 import { AuroraError } from "../../errors.ts";
 import { type PlanDocument } from "../../lifecycle/plan-document.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
 import { type Context } from "../command.ts";
 import { planText } from "./plan-text.ts";
 
@@ -18,7 +19,6 @@ export const APPROVAL_WORD = "APPROVE";
  */
 export async function approvePlan(
   context: Context,
-  workspace: Workspace,
   document: PlanDocument,
   approve: string | undefined,
 ): Promise<Approval | undefined> {
@@ -31,7 +31,7 @@ export async function approvePlan(
         hint: "look at it with aurora plan, then approve that digest",
       },
     );
-  if (approve !== undefined) return { planDigest, by: workspace.operator };
+  if (approve !== undefined) return { planDigest, by: operatorName(context.env) };
   if (!isRequired) return { planDigest, by: null };
   const answer = await context.ask(`${planText(document)}\n\nType ${APPROVAL_WORD} to go on: `);
   if (answer === undefined)
@@ -39,5 +39,16 @@ export async function approvePlan(
       diagnostics: [{ message: `plan ${planDigest}` }],
       hint: `review it with aurora plan, then add --approve=${planDigest}`,
     });
-  return answer === APPROVAL_WORD ? { planDigest, by: workspace.operator } : undefined;
+  return answer === APPROVAL_WORD ? { planDigest, by: operatorName(context.env) } : undefined;
+}
+
+/** Who is at the keyboard: behind sudo, the user who called it. */
+function operatorName(env: Context["env"]): string {
+  const caller = env["SUDO_USER"];
+  try {
+    const { username } = userInfo();
+    return caller && caller !== username ? `${caller} (as ${username})` : username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }

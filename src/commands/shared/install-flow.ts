@@ -63,7 +63,7 @@ export async function changeFlow(
     confirmWithin === undefined ? undefined : durationOption("--confirm-within", confirmWithin);
   if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
   await rehearse(workspace, prepared);
-  const approval = await approvePlan(context, workspace, prepared.document, approve);
+  const approval = await approvePlan(context, prepared.document, approve);
   if (!approval) return refusedResult(workspace, prepared.document, "the operator did not approve the plan");
 
   const packIds = prepared.document.actions.map(({ pack_id }) => pack_id).join(" ");

@@ -1,10 +1,10 @@
 import { observeService } from "../../lifecycle/observe-service.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { memoryOf } from "../../process/tree.ts";
-import { livePacks } from "../../registry/packs.ts";
+import { livePackSummaries } from "../../registry/packs.ts";
 import { type Health, services, type ServiceState } from "../../registry/services.ts";
 import { allTrees } from "../../registry/trees.ts";
-import { bootTime } from "../../system/boot.ts";
+import { bootId } from "../../system/boot.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Paint } from "../command.ts";
 import { table } from "./text-table.ts";
@@ -28,16 +28,16 @@ export type PackStatus = {
 /** The state of the packs that were named, staged ones included, or of all that are installed. Throws `not-found`. */
 export function packStatuses(workspace: Workspace, packIds: readonly string[]): PackStatus[] {
   const { registry } = workspace;
-  const { bootId } = bootTime();
+  const boot = bootId();
   const rows = new Map(services(registry).map((row) => [row.pack_id, row]));
-  const live = new Map(livePacks(registry).map((row) => [row.pack_id, row]));
+  const live = new Map(livePackSummaries(registry).map((row) => [row.pack_id, row]));
   const ids = packIds.length > 0 ? [...new Set(packIds)] : [...live.keys()];
   return ids.map((packId) => {
     const pack = live.get(checkPackId(packId));
     if (!pack) return stagedStatus(workspace, packId);
     const row = rows.get(packId);
     const { state, processes } = row
-      ? observeService(row, bootId)
+      ? observeService(row, boot)
       : { state: "installed" as const, processes: [] };
     return {
       pack_id: packId,

@@ -1,5 +1,3 @@
-import { userInfo } from "node:os";
-
 import { AuroraError } from "../../errors.ts";
 import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
@@ -24,7 +22,7 @@ export async function openForReading(context: Context): Promise<Open> {
   const registry = openRegistryForReading(paths);
   if (
     !isInsideTransaction(context) &&
-    needsSettling({ registry }, bootTime(), context.now()) &&
+    needsSettling({ registry }, bootTime, context.now()) &&
     isHomeWritable(paths)
   ) {
     registry[Symbol.dispose]();
@@ -130,7 +128,6 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     now: context.now,
     self: context.self,
     env: context.env,
-    operator: operatorName(context.env),
     get signal() {
       return context.signal;
     },
@@ -138,17 +135,6 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     warn: (message) => context.log.warn(message),
     [Symbol.dispose]: () => registry[Symbol.dispose](),
   };
-}
-
-/** Who is at the keyboard: behind sudo, the user who called it. */
-function operatorName(env: Context["env"]): string {
-  const caller = env["SUDO_USER"];
-  try {
-    const { username } = userInfo();
-    return caller && caller !== username ? `${caller} (as ${username})` : username;
-  } catch {
-    return `uid ${process.getuid?.() ?? "unknown"}`;
-  }
 }
 
 const PACK_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
