@@ -175,7 +175,7 @@ describe("the whole tree ends", () => {
 
   test("nobody else does", async () => {
     const other = marked();
-    const bystander = Bun.spawn(["sleep", "1000"], { env: other.env });
+    const bystander = Bun.spawn(["sleep", "1000"], { env: other.env, stdout: "ignore", stderr: "ignore" });
     await sh(daemons);
     await sh("sleep 1000", { timeoutMs: 20 });
     expect(other.alive()).toHaveLength(1);
