@@ -53,7 +53,7 @@ export async function run(
 
     makeDirectory(pack.dataDirectory, 0o700);
     makeDirectory(pack.logDirectory, 0o700);
-    const { argv, env: added } = commandOf(input.rest, pack.packDirectory, context.self);
+    const { argv, env: added } = commandOf(input.rest, pack.packDirectory);
     const environment = (tmpDirectory: string) => ({
       ...scriptEnvironment(workspace, pack, tmpDirectory),
       ...added,
@@ -126,9 +126,9 @@ function checkForm({ rest, options }: Input<"background" | "list", "timeout" | "
 }
 
 /** A script of the pack in TypeScript or JavaScript runs on the built-in runtime, as its entrypoints do. */
-function commandOf(words: readonly string[], directory: string, self: string) {
+function commandOf(words: readonly string[], directory: string) {
   const [name = ""] = words;
-  if (name.includes("/") && isScript(name)) return scriptArgv(words, directory, self);
+  if (name.includes("/") && isScript(name)) return scriptArgv(words, directory);
   return { argv: [...words], env: {} };
 }
 

@@ -110,7 +110,7 @@ export async function runScript(
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, name);
   using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
-  const { argv, env } = scriptArgv(entry, pack.packDirectory, workspace.self);
+  const { argv, env } = scriptArgv(entry, pack.packDirectory);
   const result = await run({
     argv: [...argv, ...(options.args ?? [])],
     cwd: pack.packDirectory,

@@ -111,7 +111,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
   const at = timestamp(workspace);
   appendTimeIndex(pack.logDirectory, at, before);
   try {
-    const { argv, env } = scriptArgv(entry, pack.packDirectory, workspace.self);
+    const { argv, env } = scriptArgv(entry, pack.packDirectory);
     const result = await run({
       argv,
       cwd: pack.packDirectory,

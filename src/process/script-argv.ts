@@ -24,6 +24,7 @@ for (const name of ["spawn", "spawnSync"]) {
  * package.json (the file is an absolute path), and no package is fetched.
  *
  * @param file an absolute path
+ * @returns the words, to which the script's arguments are appended, and variables to add to the environment
  */
 export function runtimeArgv(file: string): { argv: string[]; env: Record<string, string> } {
   return {
@@ -36,6 +37,8 @@ export function runtimeArgv(file: string): { argv: string[]; env: Record<string,
       "--no-install",
       `--preload=data:text/javascript;base64,${Buffer.from(FORGET).toString("base64")}`,
       file,
+      // The runtime swallows the first "--" behind the file: this one, so that none of the script's own is lost.
+      "--",
     ],
     env: { BUN_BE_BUN: "1" },
   };
@@ -46,13 +49,11 @@ export function runtimeArgv(file: string): { argv: string[]; env: Record<string,
  * the built-in runtime.
  *
  * @param directory the pack's tree, which the file is relative to; absolute
- * @param self this program, as `AURORA_BIN` has it
- * @returns the words, and variables to add to the environment
+ * @returns the words, to which more arguments may be appended, and variables to add to the environment
  */
 export function scriptArgv(
   entry: readonly string[],
   directory: string,
-  _self: string,
 ): { argv: string[]; env: Record<string, string> } {
   const [file = "", ...args] = entry;
   const path = file.startsWith("/") ? file : `${directory}/${file}`;

@@ -5,11 +5,11 @@ import { isScript, scriptArgv } from "../../src/process/script-argv.ts";
 import { scratch } from "../support/aurora.ts";
 
 test("an executable is run directly, with its own arguments", () => {
-  expect(scriptArgv(["bin/install.sh", "--fast", "a b"], "/trees/one", "/usr/bin/aurora")).toEqual({
+  expect(scriptArgv(["bin/install.sh", "--fast", "a b"], "/trees/one")).toEqual({
     argv: ["/trees/one/bin/install.sh", "--fast", "a b"],
     env: {},
   });
-  expect(scriptArgv(["./x.sh"], "/trees/one", "/usr/bin/aurora").argv).toEqual(["/trees/one/./x.sh"]);
+  expect(scriptArgv(["./x.sh"], "/trees/one").argv).toEqual(["/trees/one/./x.sh"]);
 });
 
 test.each([
@@ -28,7 +28,7 @@ test.each([
 
 /** Runs a script of a pack as its entrypoint would be. */
 async function runScript(directory: string, entry: string[], cwd = directory, home = "/nonexistent") {
-  const { argv, env } = scriptArgv(entry, directory, "/usr/bin/aurora");
+  const { argv, env } = scriptArgv(entry, directory);
   const child = Bun.spawn(argv, {
     cwd,
     env: { PATH: "/usr/bin:/bin", HOME: home, ...env },
@@ -46,8 +46,8 @@ describe("TypeScript", () => {
       `${directory.path}/main.ts`,
       "const words: string[] = process.argv.slice(2); console.log(JSON.stringify(words)); process.exit(9);",
     );
-    expect(await runScript(directory.path, ["main.ts", "--deep", "--", "-x", "a b"])).toEqual({
-      stdout: '["--deep","--","-x","a b"]\n',
+    expect(await runScript(directory.path, ["main.ts", "--", "--deep", "--", "-x", "a b"])).toEqual({
+      stdout: '["--","--deep","--","-x","a b"]\n',
       stderr: "",
       exitCode: 9,
     });
