@@ -4,7 +4,7 @@ import { manifestFromStored } from "../manifest/stored.ts";
 import { serviceOf } from "../registry/services.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { verifyTree } from "../store/verify-tree.ts";
-import { makeDirectory, readLink, removeName, replaceLink } from "../system/durable.ts";
+import { makeDirectory, readLink, removeName, replaceLink, syncDirectory } from "../system/durable.ts";
 import { restoreSnapshot, takeSnapshot } from "./data-snapshot.ts";
 import { gateHealth } from "./health.ts";
 import {
@@ -113,7 +113,8 @@ async function switchLive(workspace: Workspace, packId: string, digest: string |
       diagnostics: problems.map((message) => ({ message })),
       hint: `stage the pack again, or see aurora verify ${packId}`,
     });
-  if (readLink(paths.liveLink(packId)) === paths.liveTarget(digest)) return;
+  // A crash may have come between the rename and its sync.
+  if (readLink(paths.liveLink(packId)) === paths.liveTarget(digest)) return syncDirectory(paths.live);
   makeDirectory(paths.live, 0o700);
   replaceLink(paths.liveLink(packId), paths.liveTarget(digest));
 }

@@ -28,6 +28,7 @@ import { bootTime } from "../system/boot.ts";
 import { removeTree } from "../system/scratch.ts";
 import { type Confirmation, planOf } from "./confirmation.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
+import { isPassingError } from "./passing-error.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
@@ -122,7 +123,7 @@ async function drive(
     if (!step) throw new Error("the runner named a step that the plan does not have");
     if (action.type === "undo") {
       note(action.step, "undo-begin", null);
-      const detail = await reported(step.kind, () => undoStep(context, step));
+      const detail = await reported(step.kind, () => undoStep(context, step), leaveToNextCommand);
       note(action.step, detail.reason === null ? "undo-done" : "undo-failed", detail);
     } else if (workspace.signal.aborted) {
       note(-1, "abort", abortDetail(`stopped by ${String(workspace.signal.reason)}`));
@@ -136,14 +137,28 @@ async function drive(
 }
 
 /** A step that throws has failed; a bug in Aurora goes back like anything else, and says what it was. */
-async function reported(name: string, work: () => Promise<StepDetail>): Promise<StepDetail> {
+async function reported(
+  name: string,
+  work: () => Promise<StepDetail>,
+  refuse: (error: AuroraError) => void = () => {},
+): Promise<StepDetail> {
   try {
     return await work();
   } catch (thrown) {
     const error = toAuroraError(thrown);
+    refuse(error);
     const details = error.diagnostics.map(({ message }) => message).join("\n");
     return { name, rc: null, duration_ms: 0, output_tail: details, reason: error.message };
   }
+}
+
+/** An undo that a full disk has stopped is not impossible: the transaction stays open, as after a crash. */
+function leaveToNextCommand(error: AuroraError): void {
+  if (!isPassingError(error)) return;
+  throw new AuroraError(error.code, `cannot go back yet: ${error.message}`, {
+    cause: error,
+    hint: "aurora recover goes on with it, as every command does that changes something",
+  });
 }
 
 function abortDetail(reason: string): StepDetail {

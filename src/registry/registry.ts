@@ -1,5 +1,6 @@
 import { Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { AuroraError } from "../errors.ts";
 import { syncDirectory } from "../system/durable.ts";
@@ -88,8 +89,10 @@ export function openRegistryForReading({ database: path, ...paths }: HomePaths):
     // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
     const database = new Database(path, { readwrite: true, create: false });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
-    checkVersion(database, path);
-    return new Registry(database);
+    if (checkVersion(database, path) > 0) return new Registry(database);
+    // Its creation was interrupted, or is going on right now: nothing was ever written to it.
+    database.close();
+    return new Registry(undefined);
   } catch (thrown) {
     throw explain(thrown, path);
   }
@@ -113,7 +116,11 @@ export function openRegistry(paths: HomePaths): Registry {
     database.run("PRAGMA synchronous = EXTRA");
     database.run("PRAGMA foreign_keys = ON");
     const registry = migrated(database, paths.database);
-    if (isNew) syncDirectory(paths.home);
+    if (isNew) {
+      syncDirectory(paths.home);
+      // The home's own name too: a crash may have come between its creation and that sync.
+      syncDirectory(dirname(paths.home));
+    }
     return registry;
   } catch (thrown) {
     throw explain(thrown, paths.database);

@@ -77,13 +77,13 @@ export function replaceLink(path: string, target: string): void {
   syncDirectory(dirname(path));
 }
 
-/** Removes a name, if it exists, durably. */
+/** Removes a name, if it exists, durably: also where it is gone already, since a crash may have come before the sync. */
 export function removeName(path: string): void {
   try {
     unlinkSync(path);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
-    return;
+    if (!isDirectory(dirname(path))) return;
   }
   syncDirectory(dirname(path));
 }

@@ -90,6 +90,14 @@ describe("the file", () => {
     expect(registry.get("PRAGMA user_version")).toEqual({ user_version: migrations.length });
   });
 
+  test("one whose creation was interrupted reads as empty", () => {
+    using directory = scratch();
+    const paths = homePaths(directory.path);
+    writeFileSync(paths.database, "");
+    using registry = openRegistryForReading(paths);
+    expect(openTransactions(registry)).toEqual([]);
+  });
+
   test("what fails in the middle of a write changes nothing", () => {
     withRegistry((registry) => {
       expect(() =>

@@ -1,5 +1,6 @@
 import { AuroraError } from "../../errors.ts";
 import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type TransactionEnd } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
@@ -114,7 +115,14 @@ async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   using workspace = workspaceOf(context, paths, openRegistry(paths));
   using lock = tryHomeLock(workspace, "recover");
   // A held lock means that somebody is at work on it, so nothing was interrupted.
-  if (lock) await settle(workspace);
+  if (!lock) return;
+  try {
+    await settle(workspace);
+  } catch (thrown) {
+    // What is there can be shown also on a full disk.
+    if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
+    workspace.warn(thrown.message);
+  }
 }
 
 function isInsideTransaction({ env }: Context): boolean {
