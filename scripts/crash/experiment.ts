@@ -1,0 +1,181 @@
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+
+import { errorCodes } from "../../src/errors.ts";
+import { endProcesses, type HomeState, leftoversIn, readHomeState } from "./home-state.ts";
+import { crashEnvironment, endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
+import { judge } from "./judge.ts";
+import { type Operation } from "./operations.ts";
+
+export type Tools = { binary: string; injector: string; packs: string };
+
+/** A place in which one experiment at a time takes place. */
+export type Slot = { directory: string; home: string };
+
+/** An operation with what is known of it before it is crashed. */
+export type Subject = {
+  operation: Operation;
+  template: string;
+  old: HomeState;
+  changed: HomeState;
+  points: string[];
+  /** The call at which the interrupted command is killed, for recovery. */
+  interruptedAt: number;
+};
+
+export type Finding = { operation: string; mode: string; at: number; call: string; faults: string[] };
+
+const exitCodes = new Set<number>([0, ...Object.values(errorCodes).map(({ exit }) => exit)]);
+
+/** Makes the home that an operation starts from, and runs it once without a fault to learn its calls and both states. */
+export async function prepareSubject(
+  tools: Tools,
+  operation: Operation,
+  slot: Slot,
+  template: string,
+): Promise<Subject> {
+  rmSync(template, { recursive: true, force: true });
+  for (const argv of operation.prepare) await mustRun(tools, argv, template);
+  for (const packId of operation.running) await mustRun(tools, ["stop", packId], template);
+  endProcesses(template);
+  const subject: Subject = {
+    operation,
+    template,
+    old: {} as HomeState,
+    changed: {} as HomeState,
+    points: [],
+    interruptedAt: 0,
+  };
+  await restore(tools, subject, slot);
+  subject.old = readHomeState(slot.home);
+  if (operation.interrupted) {
+    const whole = await inject(tools, operation.interrupted, slot, { mode: "count" });
+    // Late, so that there is much to undo, but before the commit.
+    subject.interruptedAt = Math.floor(whole.points.length * 0.85);
+    await restore(tools, subject, slot);
+    await interrupt(tools, subject, slot);
+  }
+  const clean = await inject(tools, operation.argv, slot, { mode: "count" });
+  if (clean.exitCode !== 0) throw new Error(`${operation.name} fails without a fault: ${clean.stderr}`);
+  await mustRun(tools, ["verify"], slot.home);
+  subject.changed = readHomeState(slot.home);
+  subject.points = clean.points;
+  const faults = leftoversIn(slot.home);
+  endTracer(clean.tracer);
+  endProcesses(slot.home);
+  if (faults.length > 0) throw new Error(`${operation.name} leaves something behind: ${faults.join("; ")}`);
+  return subject;
+}
+
+/** `wasHit` is false where the program took another way and never came to the point. */
+export type Outcome = { wasHit: boolean; finding?: Finding };
+
+/** One run of an operation with one fault, the next command, and the verdict. */
+export async function experiment(
+  tools: Tools,
+  subject: Subject,
+  slot: Slot,
+  mode: string,
+  fault: Inject & { at: number },
+  afterFault: () => void = () => {},
+): Promise<Outcome> {
+  const { operation } = subject;
+  await restore(tools, subject, slot);
+  const tracers = [await interrupt(tools, subject, slot)];
+  const run = await inject(tools, operation.argv, slot, fault);
+  tracers.push(run.tracer);
+  afterFault();
+  const faults = [...faultsOfRun(run, fault)];
+  // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
+  const state = await stateAfter(tools, ["verify", "--json"], slot, faults);
+  const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
+  const isWhole = run.stdout.endsWith("}\n");
+  const said = run.exitCode === 4 ? "old" : isWhole && run.exitCode !== 10 ? "new" : undefined;
+  faults.push(...judge(state, subject.old, subject.changed, said, hasRebooted));
+  const recovered = await stateAfter(tools, ["recover", "--json"], slot, faults);
+  if (!Bun.deepEquals(state, recovered)) faults.push("a second recovery changes something");
+  faults.push(...leftoversIn(slot.home));
+  for (const tracer of tracers) endTracer(tracer);
+  endProcesses(slot.home);
+  const call = subject.points[fault.at - 1] ?? "";
+  return {
+    wasHit: run.wasHit,
+    ...(faults.length > 0
+      ? { finding: { operation: operation.name, mode, at: fault.at, call, faults } }
+      : {}),
+  };
+}
+
+async function stateAfter(
+  tools: Tools,
+  argv: readonly string[],
+  slot: Slot,
+  faults: string[],
+): Promise<HomeState> {
+  const { exitCode, stdout, stderr } = await runAurora(tools, argv, slot.home);
+  if (exitCode !== 0) faults.push(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stdout} ${stderr}`);
+  return readHomeState(slot.home);
+}
+
+/** What must hold of the command itself, whatever the home is like after it. */
+function faultsOfRun({ exitCode, stderr }: Traced, { mode }: Inject): string[] {
+  const isKilled = mode === "kill" || mode === "kill-all" || mode === "torn" || mode === "cut-power";
+  if (exitCode === 124) return [`it hangs: ${stderr}`];
+  if (isKilled && exitCode === 128 + 9) return [];
+  if (!exitCodes.has(exitCode) || exitCode === errorCodes.internal.exit)
+    return [`it ends with ${exitCode}: ${stderr}`];
+  if (exitCode !== 0 && exitCode !== 4 && exitCode !== 10 && !stderr.includes('"error":{'))
+    return [`it fails without a message: ${stderr}`];
+  return [];
+}
+
+/** Puts the slot's home into the state before the operation, with the services that are to run. */
+export async function restore(tools: Tools, { operation, template }: Subject, slot: Slot): Promise<void> {
+  endProcesses(slot.home);
+  rmSync(slot.home, { recursive: true, force: true });
+  mkdirSync(slot.directory, { recursive: true });
+  if (existsSync(template)) {
+    const copied = Bun.spawnSync(["cp", "-a", template, slot.home]);
+    if (copied.exitCode !== 0) throw new Error(copied.stderr.toString());
+  } else mkdirSync(slot.home, { mode: 0o700 });
+  for (const packId of operation.running) await mustRun(tools, ["start", packId], slot.home);
+}
+
+/** For recovery: kills a command in its middle. Returns the tracer of what goes on. */
+async function interrupt(tools: Tools, { operation, interruptedAt }: Subject, slot: Slot): Promise<number> {
+  if (!operation.interrupted) return 0;
+  const { tracer } = await inject(tools, operation.interrupted, slot, { mode: "kill", at: interruptedAt });
+  return tracer;
+}
+
+function inject(tools: Tools, argv: readonly string[], slot: Slot, fault: Inject): Promise<Traced> {
+  const command = [tools.binary, ...withPacks(tools, argv), "--json", "--no-input"];
+  return runInjected(tools.injector, command, slot.home, slot.directory, fault);
+}
+
+function withPacks({ packs }: Tools, argv: readonly string[]): string[] {
+  return argv.map((word) => word.replace("PACKS", packs));
+}
+
+export async function runAurora(
+  tools: Tools,
+  argv: readonly string[],
+  home: string,
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const child = Bun.spawn([tools.binary, ...withPacks(tools, argv), "--no-input"], {
+    env: crashEnvironment(home),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
+async function mustRun(tools: Tools, argv: readonly string[], home: string): Promise<void> {
+  const { exitCode, stderr } = await runAurora(tools, argv, home);
+  if (exitCode !== 0) throw new Error(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stderr}`);
+}

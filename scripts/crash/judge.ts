@@ -1,0 +1,50 @@
+import { type HomeState } from "./home-state.ts";
+
+/**
+ * What is wrong with a recovered home: it is in the old or the new state, whole, or there is a fault.
+ *
+ * @param said what the program said: "new" where it said that it was done, "old" where it said that it was rolled back
+ * @param hasRebooted services that nobody had stopped may be down then, as after any reboot
+ */
+export function judge(
+  found: HomeState,
+  old: HomeState,
+  changed: HomeState,
+  said: "new" | "old" | undefined,
+  hasRebooted: boolean,
+): string[] {
+  const fromOld = differences(found, old, hasRebooted);
+  const fromNew = differences(found, changed, hasRebooted);
+  const faults = treeFaults(found, old, changed);
+  if (fromOld.length > 0 && fromNew.length > 0)
+    faults.push(...fromOld.map((text) => `not old: ${text}`), ...fromNew.map((text) => `not new: ${text}`));
+  else if (said === "old" && fromOld.length > 0)
+    faults.push("it said that it was rolled back, and it is not");
+  else if (said === "new" && (fromNew.length > 0 || !Bun.deepEquals(found.trees, changed.trees)))
+    faults.push("it said that it was done, and it is not");
+  return faults;
+}
+
+function differences(found: HomeState, wanted: HomeState, hasRebooted: boolean): string[] {
+  const faults: string[] = [];
+  for (const part of ["live", "packs", "wanted", "namespaces", "environment", "data"] as const)
+    if (!Bun.deepEquals(found[part], wanted[part]))
+      faults.push(`${part} is ${JSON.stringify(found[part])} and not ${JSON.stringify(wanted[part])}`);
+  for (const packId of new Set([...Object.keys(found.running), ...Object.keys(wanted.running)])) {
+    const there = found.running[packId] ?? [];
+    const due = wanted.running[packId] ?? [];
+    if (Bun.deepEquals(there, due) || (hasRebooted && there.length === 0)) continue;
+    faults.push(`${packId} runs as generation [${there.join()}] and not [${due.join()}]`);
+  }
+  return faults;
+}
+
+/** A tree that was staged may stay when what it was staged for did not happen; nothing else may come or go. */
+function treeFaults(found: HomeState, old: HomeState, changed: HomeState): string[] {
+  const known = new Set([...old.trees, ...changed.trees]);
+  const needed = old.trees.filter((digest) => changed.trees.includes(digest));
+  return [
+    ...found.trees.filter((digest) => !known.has(digest)).map((digest) => `the tree ${digest} is new`),
+    ...needed.filter((digest) => !found.trees.includes(digest)).map((digest) => `the tree ${digest} is gone`),
+  ];
+}

@@ -1,0 +1,90 @@
+/** An operation that is crashed at every point. */
+export type Operation = {
+  name: string;
+  /** What makes the home that it starts from, run once; services stay as they are stopped. */
+  prepare: string[][];
+  /** Packs that run before each crash. */
+  running: string[];
+  /** What is crashed; PACKS is the directory of the test packs. */
+  argv: string[];
+  /** For recovery: what is killed in its middle first, so that there is something to recover. */
+  interrupted?: string[];
+};
+
+export const operations: readonly Operation[] = [
+  {
+    name: "stage",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    argv: ["stage", "PACKS/alpha"],
+  },
+  { name: "install first", prepare: [], running: [], argv: ["install", "PACKS/alpha"] },
+  {
+    name: "install upgrade",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    argv: ["install", "PACKS/alpha"],
+  },
+  {
+    name: "install set of three",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    argv: ["install", "PACKS/gamma", "PACKS/alpha", "PACKS/beta"],
+  },
+  {
+    name: "activate",
+    prepare: [
+      ["install", "PACKS/alpha-1"],
+      ["install", "PACKS/alpha"],
+    ],
+    running: ["alpha"],
+    argv: ["activate", "alpha", "--generation", "1"],
+  },
+  {
+    name: "rollback",
+    prepare: [
+      ["install", "PACKS/alpha-1"],
+      ["install", "PACKS/alpha"],
+    ],
+    running: ["alpha"],
+    argv: ["rollback", "alpha"],
+  },
+  { name: "remove", prepare: [["install", "PACKS/alpha-1"]], running: ["alpha"], argv: ["remove", "alpha"] },
+  {
+    name: "remove --purge",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    argv: ["remove", "alpha", "--purge"],
+  },
+  {
+    name: "gc",
+    prepare: [
+      ["install", "PACKS/alpha-1"],
+      ["stage", "PACKS/beta"],
+      ["install", "PACKS/alpha"],
+      ["remove", "alpha"],
+      ["install", "PACKS/alpha"],
+    ],
+    running: ["alpha"],
+    argv: ["gc", "--keep", "1"],
+  },
+  {
+    name: "ns register",
+    prepare: [["install", "PACKS/alpha-1", "--no-start"]],
+    running: [],
+    argv: ["ns", "register", "alpha", "--meta", '{"port":8080}'],
+  },
+  {
+    name: "env set",
+    prepare: [["install", "PACKS/alpha-1", "--no-start"]],
+    running: [],
+    argv: ["env", "set", "alpha", "NAME=value"],
+  },
+  {
+    name: "recover",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    interrupted: ["install", "PACKS/alpha"],
+    argv: ["recover"],
+  },
+];

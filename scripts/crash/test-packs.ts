@@ -1,0 +1,46 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+
+type Pack = { id: string; version: string; needs?: string[]; snapshot?: boolean };
+
+/**
+ * Writes the packs that the crash test works with: shell scripts that leave one process running, count their starts in the
+ * data, and write a file of their version there, so that data which was not put back is seen.
+ *
+ * @returns the directory, in which each pack is found by its id; the older `alpha` is `alpha-1`
+ */
+export function writeTestPacks(directory: string): string {
+  writePack(`${directory}/alpha-1`, { id: "alpha", version: "1.0.0", snapshot: true });
+  writePack(`${directory}/alpha`, { id: "alpha", version: "2.0.0", snapshot: true });
+  writePack(`${directory}/beta`, { id: "beta", version: "1.0.0" });
+  writePack(`${directory}/gamma`, { id: "gamma", version: "1.0.0", needs: ["alpha", "beta"] });
+  return directory;
+}
+
+function writePack(directory: string, { id, version, needs = [], snapshot = false }: Pack): void {
+  mkdirSync(directory, { recursive: true });
+  const script = (name: string, body: string) => {
+    writeFileSync(`${directory}/${name}.sh`, `#!/bin/sh\nset -eu\n${body}\n`);
+    chmodSync(`${directory}/${name}.sh`, 0o755);
+  };
+  script("install", ": > data/installed");
+  script("start", `: > data/was-${version}\nsleep 600 &\necho $! > data/pid`);
+  script("stop", 'kill "$(cat data/pid)"');
+  script("health", 'kill -0 "$(cat data/pid)"');
+  writeFileSync(`${directory}/content`, `${id} ${version}\n`);
+  writeFileSync(
+    `${directory}/manifest.yaml`,
+    [
+      "schema_version: aurora-manifest-v1",
+      "pack:",
+      `  id: ${id}`,
+      `  name: ${id}`,
+      `  version: ${version}`,
+      "  entrypoint: { install: install.sh, start: start.sh, stop: stop.sh, health: health.sh }",
+      `  dependencies: [${needs.map((other) => `{ pack_id: ${other}, version_constraint: ">=1.0.0" }`).join(", ")}]`,
+      `  safety: { dry_run_supported: ${id === "beta"}, operator_approval_required: false, health_check_timeout_seconds: 5 }`,
+      "  health: { deadline_seconds: 1, interval_seconds: 0.1 }",
+      `  data: { snapshot: ${snapshot} }`,
+      "",
+    ].join("\n"),
+  );
+}

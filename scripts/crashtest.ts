@@ -1,0 +1,60 @@
+/**
+ * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left.
+ *
+ *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B] [--jobs N] [--json FILE]
+ *
+ * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
+ * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { parseArgs } from "node:util";
+
+import { runCrashTest } from "./crash/crash-test.ts";
+import { buildInjector } from "./crash/injector.ts";
+import { killModes } from "./crash/modes.ts";
+import { operations } from "./crash/operations.ts";
+import { table } from "./crash/report.ts";
+import { writeTestPacks } from "./crash/test-packs.ts";
+
+const DEFAULT_POINTS = 12;
+
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: Bun.env["AURORA_BINARY"] ?? "" },
+    full: { type: "boolean", default: false },
+    points: { type: "string", default: String(DEFAULT_POINTS) },
+    operations: { type: "string" },
+    modes: { type: "string", default: killModes.join(",") },
+    jobs: { type: "string", default: String(availableParallelism()) },
+    json: { type: "string" },
+  },
+});
+if (!existsSync(values.binary)) {
+  console.error("give the compiled program: --binary PATH (bun run build makes one)");
+  process.exit(2);
+}
+// In memory where there is a place: what is proved here is the order of the calls, not the disk.
+const root = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const directory = mkdtempSync(`${root}/aurora-crash-`);
+const injector = buildInjector(`${directory}/bin`);
+let exitCode = 2;
+if ("reason" in injector) console.error(`skipped: ${injector.reason}`);
+else {
+  const names = values.operations?.split(",");
+  const results = await runCrashTest({
+    tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
+    operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
+    modes: values.modes.split(","),
+    maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
+    jobs: Number(values.jobs),
+    directory,
+    onFinding: ({ operation, mode, at, call, faults }) =>
+      console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
+  });
+  console.log(table(results));
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+  exitCode = results.some(({ findings }) => findings.length > 0) ? 1 : 0;
+}
+rmSync(directory, { recursive: true, force: true });
+process.exit(exitCode);
