@@ -1,9 +1,14 @@
 import { closeSync, readSync } from "node:fs";
 
-import { openPipe, PIPE_MAX_BYTES } from "../system/pipe.ts";
+import { openPipe, PIPE_MAX_BYTES, widenPipe } from "../system/pipe.ts";
 
 /** So much is read at a time in the last look. */
 const BLOCK_BYTES = 65_536;
+/** A pipe holds this at first; who fills it gets a wider one, which halves the changes between two processes. */
+const FULL_BYTES = 65_536;
+const WIDE_BYTES = 512 * 1024;
+/** Most commands end before this: they are spared the set-up of a stream, and their output is read at once at the end. */
+const START_AFTER_MS = 1;
 
 /**
  * Reads one output stream of a child to its end. Keeps the first `maxBytes`; what comes after is still read, so that the
@@ -17,6 +22,8 @@ export class OutputCapture {
   #keptBytes = 0;
   #isWriteOpen = true;
   #isAtEnd = false;
+  #isWide = false;
+  #startTimer: ReturnType<typeof setTimeout> | undefined;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #failure: unknown;
 
@@ -35,8 +42,12 @@ export class OutputCapture {
   /** Call when the child has been started: only it holds the write end from now on. */
   start(): void {
     this.#closeWrite();
-    this.#reader = Bun.file(this.#pipe.read).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    void this.#readAll(this.#reader);
+    this.#startTimer = setTimeout(() => {
+      this.#reader = Bun.file(this.#pipe.read)
+        .stream()
+        .getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      void this.#readAll(this.#reader);
+    }, START_AFTER_MS);
   }
 
   /**
@@ -46,11 +57,10 @@ export class OutputCapture {
    * @throws what `onChunk` threw
    */
   async finish(): Promise<Uint8Array> {
-    if (!this.#isAtEnd) {
-      // A chunk that was read already reaches the loop first.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (!this.#isAtEnd) this.#drain();
-    }
+    clearTimeout(this.#startTimer);
+    // A chunk that was read already reaches the loop first.
+    if (this.#reader && !this.#isAtEnd) await new Promise((resolve) => setImmediate(resolve));
+    if (!this.#isAtEnd) this.#drain();
     this.dispose();
     if (this.#failure !== undefined) throw this.#failure;
     return this.#kept.length === 1 ? (this.#kept[0] as Uint8Array) : Buffer.concat(this.#kept);
@@ -59,6 +69,7 @@ export class OutputCapture {
   /** Closes everything. Safe to call twice. */
   dispose(): void {
     this.#closeWrite();
+    clearTimeout(this.#startTimer);
     if (this.#isAtEnd && this.#reader === undefined) return;
     this.#isAtEnd = true;
     void this.#reader?.cancel().catch(() => {});
@@ -71,6 +82,10 @@ export class OutputCapture {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || this.#isAtEnd) break;
+        if (value.length >= FULL_BYTES && !this.#isWide) {
+          widenPipe(this.#pipe.read, WIDE_BYTES);
+          this.#isWide = true;
+        }
         this.#take(value);
       }
     } catch (thrown) {

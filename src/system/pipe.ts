@@ -3,6 +3,7 @@ import { errno, errnoError, openLibc } from "./libc.ts";
 const O_CLOEXEC = 0o2_000_000;
 const O_NONBLOCK = 0o4_000;
 const F_SETFL = 4;
+const F_SETPIPE_SZ = 1031;
 /** The largest pipe an unprivileged process may make (`/proc/sys/fs/pipe-max-size`): so much can wait in one. */
 export const PIPE_MAX_BYTES = 1024 ** 2;
 
@@ -23,6 +24,11 @@ export function openPipe(): Pipe {
   const [read, write] = ends as unknown as [number, number];
   libc().fcntl(read, F_SETFL, O_NONBLOCK);
   return { read, write };
+}
+
+/** Makes room in a pipe for `bytes`. A wish: where the system does not grant it, the pipe stays as it is. */
+export function widenPipe(descriptor: number, bytes: number): void {
+  libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
 }
 
 function bind() {
