@@ -249,6 +249,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./scan.ts"),
   }),
   command({
+    name: "device",
+    group: "Packs",
+    summary: "Show what machine this is",
+    args: [],
+    options: {},
+    examples: ["device", "device --json | jq .memory_bytes"],
+    load: () => import("./device.ts"),
+  }),
+  command({
     name: "test",
     group: "Packs",
     summary: "Run a pack's own tests in a private copy",

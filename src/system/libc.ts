@@ -27,6 +27,17 @@ const libcNames =
       ? [muslName]
       : ["libc.so.6", muslName];
 
+/** Which C library this program uses, with its version where that can be asked for; null where there is neither. */
+export function libcVersion(): { name: "glibc" | "musl"; version: string | null } | null {
+  if (process.platform !== "linux") return null;
+  try {
+    const { gnu_get_libc_version } = openLibc({ gnu_get_libc_version: { args: [], returns: "cstring" } });
+    return { name: "glibc", version: String(gnu_get_libc_version()) };
+  } catch {
+    return { name: "musl", version: null };
+  }
+}
+
 let errnoLocation: (() => number | null) | undefined;
 
 /** The calling thread's errno. Read it right after the call that failed. */
