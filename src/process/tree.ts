@@ -67,25 +67,25 @@ export function findProcesses(
   match: TreeMatch,
   candidates: Iterable<number> = processIds(),
 ): ProcessIdentity[] {
-  const spared = selfAndAncestors();
-  const entries: ProcessEntry[] = [];
-  for (const pid of candidates) {
-    const entry = spared.has(pid) ? undefined : readProcess(pid);
-    if (entry && isLiving(entry)) entries.push(entry);
-  }
   const needles = Object.entries(match.environment ?? {}).map(([name, value]) =>
     Buffer.from(`\0${name}=${value}\0`),
   );
+  const entries: ProcessEntry[] = [];
   const found = new Map<number, ProcessEntry>();
-  for (const entry of entries)
-    if (
-      entry.processGroup === match.processGroup ||
-      entry.session === match.session ||
-      (entry.pid === match.root?.pid && entry.startTime === match.root.startTime) ||
-      hasAll(entry.pid, needles)
-    )
-      found.set(entry.pid, entry);
-  if (found.size > 0) addDescendants(found, entries);
+  for (const pid of candidates) {
+    const entry = readProcess(pid);
+    if (!entry || !isLiving(entry)) continue;
+    entries.push(entry);
+    if (matches(entry, match) || hasAll(pid, needles)) found.set(pid, entry);
+  }
+  // Most looks find nothing, and then it does not matter who may not be found.
+  if (found.size === 0) return [];
+  const spared = selfAndAncestors();
+  for (const pid of spared) found.delete(pid);
+  addDescendants(
+    found,
+    entries.filter(({ pid }) => !spared.has(pid)),
+  );
   const bootId = currentBoot();
   return [...found.values()].map(({ pid, startTime, name }) => ({
     pid,
@@ -178,6 +178,14 @@ const currentBoot = () => (knownBoot ??= bootId());
 
 function isLiving({ state }: ProcessEntry): boolean {
   return state !== "Z" && state !== "X";
+}
+
+function matches({ pid, startTime, processGroup, session }: ProcessEntry, match: TreeMatch): boolean {
+  return (
+    processGroup === match.processGroup ||
+    session === match.session ||
+    (pid === match.root?.pid && startTime === match.root.startTime)
+  );
 }
 
 function hasAll(pid: number, needles: readonly Buffer[]): boolean {
