@@ -63,12 +63,34 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
   };
 }
 
-/** The environment a process was started with, as `\0NAME=VALUE\0…\0`; undefined where it may not be read. */
+/** An environment is rarely longer; a longer one is read in a second step. */
+const ENVIRONMENT_BYTES = 32_768;
+let environmentBuffer = Buffer.allocUnsafeSlow(ENVIRONMENT_BYTES);
+
+/**
+ * The environment a process was started with, as `\0NAME=VALUE\0…\0`; undefined where it may not be read. What is returned
+ * is valid until the next call, which spares a look at thousands of processes as many allocations.
+ */
 export function readEnvironment(pid: number): Buffer | undefined {
+  let descriptor: number;
   try {
-    return Buffer.concat([Buffer.from([0]), readFileSync(`/proc/${pid}/environ`)]);
+    descriptor = openSync(`/proc/${pid}/environ`, "r");
   } catch {
     return undefined;
+  }
+  try {
+    environmentBuffer[0] = 0;
+    for (let end = 1; ;) {
+      const length = readSync(descriptor, environmentBuffer, end, environmentBuffer.length - end, end - 1);
+      end += length;
+      if (length === 0) return environmentBuffer.subarray(0, end);
+      if (end < environmentBuffer.length) continue;
+      environmentBuffer = Buffer.concat([environmentBuffer], environmentBuffer.length * 2);
+    }
+  } catch {
+    return undefined; // It ended meanwhile.
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+
+import {
+  memoryBytes,
+  newestProcessId,
+  parseStat,
+  processIds,
+  readCommandLine,
+  readEnvironment,
+  readProcess,
+} from "../../src/system/process-table.ts";
+
+const rest = "10 11 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 200";
+
+test.each([
+  ["sh", "sh"],
+  ["a b) S 1 1 1", "a b) S 1 1 1"],
+  [")(", ")("],
+  ["", ""],
+])("a stat line is read, though the name is %j", (shown, name) => {
+  expect(parseStat(77, `77 (${shown}) S ${rest}\n`)).toEqual({
+    pid: 77,
+    name,
+    state: "S",
+    parent: 10,
+    processGroup: 11,
+    session: 12,
+    startTime: 98_765,
+  });
+});
+
+test.each(["", "77", "77 (sh", "77 (sh) S 1 2"])("%j is no stat line", (line) => {
+  expect(parseStat(77, line)).toBeUndefined();
+});
+
+test("this process is found in the table", () => {
+  expect(processIds()).toContain(process.pid);
+  expect(readProcess(process.pid)).toMatchObject({ pid: process.pid, parent: process.ppid, state: "R" });
+  expect(readCommandLine(process.pid)).toContain("bun");
+  expect(memoryBytes(process.pid)).toBeGreaterThan(1024 ** 2);
+  expect(newestProcessId()).toBeGreaterThan(1);
+});
+
+test("what is not there is undefined, and has no memory", () => {
+  const pid = 2 ** 22 + 1;
+  expect([readProcess(pid), readEnvironment(pid), readCommandLine(pid), memoryBytes(pid)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    0,
+  ]);
+});
+
+test("an environment of any length is read whole, with a NUL byte at both ends", async () => {
+  for (const bytes of [10, 32_700, 32_768, 100_000]) {
+    const child = Bun.spawn(["sleep", "100"], { env: { LONG: "x".repeat(bytes), LAST: "1" } });
+    while (readCommandLine(child.pid) !== "sleep 100") await Bun.sleep(1);
+    const expected = `\0${readFileSync(`/proc/${child.pid}/environ`, "latin1")}`;
+    expect(readEnvironment(child.pid)?.toString("latin1")).toBe(expected);
+    expect(expected.endsWith("\0LAST=1\0")).toBe(true);
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+});
