@@ -17,8 +17,8 @@ export async function run(context: Context, { options }: Input<"watch">): Promis
   if (!hasHome(homePaths(context.home))) return { recovered: [] };
   if (options.watch === true) await waitForDeadline(context);
   using workspace = openForWriting(context);
-  using _lock = await takeHomeLock(workspace, "recover", context.waitMs);
-  return { recovered: await settle(workspace) };
+  using lock = await takeHomeLock(workspace, "recover", context.waitMs);
+  return { recovered: await settle({ ...workspace, lockToken: lock.token }) };
 }
 
 /** Returns when no transaction waits for a confirmation any more, or when one is out of time. */

@@ -2,16 +2,21 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "nod
 
 import { AuroraError } from "../errors.ts";
 import { tryFlock } from "../system/flock.ts";
+import { randomHex } from "../system/random-id.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** How often a waiting command looks whether the lock is free, in milliseconds. */
 const POLL_MS = 25;
 
-type Holder = { pid: number; command: string; since: string };
+type Holder = { pid: number; command: string; since: string; token: string };
 
 /** The home's one lock: whoever holds it may change what is live. */
-export type HomeLock = { [Symbol.dispose]: () => void };
+export type HomeLock = {
+  /** What the scripts that its holder runs get as `AURORA_LOCK`: it shows that they are part of what is going on. */
+  token: string;
+  [Symbol.dispose]: () => void;
+};
 
 /** Takes the lock where it is free. The kernel drops it when its holder dies, so there is nothing to clear by hand. */
 export function tryHomeLock(
@@ -23,10 +28,12 @@ export function tryHomeLock(
     closeSync(descriptor);
     return undefined;
   }
-  const holder: Holder = { pid: process.pid, command, since: workspace.now().toISOString() };
+  const token = randomHex(16);
+  const holder: Holder = { pid: process.pid, command, since: workspace.now().toISOString(), token };
   ftruncateSync(descriptor, 0);
   writeSync(descriptor, JSON.stringify(holder));
   return {
+    token,
     [Symbol.dispose]() {
       ftruncateSync(descriptor, 0);
       closeSync(descriptor);
@@ -57,6 +64,22 @@ export async function takeHomeLock(
   }
 }
 
+/**
+ * Whether the caller is a script that the present holder of the lock runs: then it is part of that work, and neither waits for
+ * the lock nor takes it. A process that a start has left behind keeps the token, but by then nobody holds the lock with it.
+ *
+ * @param token `AURORA_LOCK` of the caller's environment
+ */
+export function isInsideLock(paths: Pick<Workspace["paths"], "lock">, token: string | undefined): boolean {
+  if (token === undefined || token === "" || readHolder(paths.lock)?.token !== token) return false;
+  const descriptor = openSync(paths.lock, "r");
+  try {
+    return !tryFlock(descriptor, "shared");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function lockedError(workspace: Pick<Workspace, "paths">, command: string, waitMs: number): AuroraError {
   const holder = readHolder(workspace.paths.lock);
   const who = holder ? `"${holder.command}" (pid ${holder.pid}, since ${holder.since})` : "another command";
@@ -82,7 +105,7 @@ function readHolder(path: string): Holder | undefined {
  *
  * @returns undefined where `exclusive` is asked for and somebody is at work
  */
-export function holdStaging(paths: Workspace["paths"], kind: "shared" | "exclusive"): HomeLock | undefined {
+export function holdStaging(paths: Workspace["paths"], kind: "shared" | "exclusive"): Disposable | undefined {
   const descriptor = openSync(`${paths.run}/staging.lock`, "a+", 0o600);
   // A shared hold can only be kept waiting by a gc, which is short.
   while (!tryFlock(descriptor, kind)) {

@@ -43,7 +43,6 @@ export async function performStep(context: PerformContext, step: Step): Promise<
         args: ["--install"],
         timeoutMs: INSTALL_TIMEOUT_MS,
         signal: workspace.signal,
-        extraEnvironment: { AURORA_TRANSACTION: transactionId },
       });
       return scriptDetail(report, report.rc === 0);
     }

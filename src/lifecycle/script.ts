@@ -80,14 +80,17 @@ export function scriptEnvironment(
     isDryRun: pack.isDryRun,
   };
   const own = environmentOf(workspace.registry, id);
-  return packEnvironment(facts, workspace.env, [...permissions.env, ...env.required], own);
+  return {
+    ...packEnvironment(facts, workspace.env, [...permissions.env, ...env.required], own),
+    // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
+    ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
+  };
 }
 
 type RunScriptOptions = {
   args?: readonly string[];
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  extraEnvironment?: Readonly<Record<string, string>>;
 };
 
 /**
@@ -114,7 +117,7 @@ export async function runScript(
   const result = await run({
     argv: [...argv, ...(options.args ?? [])],
     cwd: pack.packDirectory,
-    env: { ...scriptEnvironment(workspace, pack, scratch.path), ...env, ...options.extraEnvironment },
+    env: { ...scriptEnvironment(workspace, pack, scratch.path), ...env },
     onOutput: (stream, chunk) => log.add(stream, chunk),
     maxBufferBytes: MAX_OUTPUT_BYTES,
     timeoutMs: options.timeoutMs,

@@ -11,6 +11,8 @@ export type Workspace = {
   self: string;
   /** The operator's environment. */
   env: Readonly<Record<string, string | undefined>>;
+  /** The token of the home's lock, while this program holds it. */
+  lockToken?: string;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

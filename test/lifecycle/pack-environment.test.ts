@@ -40,7 +40,7 @@ test("only what the contract lists is passed through", () => {
     LD_PRELOAD: "evil.so",
     BUN_OPTIONS: "--preload=x",
     AURORA_HOME: "/other",
-    AURORA_TRANSACTION: "t",
+    AURORA_LOCK: "t",
     EMPTY: undefined,
   };
   expect(packEnvironment(facts, host, [], [])).toEqual({

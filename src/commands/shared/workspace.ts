@@ -1,5 +1,5 @@
 import { AuroraError } from "../../errors.ts";
-import { holdStaging, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { holdStaging, isInsideLock, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type TransactionEnd } from "../../lifecycle/transaction.ts";
@@ -53,9 +53,10 @@ export async function withHomeLock<T>(
 ): Promise<T> {
   refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
-  using _lock = await takeHomeLock(workspace, description, context.waitMs);
-  await settle(workspace);
-  return await work(workspace);
+  using lock = await takeHomeLock(workspace, description, context.waitMs);
+  const locked: Workspace = { ...workspace, lockToken: lock.token };
+  await settle(locked);
+  return await work(locked);
 }
 
 /**
@@ -117,7 +118,7 @@ async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   // A held lock means that somebody is at work on it, so nothing was interrupted.
   if (!lock) return;
   try {
-    await settle(workspace);
+    await settle({ ...workspace, lockToken: lock.token });
   } catch (thrown) {
     // What is there can be shown also on a full disk.
     if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
@@ -125,8 +126,8 @@ async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   }
 }
 
-function isInsideTransaction({ env }: Context): boolean {
-  return (env["AURORA_TRANSACTION"] ?? "") !== "";
+function isInsideTransaction({ env, home }: Context): boolean {
+  return isInsideLock(homePaths(home), env["AURORA_LOCK"]);
 }
 
 function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Open {
