@@ -29,17 +29,22 @@ export function findExecutable(name: string, path: string | undefined, cwd: stri
   throw refused ? notExecutable(refused.file, refused.kind) : notFound(name);
 }
 
-type Kind = "executable" | "absent" | "forbidden" | "directory" | "special";
+/** "hidden": in a directory that may not be searched. In PATH that is as good as absent, as shells have it. */
+type Kind = "executable" | "absent" | "hidden" | "forbidden" | "directory" | "special";
 
 function kindOf(file: string): Kind {
   try {
     const stat = statSync(file);
     if (stat.isDirectory()) return "directory";
     if (!stat.isFile()) return "special";
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EACCES" ? "hidden" : "absent";
+  }
+  try {
     accessSync(file, constants.X_OK);
     return "executable";
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === "EACCES" ? "forbidden" : "absent";
+  } catch {
+    return "forbidden";
   }
 }
 
@@ -52,6 +57,7 @@ function notFound(name: string): AuroraError {
 function notExecutable(name: string, kind: Kind): AuroraError {
   const reasons: Partial<Record<Kind, string>> = {
     forbidden: "permission denied",
+    hidden: "permission denied",
     directory: "it is a directory",
     special: "it is no regular file",
   };

@@ -86,17 +86,19 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const { maxBufferBytes = DEFAULT_MAX_BUFFER_BYTES, onOutput, foreground = false } = options;
   const runId = randomHex(8);
   using io = openStreams(options, maxBufferBytes, onOutput);
-  const started = performance.now();
-  const child = spawnChild({
-    ...options,
-    env: { ...options.env, AURORA_RUN_ID: runId },
-    ...io.childStreams,
-    newSession: !foreground,
-  });
-  const { pid } = child;
-  const leader = foreground ? identify(pid) : undefined;
-  const stopPassing = leader === undefined ? () => {} : passSignals((signal) => void send(leader, signal));
+  let leader: ProcessIdentity | undefined;
+  // Before the start: a signal that comes in between would end this program and leave the command.
+  const stopPassing = foreground ? passSignals((signal) => void (leader && send(leader, signal))) : () => {};
   try {
+    const started = performance.now();
+    const child = spawnChild({
+      ...options,
+      env: { ...options.env, AURORA_RUN_ID: runId },
+      ...io.childStreams,
+      newSession: !foreground,
+    });
+    const { pid } = child;
+    if (foreground) leader = identify(pid);
     io.start();
     const find = (candidates?: Iterable<number>) =>
       findProcesses(

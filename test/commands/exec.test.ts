@@ -195,6 +195,21 @@ test("a script of the pack in TypeScript runs on the built-in runtime, and may c
   });
 });
 
+test("nothing that lies in the pack's tree configures the runtime", async () => {
+  await using t = await withPack({
+    "report.ts": "console.log(process.env.HOSTILE);",
+    ".env": "HOSTILE=1\n",
+    "bunfig.toml": 'preload = ["./hostile.ts"]\n',
+    "hostile.ts": 'console.log("HOSTILE");',
+    "package.json": '{ "scripts": { "report.ts": "echo HOSTILE", "prereport.ts": "echo HOSTILE" } }',
+  });
+  expect(await t.run(["exec", "app", "--", "./report.ts"])).toEqual({
+    stdout: "undefined\n",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
 test("--background starts, --list shows, --kill ends", async () => {
   await using t = await withPack();
   expect(await t.run(["exec", "--list", "app"])).toEqual({

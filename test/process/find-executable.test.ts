@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 
 import { findExecutable } from "../../src/process/find-executable.ts";
 import { scratch } from "../support/aurora.ts";
@@ -26,3 +26,19 @@ test("a name is looked for in PATH, in order, as execvp(3) does", () => {
   expect(() => findExecutable("folder", `${path}/a`, "/")).toThrow('cannot run "folder": it was not found');
   expect(() => findExecutable("/dev/null", undefined, "/")).toThrow("it is no regular file");
 });
+
+// Root may search any directory.
+test.skipIf(process.getuid?.() === 0)(
+  "a directory of PATH that may not be searched hides nothing but itself",
+  () => {
+    using directory = scratch();
+    const { path } = directory;
+    for (const name of ["closed", "open"]) mkdirSync(`${path}/${name}`);
+    writeFileSync(`${path}/open/tool`, "", { mode: 0o755 });
+    chmodSync(`${path}/closed`, 0);
+    const both = `${path}/closed:${path}/open`;
+    expect(findExecutable("tool", both, "/")).toBe(`${path}/open/tool`);
+    expect(() => findExecutable("other", both, "/")).toThrow('cannot run "other": it was not found');
+    expect(() => findExecutable(`${path}/closed/tool`, both, "/")).toThrow("permission denied");
+  },
+);
