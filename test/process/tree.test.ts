@@ -125,7 +125,8 @@ test("who ignores the signal is killed, after the time it was given", async () =
     clock,
   });
   expect(survivors).toEqual([]);
-  expect(commandsOf(killed)).toEqual(expect.arrayContaining(["sleep 1006", "sleep 1007"]));
+  expect(killed.map(({ pid }) => pid)).toContain(child.pid);
+  expect(killed.length).toBeGreaterThanOrEqual(3);
   expect(stopped.length).toBeGreaterThanOrEqual(killed.length);
   expect(nowMs).toBeGreaterThanOrEqual(60_000);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(50);
