@@ -27,7 +27,7 @@ export type GateState = {
 };
 
 export type GateEvent = { type: "tick" } | { type: "result"; healthy: boolean };
-export type GateOutcome = { type: "done"; healthy: boolean; reason: string };
+type GateOutcome = { type: "done"; healthy: boolean; reason: string };
 export type GateAction = { type: "wait"; untilMs: number } | { type: "probe" } | GateOutcome;
 
 export type GateClock = {

@@ -11,7 +11,7 @@ import { spawnChild } from "./spawn-child.ts";
 import { findProcesses, identify, type ProcessIdentity, send, stopTree } from "./tree.ts";
 
 /** Where a stream of the child goes. A descriptor is a file opened by the caller, who closes it. */
-export type Sink = "capture" | "inherit" | { descriptor: number };
+type Sink = "capture" | "inherit" | { descriptor: number };
 
 export type RunOptions = {
   /** `argv[0]` is looked up in `env.PATH` when it holds no slash. No shell is between. */
@@ -64,9 +64,9 @@ export type RunResult = {
 };
 
 export const DEFAULT_MAX_BUFFER_BYTES = 16 * 1024 ** 2;
-export const DEFAULT_GRACE_MS = 5_000;
+const DEFAULT_GRACE_MS = 5_000;
 /** What a command leaves behind after it has ended by itself gets at most this long to end as well. */
-export const LEFTOVER_GRACE_MS = 500;
+const LEFTOVER_GRACE_MS = 500;
 /** A pid cannot come round to the same number within this time, even where there are only 32,768. */
 const NO_WRAP_MS = 1_000;
 /** Up to so many numbers are looked at one by one; beyond, the list of all processes is shorter. */

@@ -9,13 +9,12 @@ export function isScript(file: string): boolean {
  * The first thing the runtime does: forget the variable that made this program be the runtime, so that a child which calls
  * `$AURORA_BIN` gets Aurora. `Bun.spawn` takes the environment of the start unless told otherwise, so it is told.
  */
-const FORGET = `delete process.env.BUN_BE_BUN;
+const FORGET = `const { env } = process;
+delete env.BUN_BE_BUN;
 for (const name of ["spawn", "spawnSync"]) {
   const original = Bun[name];
   Bun[name] = (first, second) =>
-    Array.isArray(first)
-      ? original(first, { env: process.env, ...second })
-      : original({ env: process.env, ...first });
+    Array.isArray(first) ? original(first, { env, ...second }) : original({ env, ...first });
 }`;
 
 /**

@@ -29,7 +29,7 @@ export type TreeMatch = {
 };
 
 /** Where waiting takes its time from; tests pass their own. */
-export type TreeClock = { now: () => number; sleep: (ms: number) => Promise<void> };
+type TreeClock = { now: () => number; sleep: (ms: number) => Promise<void> };
 
 export type StopOptions = {
   /** The first signal. */
@@ -50,7 +50,7 @@ export type StopResult = {
   survivors: ProcessIdentity[];
 };
 
-export const DEFAULT_KILL_TIMEOUT_MS = 5_000;
+const DEFAULT_KILL_TIMEOUT_MS = 5_000;
 /** Pauses between looks: short at first, since most processes end at once. */
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 50;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 
-import { run, type RunOptions, type RunResult } from "../../src/process/run.ts";
+import { DEFAULT_MAX_BUFFER_BYTES, run, type RunOptions, type RunResult } from "../../src/process/run.ts";
 import { findProcesses, stopTree } from "../../src/process/tree.ts";
 import { scratch } from "../support/aurora.ts";
 
@@ -157,6 +157,12 @@ describe("the whole tree ends", () => {
     await stopTree(tree.alive, { signal: "SIGKILL", timeoutMs: 1000 });
   });
 
+  test("what is left behind and does not listen is killed soon", async () => {
+    const tree = marked();
+    const result = await sh("trap '' TERM; (setsid sleep 1000 &)", { env: tree.env, graceMs: 3_600_000 });
+    expect([result.rc, tree.alive()]).toEqual([0, []]);
+  });
+
   test("the stop signal is the caller's choice", async () => {
     const result = await sh("trap 'echo stopping; exit 5' USR1; echo up; while :; do sleep 0.01; done", {
       stopSignal: "SIGUSR1",
@@ -213,6 +219,11 @@ describe("output", () => {
       truncated: true,
       stdout: new Uint8Array(),
     });
+  });
+
+  test("the default limit", async () => {
+    const { stdout, truncated } = await sh(`head -c ${DEFAULT_MAX_BUFFER_BYTES + 1} /dev/zero`);
+    expect([stdout.length, truncated]).toEqual([DEFAULT_MAX_BUFFER_BYTES, true]);
   });
 
   test("bytes stay bytes", async () => {
