@@ -28,6 +28,7 @@ import { bootTime } from "../system/boot.ts";
 import { removeTree } from "../system/scratch.ts";
 import { type Confirmation, planOf } from "./confirmation.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
+import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
@@ -422,6 +423,7 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
           ),
         ),
       });
+    await endOrphanScripts(workspace);
     ends.push(await drive(untouched, row.id, row.kind, plan));
   }
   return ends;
