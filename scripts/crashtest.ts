@@ -4,7 +4,8 @@
  *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B] [--jobs N] [--json FILE]
  *
  * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
- * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here.
+ * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here. The modes
+ * power-ext4 and power-xfs need root, since they mount file systems of their own and cut them off.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -12,8 +13,9 @@ import { parseArgs } from "node:util";
 
 import { runCrashTest } from "./crash/crash-test.ts";
 import { buildInjector } from "./crash/injector.ts";
-import { killModes } from "./crash/modes.ts";
+import { fileSystemOf, killModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
+import { inOwnMounts, powerProblem } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
@@ -34,6 +36,16 @@ if (!existsSync(values.binary)) {
   console.error("give the compiled program: --binary PATH (bun run build makes one)");
   process.exit(2);
 }
+const modes = values.modes.split(",").filter((mode) => {
+  const fileSystem = fileSystemOf(mode);
+  const problem = fileSystem && powerProblem(fileSystem);
+  if (problem !== undefined) console.error(`${mode} is skipped: ${problem}`);
+  return problem === undefined;
+});
+if (modes.some((mode) => fileSystemOf(mode))) {
+  const code = inOwnMounts();
+  if (code !== undefined) process.exit(code);
+}
 // In memory where there is a place: what is proved here is the order of the calls, not the disk.
 const root = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const directory = mkdtempSync(`${root}/aurora-crash-`);
@@ -45,7 +57,7 @@ else {
   const results = await runCrashTest({
     tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
     operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
-    modes: values.modes.split(","),
+    modes,
     maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
     jobs: Number(values.jobs),
     directory,

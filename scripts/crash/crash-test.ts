@@ -1,6 +1,10 @@
-import { experiment, type Finding, prepareSubject, type Slot, type Tools } from "./experiment.ts";
-import { injectionOf, isPointOf } from "./modes.ts";
+import { mkdirSync } from "node:fs";
+
+import { experiment, type Finding, prepareSubject, type Subject, type Tools } from "./experiment.ts";
+import { fileSystemOf, injectionOf, isPointOf } from "./modes.ts";
 import { type Operation } from "./operations.ts";
+import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
+import { type Slot } from "./slot.ts";
 
 export type CrashTest = {
   tools: Tools;
@@ -29,50 +33,65 @@ export type Result = {
 
 /** Crashes each operation in each mode at its points, several at a time. */
 export async function runCrashTest(test: CrashTest): Promise<Result[]> {
-  const slots: Slot[] = Array.from({ length: test.jobs }, (_, index) => ({
-    directory: `${test.directory}/slot${index}`,
-    home: `${test.directory}/slot${index}/home`,
-  }));
+  const slots: Slot[] = Array.from({ length: test.jobs }, (_, index) => {
+    const directory = `${test.directory}/slot${index}`;
+    mkdirSync(directory);
+    return { directory, home: `${directory}/home` };
+  });
   const results: Result[] = [];
   for (const operation of test.operations) {
     const [first] = slots as [Slot, ...Slot[]];
     const subject = await prepareSubject(test.tools, operation, first, `${test.directory}/template`);
     for (const mode of test.modes) {
-      const began = performance.now();
-      const all = subject.points.flatMap((call, index) => (isPointOf(mode, call) ? [index + 1] : []));
-      const queue = spread(all, test.maxPoints);
-      const points = queue.length;
-      const findings: Finding[] = [];
-      let missed = 0;
-      await Promise.all(
-        slots.map(async (slot) => {
-          for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-            const { wasHit, finding } = await experiment(
-              test.tools,
-              subject,
-              slot,
-              mode,
-              injectionOf(mode, at),
-            );
-            if (!wasHit) missed++;
-            if (!finding) continue;
-            findings.push(finding);
-            test.onFinding(finding);
-          }
-        }),
-      );
-      results.push({
-        operation: operation.name,
-        mode,
-        calls: subject.points.length,
-        points,
-        missed,
-        findings,
-        seconds: (performance.now() - began) / 1000,
-      });
+      const fileSystem = fileSystemOf(mode);
+      if (!fileSystem) {
+        results.push(await crashInMode(test, subject, mode, slots));
+        continue;
+      }
+      const powered = slots.map(({ directory }) => createPowerSlot(fileSystem, directory));
+      try {
+        results.push(await crashInMode(test, subject, mode, powered));
+      } finally {
+        for (const slot of powered) slot.dispose();
+      }
     }
   }
   return results;
+}
+
+async function crashInMode(
+  test: CrashTest,
+  subject: Subject,
+  mode: string,
+  slots: readonly (Slot | PowerSlot)[],
+): Promise<Result> {
+  const began = performance.now();
+  const all = subject.points.flatMap((call, index) => (isPointOf(mode, call) ? [index + 1] : []));
+  if (fileSystemOf(mode)) all.push(subject.points.length + 1);
+  const queue = spread(all, test.maxPoints);
+  const points = queue.length;
+  const findings: Finding[] = [];
+  let missed = 0;
+  await Promise.all(
+    slots.map(async (slot) => {
+      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+        const { wasHit, finding } = await experiment(test.tools, subject, slot, mode, injectionOf(mode, at));
+        if (!wasHit) missed++;
+        if (!finding) continue;
+        findings.push(finding);
+        test.onFinding(finding);
+      }
+    }),
+  );
+  return {
+    operation: subject.operation.name,
+    mode,
+    calls: subject.points.length,
+    points,
+    missed,
+    findings,
+    seconds: (performance.now() - began) / 1000,
+  };
 }
 
 /** At most `count` of the items, from the first to the last, in even steps. */

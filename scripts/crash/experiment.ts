@@ -1,15 +1,14 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 
 import { errorCodes } from "../../src/errors.ts";
-import { endProcesses, type HomeState, leftoversIn, readHomeState } from "./home-state.ts";
+import { endProcesses, type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { crashEnvironment, endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { type Operation } from "./operations.ts";
+import { type PowerSlot } from "./power-slot.ts";
+import { type Slot } from "./slot.ts";
 
 export type Tools = { binary: string; injector: string; packs: string };
-
-/** A place in which one experiment at a time takes place. */
-export type Slot = { directory: string; home: string };
 
 /** An operation with what is known of it before it is crashed. */
 export type Subject = {
@@ -69,51 +68,65 @@ export async function prepareSubject(
 /** `wasHit` is false where the program took another way and never came to the point. */
 export type Outcome = { wasHit: boolean; finding?: Finding };
 
-/** One run of an operation with one fault, the next command, and the verdict. */
+/**
+ * One run of an operation with one fault, the next command, and the verdict. A power cut takes a slot with a file system of
+ * its own; there the point behind the last one is the moment after the program's end.
+ */
 export async function experiment(
   tools: Tools,
   subject: Subject,
-  slot: Slot,
+  slot: Slot | PowerSlot,
   mode: string,
   fault: Inject & { at: number },
-  afterFault: () => void = () => {},
 ): Promise<Outcome> {
   const { operation } = subject;
+  const power = "powerOn" in slot ? slot : undefined;
   await restore(tools, subject, slot);
   const tracers = [await interrupt(tools, subject, slot)];
-  const run = await inject(tools, operation.argv, slot, fault);
+  power?.settle();
+  const run = await inject(tools, operation.argv, slot, power ? { ...fault, mount: power.mount } : fault);
   tracers.push(run.tracer);
-  afterFault();
+  const isAfterEnd = fault.at > subject.points.length;
+  if (isAfterEnd) power?.cut(tools.injector);
+  power?.powerOn(tracers);
   const faults = [...faultsOfRun(run, fault)];
-  // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
-  const state = await stateAfter(tools, ["verify", "--json"], slot, faults);
+  const said = whatItSaid(run);
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
-  const isWhole = run.stdout.endsWith("}\n");
-  const said = run.exitCode === 4 ? "old" : isWhole && run.exitCode !== 10 ? "new" : undefined;
-  faults.push(...judge(state, subject.old, subject.changed, said, hasRebooted));
-  const recovered = await stateAfter(tools, ["recover", "--json"], slot, faults);
-  if (!Bun.deepEquals(state, recovered)) faults.push("a second recovery changes something");
-  faults.push(...leftoversIn(slot.home));
+  // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
+  await afterwards(tools, ["verify", "--json"], slot, faults);
+  const verdict = () => judge(readHomeState(slot.home), subject.old, subject.changed, said, hasRebooted);
+  // A process in the middle of an execve(2) has no environment to be known by.
+  for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
+  faults.push(...verdict());
+  const state = readHomeState(slot.home);
+  await afterwards(tools, ["recover", "--json"], slot, faults);
+  if (!Bun.deepEquals(state, readHomeState(slot.home))) faults.push("a second recovery changes something");
+  faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
   endProcesses(slot.home);
   const call = subject.points[fault.at - 1] ?? "";
   return {
-    wasHit: run.wasHit,
+    wasHit: run.wasHit || isAfterEnd,
     ...(faults.length > 0
       ? { finding: { operation: operation.name, mode, at: fault.at, call, faults } }
       : {}),
   };
 }
 
-async function stateAfter(
+async function afterwards(
   tools: Tools,
   argv: readonly string[],
   slot: Slot,
   faults: string[],
-): Promise<HomeState> {
+): Promise<void> {
   const { exitCode, stdout, stderr } = await runAurora(tools, argv, slot.home);
   if (exitCode !== 0) faults.push(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stdout} ${stderr}`);
-  return readHomeState(slot.home);
+}
+
+/** What a program that was stopped had acknowledged before: the whole document, or nothing. */
+function whatItSaid({ exitCode, stdout }: Traced): "old" | "new" | undefined {
+  if (exitCode === 4) return "old";
+  return stdout.endsWith("}\n") && exitCode !== 10 ? "new" : undefined;
 }
 
 /** What must hold of the command itself, whatever the home is like after it. */

@@ -78,6 +78,18 @@ function isUnused(database: Database): boolean {
   return (database.query("PRAGMA user_version").get() as { user_version: number }).user_version === 0;
 }
 
+/** Stored trees whose bytes are not what their name says: hashed with plain tar, as anybody can (CONTRACT: "Words"). */
+export function treeFaults(home: string): string[] {
+  const trees = namesIn(`${home}/store`).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  const tar =
+    'LC_ALL=C tar -C "$0" --exclude=./logs --exclude=./data --sort=name --mtime=@0 --owner=0 --group=0 ' +
+    "--numeric-owner --mode=u=rwX,go=rX --hard-dereference --format=ustar -cf - . | sha256sum";
+  return trees.flatMap((hex) => {
+    const printed = Bun.spawnSync(["sh", "-c", tar, `${home}/store/${hex}`]).stdout.toString();
+    return printed.startsWith(hex) ? [] : [`store/${hex} has other content: ${printed.slice(0, 64)}`];
+  });
+}
+
 /** The processes that starts have left running in a home, by what is in their environment. */
 export function servicesOf(home: string): { pid: number; packId: string; generation: number }[] {
   return processesOf(home).flatMap(({ pid, environment }) => {

@@ -3,7 +3,8 @@
  * call, tear a write, cut the power. The calls are counted over all threads and processes that the command starts.
  *
  *   cc -O2 -o inject inject.c        Linux on x86-64 or aarch64; no library, and no root but for --mode cut-power
- *   inject --root DIR --mode MODE [--at N] [--errno E] [--mount DIR] [--log FILE] [--record FILE] [--timeout S] -- CMD ARG...
+ *   inject --root DIR --mode MODE [--at N] [--errno E] [--mount DIR] [--log FILE] [--record FILE] [--timeout S] [--lie yes]
+ *     -- CMD ARG...
  *
  * | mode | at call N |
  * | --- | --- |
@@ -16,6 +17,8 @@
  * | error-on | it does, and so does every later call that takes space: a disk that stays full |
  * | cut-power | the file system at --mount is shut down without a flush (FS_IOC_SHUTDOWN), then as kill-all |
  * | record | as count; each call that was made goes to --record with its result and its bytes |
+ *
+ * With --lie yes every flush returns 0 and does nothing: a disk that lies, which a power cut has to show.
  *
  * The command gets a seccomp filter that stops it at these calls only (SECCOMP_RET_TRACE), so that all others run at full
  * speed. What it leaves running when it ends stays traced by a process of ours, whose number is in the log: a filter whose
@@ -139,6 +142,7 @@ static struct {
   int error;
   const char *mount, *log, *record;
   int timeout_seconds;
+  bool lies;
 } option = {.error = EIO, .timeout_seconds = 60};
 
 /* One traced thread, and the call that it is in. */
@@ -372,6 +376,7 @@ static bool at_point(struct thread *one, registers *r) {
   log_point(one);
   bool is_here = points == option.at;
   int count = one->call->count;
+  if (option.lies && one->call->kind == SYNC) skip_call(one->id, r, 0);
   switch (option.mode) {
   case COUNT:
     return false;
@@ -567,17 +572,24 @@ static int trace(char **argv, int report) {
   thread_of(command);
   if (write(go[1], "g", 1) != 1) return 125;
 
-  for (int status, signal;;) {
+  bool kills_all = option.mode == KILL_ALL || option.mode == CUT_POWER;
+  for (int status, signal, end = 0;;) {
     pid_t id = waitpid(-1, &status, __WALL);
     if (id < 0) {
       if (errno == EINTR) continue;
+      if (!has_ended) report_end(end, report);
       return 0;
     }
     if (!WIFSTOPPED(status)) {
       forget_thread(id);
-      if (id == command && !has_ended) report_end(status, report);
+      if (id != command) continue;
+      end = status;
+      /* Where everything was killed, the end is when nothing is there any more. */
+      if (!has_hit || !kills_all) report_end(status, report);
       continue;
     }
+    /* One that was being started when all were killed was not among them. */
+    if (has_hit && kills_all) kill(process_of(id), SIGKILL);
     int request = handle_stop(thread_of(id), status, &signal);
     ptrace(request, id, 0, signal);
   }
@@ -599,6 +611,7 @@ static int parse(int argc, char **argv) {
     if (!strcmp(name, "--timeout") && (option.timeout_seconds = atoi(value))) continue;
     if (!strcmp(name, "--mount") && (option.mount = value)) continue;
     if (!strcmp(name, "--log") && (option.log = value)) continue;
+    if (!strcmp(name, "--lie") && (option.lies = true)) continue;
     if (!strcmp(name, "--record") && (option.record = value)) continue;
     fprintf(stderr, "inject: cannot use %s %s\n", name, value);
     return 0;

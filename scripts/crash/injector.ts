@@ -23,6 +23,8 @@ export type Inject = {
   errno?: number;
   mount?: string;
   record?: string;
+  /** Flushes do nothing: a disk that lies. */
+  lies?: boolean;
 };
 
 /** Builds the injector with the system's C compiler; the reason where that is not possible. */
@@ -51,7 +53,7 @@ export async function runInjected(
   argv: readonly string[],
   home: string,
   scratch: string,
-  { mode, at, errno, mount, record }: Inject,
+  { mode, at, errno, mount, record, lies }: Inject,
   timeoutSeconds = 60,
 ): Promise<Traced> {
   const files = { log: `${scratch}/log`, stdout: `${scratch}/stdout`, stderr: `${scratch}/stderr` };
@@ -64,6 +66,7 @@ export async function runInjected(
     ["--errno", errno],
     ["--mount", mount],
     ["--record", record],
+    ["--lie", lies === true ? "yes" : undefined],
     ["--log", files.log],
     ["--timeout", timeoutSeconds],
   ];

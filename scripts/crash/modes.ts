@@ -1,4 +1,5 @@
 import { type Inject } from "./injector.ts";
+import { type FileSystem } from "./power-slot.ts";
 
 /** The errno values of Linux on x86-64 and aarch64 (errno(3)). */
 const numbers = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
@@ -12,6 +13,8 @@ const numbers = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as co
  * | short | half of a write, and the program is told so |
  * | EIO, ENOSPC, EDQUOT, EMFILE, EROFS | the call fails |
  * | ENOSPC+ | it and every later one that takes space: the disk stays full |
+ * | power-ext4, power-xfs | the power is cut: only what was flushed is there afterwards |
+ * | lying-ext4, lying-xfs | the same on a disk that does not flush: this has to break, or the test proves nothing |
  */
 export const killModes = [
   "kill",
@@ -26,9 +29,18 @@ export const killModes = [
   "EROFS",
 ] as const;
 
+export const powerModes = ["power-ext4", "power-xfs"] as const;
+
+/** The file system whose power a mode cuts; undefined for the others. */
+export function fileSystemOf(mode: string): FileSystem | undefined {
+  if (mode === "power-ext4" || mode === "lying-ext4") return "ext4";
+  return mode === "power-xfs" || mode === "lying-xfs" ? "xfs" : undefined;
+}
+
 /** What the injector has to do for a mode. Throws for a name that is none. */
 export function injectionOf(mode: string, at: number): Inject & { at: number } {
   if (mode === "kill" || mode === "kill-all" || mode === "torn" || mode === "short") return { mode, at };
+  if (fileSystemOf(mode)) return { mode: "cut-power", at, lies: mode.startsWith("lying") };
   const errno = numbers[mode.replace("+", "") as keyof typeof numbers];
   if (errno === undefined) throw new Error(`there is no mode "${mode}"`);
   return { mode: mode.endsWith("+") ? "error-on" : "error", at, errno };

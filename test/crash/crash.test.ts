@@ -1,0 +1,80 @@
+/**
+ * A sample of the crash test on the compiled program: `bun scripts/crashtest.ts --full` is all of it. It needs AURORA_BINARY,
+ * a C compiler and the right to trace; the power cuts also need root and loop devices.
+ */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { buildInjector } from "../../scripts/crash/injector.ts";
+import { killModes } from "../../scripts/crash/modes.ts";
+import { operations } from "../../scripts/crash/operations.ts";
+import { powerProblem } from "../../scripts/crash/power-slot.ts";
+import { scratch } from "../support/aurora.ts";
+
+/** Of each operation and mode so many points are taken. */
+const SAMPLE_POINTS = 4;
+const TIMEOUT_MS = 5 * 60_000;
+
+const binary = Bun.env["AURORA_BINARY"];
+const problem = binary === undefined ? "AURORA_BINARY names no compiled program" : injectorProblem();
+const suffix = (reason: string | undefined) => (reason === undefined ? "" : ` (skipped: ${reason})`);
+
+function injectorProblem(): string | undefined {
+  using directory = scratch();
+  const built = buildInjector(directory.path);
+  return "reason" in built ? built.reason : undefined;
+}
+
+async function crashTest(args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const script = join(import.meta.dir, "../../scripts/crashtest.ts");
+  const child = Bun.spawn([process.execPath, script, "--binary", binary ?? "", ...args], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
+describe("crashed at a system call, the next command finds the old or the new state, whole", () => {
+  test.skipIf(problem !== undefined)(
+    `stopped, torn, short, and with errors${suffix(problem)}`,
+    async () => {
+      const { exitCode, stdout, stderr } = await crashTest(["--points", String(SAMPLE_POINTS)]);
+      expect(stderr).toBe("");
+      const [header, ...rows] = stdout.trimEnd().split("\n");
+      expect(header).toMatch(/^OPERATION +MODE +CALLS +POINTS +MISSED +OK +BROKEN +SECONDS$/);
+      expect(rows.length).toBe(operations.length * killModes.length + 1);
+      expect(exitCode).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  for (const fileSystem of ["ext4", "xfs"] as const) {
+    const reason = problem ?? powerProblem(fileSystem);
+    test.skipIf(reason !== undefined)(
+      `power cuts on ${fileSystem}${suffix(reason)}`,
+      async () => {
+        const args = ["--points", String(SAMPLE_POINTS), "--modes", `power-${fileSystem}`];
+        const { exitCode, stderr } = await crashTest(args);
+        expect(stderr).toBe("");
+        expect(exitCode).toBe(0);
+      },
+      TIMEOUT_MS,
+    );
+
+    test.skipIf(reason !== undefined)(
+      `a disk that lies about its flushes is noticed on ${fileSystem}${suffix(reason)}`,
+      async () => {
+        const args = ["--points", "2", "--modes", `lying-${fileSystem}`, "--operations", "stage,ns register"];
+        const { exitCode, stderr } = await crashTest(args);
+        expect(stderr).toContain("it said that it was done, and it is not");
+        expect(exitCode).toBe(1);
+      },
+      TIMEOUT_MS,
+    );
+  }
+});
