@@ -1,5 +1,7 @@
 import { AuroraError } from "../errors.ts";
+import { livePack } from "../registry/packs.ts";
 import { type Health, serviceOf } from "../registry/services.ts";
+import { verifyTree } from "../store/verify-tree.ts";
 import { bootId } from "../system/boot.ts";
 import { gateHealth } from "./health.ts";
 import { observeService } from "./observe-service.ts";
@@ -19,7 +21,8 @@ export function isRunning(workspace: Workspace, packId: string): boolean {
 /**
  * Starts packs, dependencies first. One that runs already is left alone.
  *
- * @throws {AuroraError} `script-failed` for the first start that fails; those before it go on running
+ * @throws {AuroraError} `state-invalid` where the tree is damaged, `script-failed` for the first start that fails; those
+ *   before it go on running
  */
 export async function startPacks(workspace: Workspace, packs: readonly ScriptPack[]): Promise<StartedPack[]> {
   const started: StartedPack[] = [];
@@ -34,6 +37,7 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
       });
       continue;
     }
+    await refuseDamaged(workspace, id);
     // What an earlier start left behind must not run beside the new one.
     await stopService(workspace, pack, "running");
     const report = await startService(workspace, pack);
@@ -48,6 +52,18 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
     started.push({ pack_id: id, changed: true, health: "unknown" });
   }
   return started;
+}
+
+/** Nothing runs from a tree that is not what was staged. */
+async function refuseDamaged({ registry, paths }: Workspace, packId: string): Promise<void> {
+  const digest = livePack(registry, packId)?.digest;
+  if (digest === undefined) return;
+  const { ok, problems } = await verifyTree(paths, digest, { full: false });
+  if (ok) return;
+  throw new AuroraError("state-invalid", `cannot start "${packId}": its stored tree is damaged`, {
+    diagnostics: problems.map((message) => ({ message })),
+    hint: "install that version from its source again, which replaces the tree, or roll back",
+  });
 }
 
 /** Starts packs and waits until each is healthy. Throws `unhealthy` for the first that is not. */

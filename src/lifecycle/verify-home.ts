@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
 import { knownPackIds, livePack, livePacks } from "../registry/packs.ts";
-import { newestTree } from "../registry/trees.ts";
+import { allTrees, newestTree } from "../registry/trees.ts";
 import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
@@ -33,6 +33,13 @@ export async function verifyPacks(
     packIds.length > 0 ? [...new Set(packIds)] : livePacks(registry).map(({ pack_id }) => pack_id);
   const packs: VerifyReport["packs"] = [];
   for (const packId of wanted) packs.push(await verifyPack(workspace, packId, full));
+  // Trees that are kept for a rollback, or only staged: they are shown where something is wrong with them.
+  for (const { digest, pack_id, version } of allTrees(registry)) {
+    if (packs.some((pack) => pack.digest === digest)) continue;
+    if (packIds.length > 0 && !packIds.includes(pack_id)) continue;
+    const found = await treeProblems(workspace, digest, full);
+    if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
+  }
   const problems = packIds.length > 0 ? [] : [...registry.integrityProblems(), ...strayLinks(workspace)];
   return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
 }
@@ -57,9 +64,13 @@ async function verifyPack(
     else if (link !== paths.liveTarget(digest))
       problems.push(`the live link points to "${link}" instead of "${paths.liveTarget(digest)}"`);
   }
-  if (hasTree(paths, digest)) problems.push(...(await verifyTree(paths, digest, { full })).problems);
-  else problems.push("the stored tree is missing");
+  problems.push(...(await treeProblems(workspace, digest, full)));
   return { pack_id: packId, version, digest, ok: problems.length === 0, problems };
+}
+
+async function treeProblems({ paths }: Workspace, digest: string, full: boolean): Promise<string[]> {
+  if (!hasTree(paths, digest)) return ["the stored tree is missing"];
+  return (await verifyTree(paths, digest, { full })).problems;
 }
 
 /** Names in `live/` that no installed pack has. */

@@ -1,0 +1,216 @@
+/** A home that something else has damaged: what is named, what still works, and what is refused. */
+import { describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+
+import { testHome } from "../support/test-home.ts";
+
+/** A home with two generations of `app`; the second is live. */
+async function twoGenerations() {
+  const at = testHome();
+  for (const version of ["1.0.0", "2.0.0"]) {
+    const directory = at.write({
+      id: "app",
+      version,
+      name: version,
+      files: { content: `content of ${version}` },
+    });
+    await at.run(["install", directory, "--no-start"]);
+  }
+  const live = readlinkSync(`${at.home}/live/app`).split("/").at(-1) as string;
+  const old = readdirSync(`${at.home}/store`).find((name) => name.length === 64 && name !== live) as string;
+  return {
+    ...at,
+    tree: (which: "live" | "old") => `${at.home}/store/${which === "live" ? live : old}`,
+    [Symbol.asyncDispose]: at[Symbol.asyncDispose],
+  };
+}
+
+/** Changes one bit of a stored file and puts its times back, as a failing disk would. */
+function flipBit(path: string): void {
+  const { atime, mtime, mode } = statSync(path);
+  const bytes = readFileSync(path);
+  bytes[0] = (bytes[0] ?? 0) ^ 1;
+  chmodSync(path, 0o644);
+  writeFileSync(path, bytes);
+  chmodSync(path, mode);
+  utimesSync(path, atime, mtime);
+}
+
+function removeStored(tree: string): void {
+  Bun.spawnSync(["chmod", "-R", "u+w", tree]);
+  rmSync(tree, { recursive: true });
+}
+
+describe("a bit flips in a stored tree", () => {
+  test("verify names the file, in the live tree and in one that is kept", async () => {
+    await using at = await twoGenerations();
+    flipBit(`${at.tree("old")}/content`);
+    expect(await at.run(["verify"])).toEqual({
+      stdout: 'app 2.0.0  ok\napp 1.0.0  damaged\n  "content" has other content\n',
+      stderr: "",
+      exitCode: 7,
+    });
+    flipBit(`${at.tree("live")}/content`);
+    expect((await at.run(["verify", "app"])).stdout).toBe(
+      'app 2.0.0  damaged\n  "content" has other content\napp 1.0.0  damaged\n  "content" has other content\n',
+    );
+  });
+
+  test("rollback and activation refuse the tree, and what is live stays", async () => {
+    await using at = await twoGenerations();
+    const path = `${at.tree("old")}/content`;
+    flipBit(path);
+    utimesSync(path, 1, 1); // The fast check goes by size, time and inode.
+    for (const argv of [
+      ["rollback", "app"],
+      ["activate", "app", "--generation", "1"],
+    ]) {
+      const { stdout, stderr, exitCode } = await at.run(argv);
+      expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 7 });
+      expect(stderr).toContain(
+        'the stored tree of generation 1 is damaged\n  "content" has other content\nhint: ',
+      );
+    }
+    expect((await at.json(["list"])).value).toMatchObject([{ version: "2.0.0", generation: 2 }]);
+    expect(readlinkSync(`${at.home}/live/app`)).toEndWith(at.tree("live").slice(-64));
+  });
+
+  test("nothing is started from it", async () => {
+    await using at = await twoGenerations();
+    flipBit(`${at.tree("live")}/content`);
+    utimesSync(`${at.tree("live")}/content`, 1, 1);
+    expect(await at.run(["start", "app"])).toEqual({
+      stdout: "",
+      stderr:
+        'error[state-invalid]: cannot start "app": its stored tree is damaged\n  "content" has other content\n' +
+        "hint: install that version from its source again, which replaces the tree, or roll back\n",
+      exitCode: 7,
+    });
+  });
+
+  test("staging the same source again heals the tree", async () => {
+    await using at = await twoGenerations();
+    flipBit(`${at.tree("old")}/content`);
+    utimesSync(`${at.tree("old")}/content`, 1, 1);
+    expect((await at.run(["stage", `${at.packs}/1.0.0`])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).exitCode).toBe(0);
+    expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
+  });
+});
+
+describe("a stored tree is deleted", () => {
+  test("the one that is live: verify says so, reading works, starting is refused, a rollback helps", async () => {
+    await using at = await twoGenerations();
+    removeStored(at.tree("live"));
+    expect(await at.run(["verify"])).toMatchObject({
+      stdout: "app 2.0.0  damaged\n  the stored tree is missing\n",
+      exitCode: 7,
+    });
+    expect((await at.json(["list"])).value).toMatchObject([{ pack_id: "app", version: "2.0.0" }]);
+    expect((await at.run(["status"])).exitCode).toBe(0);
+    expect((await at.run(["start", "app"])).exitCode).toBe(7);
+    expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
+    expect((await at.json(["list"])).value).toMatchObject([{ pack_id: "app", version: "1.0.0" }]);
+  });
+
+  test("one that is kept: verify says so, and a rollback to it is refused", async () => {
+    await using at = await twoGenerations();
+    removeStored(at.tree("old"));
+    expect(await at.run(["verify"])).toMatchObject({
+      stdout: "app 2.0.0  ok\napp 1.0.0  damaged\n  the stored tree is missing\n",
+      exitCode: 7,
+    });
+    const { stderr, exitCode } = await at.run(["rollback", "app"]);
+    expect(stderr).toStartWith(
+      'error[not-found]: the tree of generation 1 of "app" is no longer in the store\n',
+    );
+    expect(exitCode).toBe(5);
+  });
+});
+
+describe("a link is wrong", () => {
+  test.each([
+    ["missing", (path: string) => unlinkSync(path), "the live link is missing"],
+    [
+      "foreign",
+      (path: string) => {
+        unlinkSync(path);
+        symlinkSync("/etc", path);
+      },
+      'the live link points to "/etc" instead of "../store/',
+    ],
+  ])(
+    "%s: verify names it, reading works, and the next activation mends it",
+    async (_name, damage, problem) => {
+      await using at = await twoGenerations();
+      damage(`${at.home}/live/app`);
+      const { stdout, exitCode } = await at.run(["verify"]);
+      expect(stdout).toStartWith(`app 2.0.0  damaged\n  ${problem}`);
+      expect(exitCode).toBe(7);
+      expect((await at.json(["list"])).value).toMatchObject([{ pack_id: "app", generation: 2 }]);
+      expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
+      expect((await at.run(["verify"])).exitCode).toBe(0);
+    },
+  );
+
+  test("of a pack that is not installed: verify names it", async () => {
+    await using at = await twoGenerations();
+    symlinkSync("/etc", `${at.home}/live/stranger`);
+    expect(await at.run(["verify"])).toEqual({
+      stdout: "app 2.0.0  ok\nlive/stranger belongs to no installed pack\n",
+      stderr: "",
+      exitCode: 7,
+    });
+  });
+});
+
+describe("the database is damaged", () => {
+  const damages: [name: string, damage: (path: string) => void, said: string][] = [
+    ["truncated", (path) => truncateSync(path, 5000), 'cannot read "DIR/home/state.db": it is damaged ('],
+    [
+      "empty",
+      (path) => truncateSync(path, 0),
+      'cannot open "DIR/home/state.db": it is empty, but the home holds packs',
+    ],
+    [
+      "deleted",
+      (path) => unlinkSync(path),
+      'cannot open "DIR/home/state.db": it is missing, but the home holds packs',
+    ],
+    [
+      "no database",
+      (path) => writeFileSync(path, "x".repeat(8192)),
+      'cannot read "DIR/home/state.db": it is damaged (',
+    ],
+  ];
+  test.each(damages)("%s: every command says so and changes nothing", async (_name, damage, said) => {
+    await using at = await twoGenerations();
+    damage(`${at.home}/state.db`);
+    for (const argv of [
+      ["verify"],
+      ["list"],
+      ["status"],
+      ["ns", "list"],
+      ["rollback", "app"],
+      ["install", at.packs + "/1.0.0"],
+    ]) {
+      const { stdout, stderr, exitCode } = await at.run(argv);
+      expect({ argv, stdout, exitCode }).toEqual({ argv, stdout: "", exitCode: 7 });
+      expect(stderr).toStartWith(`error[state-invalid]: ${said}`);
+      expect(stderr).toContain("\nhint: ");
+    }
+    expect(readlinkSync(`${at.home}/live/app`)).toEndWith(at.tree("live").slice(-64));
+  });
+});
