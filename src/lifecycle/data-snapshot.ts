@@ -2,7 +2,7 @@ import { constants, cpSync, existsSync, renameSync } from "node:fs";
 
 import { makeDirectory, syncDirectory, syncFileSystem } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
-import { removeTree } from "../system/scratch.ts";
+import { removeTree, removeTreeDurably } from "../system/scratch.ts";
 
 /**
  * Copies a pack's data as it is now to `snapshots/<pack>/<transaction>`: by reflink where the file system can, so that it
@@ -43,7 +43,8 @@ export function restoreSnapshot(paths: HomePaths, packId: string, transactionId:
 /** Removes a transaction's snapshots, and what a crash left beside them. */
 export function dropSnapshots(paths: HomePaths, packId: string, transactionId: string): void {
   const path = snapshotPath(paths, packId, transactionId);
-  for (const name of [path, `${path}.partial`, `${path}.restored`, `${path}.replaced`]) removeTree(name);
+  for (const name of [`${path}.partial`, `${path}.restored`, `${path}.replaced`]) removeTree(name);
+  removeTreeDurably(path);
 }
 
 function snapshotPath(paths: HomePaths, packId: string, transactionId: string): string {

@@ -25,7 +25,7 @@ import {
 } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
-import { removeTree } from "../system/scratch.ts";
+import { removeTreeDurably } from "../system/scratch.ts";
 import { type Confirmation, planOf } from "./confirmation.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
@@ -353,11 +353,9 @@ function cleanUp(workspace: Workspace, id: string, plan: TransactionPlan): void 
 
 function removeLeftovers({ paths }: Workspace, id: string, { purge, snapshots }: Cleanup): void {
   for (const packId of snapshots) dropSnapshots(paths, packId, id);
-  for (const packId of purge) {
-    removeTree(paths.dataOf(packId));
-    removeTree(paths.logsOf(packId));
-    removeTree(paths.snapshotsOf(packId));
-  }
+  for (const packId of purge)
+    for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
+      removeTreeDurably(path);
 }
 
 /** Keeps an unconfirmed transaction. Throws `not-found` where the pack has none. */

@@ -8,8 +8,9 @@ import {
   readdirSync,
   rmSync,
 } from "node:fs";
+import { dirname } from "node:path";
 
-import { makeDirectory } from "./durable.ts";
+import { makeDirectory, syncDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
 import { randomHex } from "./random-id.ts";
 
@@ -87,6 +88,12 @@ export function removeTree(path: string): void {
     makeWritable(path);
     rmSync(path, { recursive: true, force: true });
   }
+}
+
+/** The same, and it does not come back after a power cut: also where it is gone already, since a crash may have come before. */
+export function removeTreeDurably(path: string): void {
+  removeTree(path);
+  if (exists(dirname(path))) syncDirectory(dirname(path));
 }
 
 function makeWritable(directory: string): void {
