@@ -1,8 +1,9 @@
 import { mkdirSync } from "node:fs";
 
 import { experiment, type Finding, prepareSubject, type Subject, type Tools } from "./experiment.ts";
-import { fileSystemOf, injectionOf, isPointOf } from "./modes.ts";
+import { fileSystemOf, injectionOf, isPointOf, modelOf } from "./modes.ts";
 import { type Operation } from "./operations.ts";
+import { type Forgotten, tryLegalStates } from "./power-model.ts";
 import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
 import { type Slot } from "./slot.ts";
 
@@ -43,6 +44,11 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
     const [first] = slots as [Slot, ...Slot[]];
     const subject = await prepareSubject(test.tools, operation, first, `${test.directory}/template`);
     for (const mode of test.modes) {
+      const model = modelOf(mode);
+      if (model) {
+        results.push(await crashInModel(test, subject, mode, slots, model.forgotten));
+        continue;
+      }
       const fileSystem = fileSystemOf(mode);
       if (!fileSystem) {
         results.push(await crashInMode(test, subject, mode, slots));
@@ -57,6 +63,27 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
     }
   }
   return results;
+}
+
+async function crashInModel(
+  test: CrashTest,
+  subject: Subject,
+  mode: string,
+  slots: readonly Slot[],
+  forgotten: Forgotten,
+): Promise<Result> {
+  const began = performance.now();
+  const { calls, checked, findings } = await tryLegalStates(
+    test.tools,
+    subject,
+    mode,
+    slots,
+    forgotten,
+    (states) => spread(states, test.maxPoints),
+    test.onFinding,
+  );
+  const seconds = (performance.now() - began) / 1000;
+  return { operation: subject.operation.name, mode, calls, points: checked, missed: 0, findings, seconds };
 }
 
 async function crashInMode(

@@ -94,7 +94,7 @@ export async function experiment(
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
   // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
   await afterwards(tools, ["verify", "--json"], slot, faults);
-  const verdict = () => judge(readHomeState(slot.home), subject.old, subject.changed, said, hasRebooted);
+  const verdict = () => judge(readHomeState(slot.home), subject.old, subject.changed, { said, hasRebooted });
   // A process in the middle of an execve(2) has no environment to be known by.
   for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
   faults.push(...verdict());
@@ -113,7 +113,8 @@ export async function experiment(
   };
 }
 
-async function afterwards(
+/** Runs the next command; that it succeeds is part of what must hold. */
+export async function afterwards(
   tools: Tools,
   argv: readonly string[],
   slot: Slot,
@@ -154,13 +155,18 @@ export async function restore(tools: Tools, { operation, template }: Subject, sl
 }
 
 /** For recovery: kills a command in its middle. Returns the tracer of what goes on. */
-async function interrupt(tools: Tools, { operation, interruptedAt }: Subject, slot: Slot): Promise<number> {
+export async function interrupt(
+  tools: Tools,
+  { operation, interruptedAt }: Subject,
+  slot: Slot,
+): Promise<number> {
   if (!operation.interrupted) return 0;
   const { tracer } = await inject(tools, operation.interrupted, slot, { mode: "kill", at: interruptedAt });
   return tracer;
 }
 
-function inject(tools: Tools, argv: readonly string[], slot: Slot, fault: Inject): Promise<Traced> {
+/** Runs an operation under the injector. */
+export function inject(tools: Tools, argv: readonly string[], slot: Slot, fault: Inject): Promise<Traced> {
   const command = [tools.binary, ...withPacks(tools, argv), "--json", "--no-input"];
   return runInjected(tools.injector, command, slot.home, slot.directory, fault);
 }

@@ -1,20 +1,24 @@
 import { type HomeState } from "./home-state.ts";
 
-/**
- * What is wrong with a recovered home: it is in the old or the new state, whole, or there is a fault.
- *
- * @param said what the program said: "new" where it said that it was done, "old" where it said that it was rolled back
- * @param hasRebooted services that nobody had stopped may be down then, as after any reboot
- */
+export type Circumstances = {
+  /** What the program said: "new" where it said that it was done, "old" where it said that it was rolled back. */
+  said: "new" | "old" | undefined;
+  /** Services that nobody had stopped may be down then, as after any reboot. */
+  hasRebooted: boolean;
+  /** What scripts write without flushing it may be lost: that is theirs to promise. */
+  hasForeignData?: boolean;
+};
+
+/** What is wrong with a recovered home: it is in the old or the new state, whole, or there is a fault. */
 export function judge(
   found: HomeState,
   old: HomeState,
   changed: HomeState,
-  said: "new" | "old" | undefined,
-  hasRebooted: boolean,
+  circumstances: Circumstances,
 ): string[] {
-  const fromOld = differences(found, old, hasRebooted);
-  const fromNew = differences(found, changed, hasRebooted);
+  const { said } = circumstances;
+  const fromOld = differences(found, old, circumstances);
+  const fromNew = differences(found, changed, circumstances);
   const faults = treeFaults(found, old, changed);
   if (fromOld.length > 0 && fromNew.length > 0)
     faults.push(...fromOld.map((text) => `not old: ${text}`), ...fromNew.map((text) => `not new: ${text}`));
@@ -25,11 +29,17 @@ export function judge(
   return faults;
 }
 
-function differences(found: HomeState, wanted: HomeState, hasRebooted: boolean): string[] {
+function differences(
+  found: HomeState,
+  wanted: HomeState,
+  { hasRebooted, hasForeignData = false }: Circumstances,
+): string[] {
   const faults: string[] = [];
-  for (const part of ["live", "packs", "wanted", "namespaces", "environment", "data"] as const)
+  for (const part of ["live", "packs", "wanted", "namespaces", "environment", "data"] as const) {
+    if (part === "data" && hasForeignData) continue;
     if (!Bun.deepEquals(found[part], wanted[part]))
       faults.push(`${part} is ${JSON.stringify(found[part])} and not ${JSON.stringify(wanted[part])}`);
+  }
   for (const packId of new Set([...Object.keys(found.running), ...Object.keys(wanted.running)])) {
     const there = found.running[packId] ?? [];
     const due = wanted.running[packId] ?? [];

@@ -1,4 +1,5 @@
 import { type Inject } from "./injector.ts";
+import { type Forgotten } from "./power-model.ts";
 import { type FileSystem } from "./power-slot.ts";
 
 /** The errno values of Linux on x86-64 and aarch64 (errno(3)). */
@@ -14,6 +15,8 @@ const numbers = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as co
  * | EIO, ENOSPC, EDQUOT, EMFILE, EROFS | the call fails |
  * | ENOSPC+ | it and every later one that takes space: the disk stays full |
  * | power-ext4, power-xfs | the power is cut: only what was flushed is there afterwards |
+ * | model | every state that a power cut may leave by the rules of POSIX and of journalling file systems |
+ * | model-no-file-sync, model-no-directory-sync | the same without these flushes: this has to break |
  * | lying-ext4, lying-xfs | the same on a disk that does not flush: this has to break, or the test proves nothing |
  */
 export const killModes = [
@@ -35,6 +38,17 @@ export const powerModes = ["power-ext4", "power-xfs"] as const;
 export function fileSystemOf(mode: string): FileSystem | undefined {
   if (mode === "power-ext4" || mode === "lying-ext4") return "ext4";
   return mode === "power-xfs" || mode === "lying-xfs" ? "xfs" : undefined;
+}
+
+const modelModes: Record<string, Forgotten> = {
+  model: undefined,
+  "model-no-file-sync": "file",
+  "model-no-directory-sync": "directory",
+};
+
+/** For a mode that asks the model: which flushes are left out. Undefined for the other modes. */
+export function modelOf(mode: string): { forgotten: Forgotten } | undefined {
+  return mode in modelModes ? { forgotten: modelModes[mode] } : undefined;
 }
 
 /** What the injector has to do for a mode. Throws for a name that is none. */

@@ -53,6 +53,34 @@ describe("crashed at a system call, the next command finds the old or the new st
     TIMEOUT_MS,
   );
 
+  test.skipIf(problem !== undefined)(
+    `every state that a power cut may leave, by the model${suffix(problem)}`,
+    async () => {
+      const args = ["--points", "40", "--modes", "model"];
+      const { exitCode, stderr } = await crashTest(args);
+      expect(stderr).toBe("");
+      expect(exitCode).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(problem !== undefined).each(["model-no-file-sync", "model-no-directory-sync"])(
+    `the model notices a flush that is forgotten: %s${suffix(problem)}`,
+    async (mode) => {
+      const { exitCode, stderr } = await crashTest([
+        "--points",
+        "40",
+        "--modes",
+        mode,
+        "--operations",
+        "stage",
+      ]);
+      expect(stderr).toContain("stage, ");
+      expect(exitCode).toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+
   for (const fileSystem of ["ext4", "xfs"] as const) {
     const reason = problem ?? powerProblem(fileSystem);
     test.skipIf(reason !== undefined)(

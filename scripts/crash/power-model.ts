@@ -1,0 +1,97 @@
+import { readFileSync, rmSync } from "node:fs";
+
+import {
+  afterwards,
+  type Finding,
+  inject,
+  interrupt,
+  restore,
+  type Subject,
+  type Tools,
+} from "./experiment.ts";
+import { endProcesses, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
+import { endTracer } from "./injector.ts";
+import { judge } from "./judge.ts";
+import { legalStates, makeState } from "./legal-states.ts";
+import { type Slot } from "./slot.ts";
+import { readNodes, readTrace } from "./trace.ts";
+
+export type ModelResult = { calls: number; states: number; checked: number; findings: Finding[] };
+
+/** Flushes that are left out of the trace, as if the program had forgotten them: the model has to notice. */
+export type Forgotten = "file" | "directory" | undefined;
+
+/**
+ * Records one run of an operation, makes every state that a power cut may leave by the model, and looks whether the next
+ * command ends in the old or the new state. Needs neither root nor mounts, and is the only one of the tests that notices a
+ * directory which is never flushed: real journalling file systems hide that.
+ *
+ * @param pick chooses the states that are tried
+ */
+export async function tryLegalStates(
+  tools: Tools,
+  subject: Subject,
+  mode: string,
+  slots: readonly Slot[],
+  forgotten: Forgotten,
+  pick: <T>(states: readonly T[]) => T[],
+  onFinding: (finding: Finding) => void,
+): Promise<ModelResult> {
+  const [first] = slots as [Slot, ...Slot[]];
+  await restore(tools, subject, first);
+  const tracer = await interrupt(tools, subject, first);
+  const before = readNodes(first.home);
+  const record = `${first.directory}/record`;
+  const run = await inject(tools, subject.operation.argv, first, { mode: "record", record });
+  endTracer(tracer);
+  endTracer(run.tracer);
+  endProcesses(first.home);
+  const trace = readTrace(readFileSync(record, "utf8"), first.home, before);
+  trace.changes = trace.changes.filter(
+    (change) =>
+      forgotten === undefined || !(change.kind === "sync" && trace.nodes[change.node]?.type === forgotten),
+  );
+  const states = legalStates(trace);
+  const queue = pick(states);
+  const checked = queue.length;
+  const findings: Finding[] = [];
+  await Promise.all(
+    slots.map(async (slot) => {
+      for (let state = queue.shift(); state !== undefined; state = queue.shift()) {
+        rmSync(slot.home, { recursive: true, force: true });
+        makeState(trace, state, slot.home);
+        const faults = await faultsOfState(tools, subject, slot, state.isAfterEnd);
+        endProcesses(slot.home);
+        if (faults.length === 0) continue;
+        const finding = {
+          operation: subject.operation.name,
+          mode,
+          at: 0,
+          call: state.label,
+          faults,
+        };
+        findings.push(finding);
+        onFinding(finding);
+      }
+    }),
+  );
+  return { calls: run.points.length, states: states.length, checked, findings };
+}
+
+async function faultsOfState(
+  tools: Tools,
+  { old, changed }: Subject,
+  slot: Slot,
+  isAfterEnd: boolean,
+): Promise<string[]> {
+  const faults: string[] = [];
+  await afterwards(tools, ["verify", "--json"], slot, faults);
+  await afterwards(tools, ["recover", "--json"], slot, faults);
+  if (faults.length > 0) return faults; // The database may not even be readable.
+  const said = isAfterEnd ? "new" : undefined;
+  return [
+    ...judge(readHomeState(slot.home), old, changed, { said, hasRebooted: true, hasForeignData: true }),
+    ...leftoversIn(slot.home),
+    ...treeFaults(slot.home),
+  ];
+}

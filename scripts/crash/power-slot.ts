@@ -1,0 +1,105 @@
+import { mkdirSync, rmSync } from "node:fs";
+
+import { endProcesses } from "./home-state.ts";
+import { endTracer } from "./injector.ts";
+import { type Slot } from "./slot.ts";
+
+/** A file system that the power can be cut under. */
+export type PowerSlot = Slot & {
+  mount: string;
+  /** Writes everything that is there to the disk: what comes before an experiment is not what is tried. */
+  settle: () => void;
+  /** The cut as the file system sees it: what was not flushed is gone, and the journal is replayed. */
+  powerOn: (tracers: readonly number[]) => void;
+  /** Cuts the power now, between two programs. */
+  cut: (injector: string) => void;
+  dispose: () => void;
+};
+
+export type FileSystem = "ext4" | "xfs";
+
+/**
+ * How each is made and mounted. The options keep the kernel from flushing by itself what a program has not: ext4 writes a
+ * file out when it is renamed over another (auto_da_alloc), and its journal every five seconds.
+ */
+const kinds: Record<FileSystem, { sizeMib: number; make: string[]; options: string }> = {
+  ext4: { sizeMib: 96, make: ["mkfs.ext4", "-q", "-F"], options: "loop,commit=900,noauto_da_alloc" },
+  xfs: { sizeMib: 320, make: ["mkfs.xfs", "-q", "-f"], options: "loop" },
+};
+
+/** Why power cuts cannot be tried here, or undefined. */
+export function powerProblem(kind: FileSystem): string | undefined {
+  if (process.getuid?.() !== 0) return "mounting a file system needs root";
+  const [make = ""] = kinds[kind].make;
+  if (Bun.which(make) === null) return `there is no ${make}`;
+  const tried = Bun.spawnSync(["unshare", "--mount", "losetup", "--find"]);
+  return tried.exitCode === 0 ? undefined : "there are no loop devices";
+}
+
+/** Makes a file system in a file and mounts it. Only in a mount namespace of our own: see `inOwnMounts`. */
+export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot {
+  const { sizeMib, make, options } = kinds[kind];
+  const image = `${directory}/${kind}.img`;
+  const mount = `${directory}/${kind}`;
+  const home = `${mount}/home`;
+  mkdirSync(mount, { recursive: true });
+  must(["truncate", "-s", `${sizeMib}M`, image]);
+  must([...make, image]);
+  const attach = () => must(["mount", "-t", kind, "-o", options, image, mount]);
+  attach();
+  return {
+    directory,
+    home,
+    mount,
+    settle: () => must(["sync", "-f", mount]),
+    powerOn(tracers) {
+      for (const tracer of tracers) endTracer(tracer);
+      endProcesses(home);
+      detach(mount);
+      attach();
+    },
+    cut(injector) {
+      const command = ["touch", `${mount}/cut`];
+      must(
+        [injector, "--root", mount, "--mode", "cut-power", "--mount", mount, "--at", "1", "--", ...command],
+        137,
+      );
+    },
+    dispose() {
+      endProcesses(home);
+      detach(mount);
+      rmSync(image, { force: true });
+    },
+  };
+}
+
+/** What has been killed may take a moment to let go. */
+function detach(mount: string): void {
+  for (let tries = 0; tries < 200; tries++) {
+    if (Bun.spawnSync(["umount", mount]).exitCode === 0) return;
+    Bun.sleepSync(10);
+  }
+  must(["umount", mount]);
+}
+
+function must(argv: string[], expected = 0): void {
+  const { exitCode, signalCode, stderr } = Bun.spawnSync(argv);
+  if (exitCode !== expected)
+    throw new Error(`${argv.join(" ")}: ${exitCode ?? signalCode} ${stderr.toString()}`);
+}
+
+/**
+ * Runs this program again in a mount namespace of its own, where it is not yet: otherwise any other process that copies its
+ * mounts meanwhile would keep a file system alive that was shut down.
+ *
+ * @returns the exit code of the program, or undefined inside
+ */
+export function inOwnMounts(): number | undefined {
+  if (Bun.env["AURORA_CRASH_MOUNTS"] === "own") return undefined;
+  const argv = ["unshare", "--mount", "--propagation", "private", process.execPath, ...process.argv.slice(1)];
+  const { exitCode } = Bun.spawnSync(argv, {
+    stdio: ["inherit", "inherit", "inherit"],
+    env: { ...process.env, AURORA_CRASH_MOUNTS: "own" },
+  });
+  return exitCode ?? 2;
+}
