@@ -1,0 +1,43 @@
+import { AuroraError } from "../../errors.ts";
+import { type Context, type Input } from "../command.ts";
+import { openPackRoot } from "../shared/pack-root.ts";
+import { requireRoot } from "../shared/vfs-paths.ts";
+
+/** Larger files are not put into a JSON document. */
+export const MAX_JSON_BYTES = 16 * 1024 ** 2;
+
+type Result = { path: string; size_bytes: number; encoding: "utf8" | "base64"; content: string };
+
+/** Writes the bytes as they are; with `--json` as text, or in base64 where they are no UTF-8. */
+export async function run(
+  context: Context,
+  { args: [packId = "", path = ""] }: Input,
+): Promise<Result | undefined> {
+  using root = await openPackRoot(context, packId, false);
+  if (!root) return requireRoot(path, undefined);
+  if (!context.json) {
+    root.read(path, (chunk) => context.stdout.write(chunk));
+    return undefined;
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  root.read(path, (chunk) => {
+    size += chunk.length;
+    if (size > MAX_JSON_BYTES)
+      throw new AuroraError(
+        "too-large",
+        `cannot print "${path}" as JSON: it has more than ${MAX_JSON_BYTES} bytes`,
+        { hint: "leave out --json" },
+      );
+    chunks.push(Buffer.from(chunk));
+  });
+  const content = Buffer.concat(chunks);
+  const text = content.toString("utf8");
+  const isText = Buffer.from(text).equals(content);
+  return {
+    path,
+    size_bytes: size,
+    encoding: isText ? "utf8" : "base64",
+    content: isText ? text : content.toString("base64"),
+  };
+}

@@ -1,0 +1,14 @@
+import { type Context, type Input } from "../command.ts";
+import { openPackRootForWriting } from "../shared/pack-root.ts";
+import { targetPath } from "../shared/vfs-paths.ts";
+
+type Result = { from: string; to: string; copied_bytes: number };
+
+export async function run(
+  context: Context,
+  { args: [packId = "", from = "", to = ""], options }: Input<"no-overwrite">,
+): Promise<Result> {
+  using root = await openPackRootForWriting(context, packId);
+  const target = targetPath(from, to, root.isDirectory(to));
+  return { from, to: target, copied_bytes: await root.copy(from, target, options["no-overwrite"] === true) };
+}

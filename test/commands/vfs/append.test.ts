@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../../support/test-home.ts";
+
+async function home(files: Record<string, string> = {}) {
+  const t = testHome();
+  t.write({ id: "app" });
+  await t.run(["stage", "app"]);
+  for (const [path, content] of Object.entries(files))
+    await t.run(["vfs", "write", "app", path], { stdin: content });
+  return t;
+}
+
+test("adds to the end, or creates", async () => {
+  await using t = await home();
+  expect(await t.run(["vfs", "append", "app", "log"], { stdin: "one\n" })).toEqual({
+    stdout: "",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(await t.run(["vfs", "append", "app", "log", "--json"], { stdin: "two\n" })).toEqual({
+    stdout: '{"path":"log","written_bytes":4}\n',
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(await t.run(["vfs", "cat", "app", "log"])).toMatchObject({ stdout: "one\ntwo\n" });
+});
+
+test("twenty at once: every record is there, and whole", async () => {
+  await using t = await home({ log: "" });
+  const records = Array.from({ length: 20 }, (_, i) => `record ${i} ${"x".repeat(500)}\n`);
+  await Promise.all(records.map((record) => t.run(["vfs", "append", "app", "log"], { stdin: record })));
+  const { stdout } = await t.run(["vfs", "cat", "app", "log"]);
+  expect(stdout.split(/(?<=\n)/).toSorted()).toEqual(records.toSorted());
+});

@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../../support/test-home.ts";
+
+async function home(files: Record<string, string> = {}) {
+  const t = testHome();
+  t.write({ id: "app" });
+  await t.run(["stage", "app"]);
+  for (const [path, content] of Object.entries(files))
+    await t.run(["vfs", "write", "app", path], { stdin: content });
+  return t;
+}
+
+test("what the files take, and what there is", async () => {
+  await using t = await home({ a: "12345", "d/b": "123" });
+  const { stdout, stderr, exitCode } = await t.run(["vfs", "df", "app"]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  expect(stdout).toMatch(/^2 files, 8 B; its file system has [\d.]+ \w+ of [\d.]+ \w+ free\n$/);
+  expect((await t.json(["vfs", "df", "app"])).value).toEqual({
+    pack_id: "app",
+    files: 2,
+    used_bytes: 8,
+    total_bytes: expect.any(Number),
+    free_bytes: expect.any(Number),
+  });
+});

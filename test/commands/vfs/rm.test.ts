@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../../support/test-home.ts";
+
+async function home(files: Record<string, string> = {}) {
+  const t = testHome();
+  t.write({ id: "app" });
+  await t.run(["stage", "app"]);
+  for (const [path, content] of Object.entries(files))
+    await t.run(["vfs", "write", "app", path], { stdin: content });
+  return t;
+}
+
+test("files, links and, when asked, directories with all that is in them", async () => {
+  await using t = await home({ a: "1", b: "2", "d/e": "3" });
+  expect(await t.run(["vfs", "rm", "app", "a", "b"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await t.run(["vfs", "rm", "app", "d"])).toEqual({
+    stdout: "",
+    stderr: 'error[not-empty]: cannot remove "/d": the directory is not empty\n',
+    exitCode: 8,
+  });
+  expect(await t.run(["vfs", "rm", "app", "-r", "d", "--json"])).toEqual({
+    stdout: '{"removed":["d"]}\n',
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(await t.run(["vfs", "ls", "app"])).toMatchObject({ stdout: "" });
+});
+
+test("the root never, and what is not there", async () => {
+  await using t = await home({ a: "1" });
+  for (const path of ["/", ".", "a/.."])
+    expect(await t.run(["vfs", "rm", "app", "-r", path])).toEqual({
+      stdout: "",
+      stderr: "error[invalid-path]: cannot remove the pack's root\n",
+      exitCode: 2,
+    });
+  expect(await t.run(["vfs", "rm", "app", "b"])).toEqual({
+    stdout: "",
+    stderr: 'error[not-found]: cannot remove "/b": there is nothing at that path\n',
+    exitCode: 5,
+  });
+  expect(await t.run(["vfs", "cat", "app", "a"])).toMatchObject({ stdout: "1" });
+});

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+
+import { testHome } from "../../support/test-home.ts";
+
+async function home(files: Record<string, string> = {}) {
+  const t = testHome();
+  t.write({ id: "app" });
+  await t.run(["stage", "app"]);
+  for (const [path, content] of Object.entries(files))
+    await t.run(["vfs", "write", "app", path], { stdin: content });
+  return t;
+}
+
+test("what is at a path", async () => {
+  await using t = await home({ "d/a": "12345" });
+  expect(await t.run(["vfs", "stat", "app", "d/a"])).toEqual({
+    stdout: "name      a\ntype      file\nsize      5 bytes\nmodified  TIME\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect((await t.json(["vfs", "stat", "app", "/d"])).value).toEqual({
+    name: "d",
+    type: "directory",
+    size_bytes: 0,
+    modified: expect.any(String),
+  });
+  expect((await t.json(["vfs", "stat", "app"])).value).toMatchObject({ name: "/", type: "directory" });
+  expect(await t.run(["vfs", "stat", "app", "x"])).toEqual({
+    stdout: "",
+    stderr: 'error[not-found]: cannot look at "/x": there is nothing at that path\n',
+    exitCode: 5,
+  });
+});
