@@ -22,9 +22,14 @@ const HASH_CHUNK_BYTES = 1024 ** 2;
  * directory is read but what stands in for a mount.
  *
  * @param shownAs how messages call the directory
+ * @param isIgnored whether a file is kept out of the pack, by its path in it
  * @returns all findings, in the order of the manifest; faults of the manifest are among them, not thrown
  */
-export function checkPack(directory: string, shownAs: string = directory): PackCheck {
+export function checkPack(
+  directory: string,
+  shownAs: string = directory,
+  isIgnored: (path: string) => boolean = () => false,
+): PackCheck {
   try {
     const read = readManifest(directory, shownAs);
     const warnings = read.warnings.map((warning): Finding => ({
@@ -32,7 +37,7 @@ export function checkPack(directory: string, shownAs: string = directory): PackC
       severity: "warning",
       code: "manifest-preference",
     }));
-    return { manifest: read.manifest, findings: [...warnings, ...checkFiles(directory, read)] };
+    return { manifest: read.manifest, findings: [...warnings, ...checkFiles(directory, read, isIgnored)] };
   } catch (thrown) {
     if (thrown instanceof AuroraError) return { manifest: undefined, findings: findingsOf(thrown) };
     throw thrown;
@@ -43,7 +48,11 @@ export function checkPack(directory: string, shownAs: string = directory): PackC
  * Checks that the files a manifest names exist, are regular files inside the pack that can be run, and have the checksums
  * that were recorded.
  */
-export function checkFiles(directory: string, { manifest, positionOf }: ReadManifest): Finding[] {
+export function checkFiles(
+  directory: string,
+  { manifest, positionOf }: ReadManifest,
+  isIgnored: (path: string) => boolean = () => false,
+): Finding[] {
   const findings: Finding[] = [];
   const { entrypoint, artifacts, schedule, mounts, health } = manifest.pack;
   const say = (
@@ -64,7 +73,7 @@ export function checkFiles(directory: string, { manifest, positionOf }: ReadMani
   };
 
   const opened = (path: Path, name: string): number | undefined => {
-    const file = openInside(directory, name);
+    const file = isIgnored(name) ? ignored : openInside(directory, name);
     if (typeof file === "number") return file;
     say("error", file.code, path, `cannot find the file "${name}": ${file.reason}`, file.hint);
     return undefined;
@@ -160,7 +169,8 @@ function inOrder(findings: Finding[]): Finding[] {
   );
 }
 
-function findingsOf(error: AuroraError): Finding[] {
+/** An error as findings: each of its diagnostics, or itself where it has none. */
+export function findingsOf(error: AuroraError): Finding[] {
   const { code, message, hint, diagnostics } = error;
   const all: Diagnostic[] =
     diagnostics.length > 0 ? diagnostics : [{ message, ...(hint !== undefined && { hint }) }];
@@ -168,9 +178,15 @@ function findingsOf(error: AuroraError): Finding[] {
 }
 
 type NotOpened = {
-  code: "file-missing" | "not-a-file" | "outside-pack" | "io";
+  code: "file-missing" | "not-a-file" | "outside-pack" | "ignored" | "io";
   reason: string;
   hint?: string;
+};
+
+const ignored: NotOpened = {
+  code: "ignored",
+  reason: ".auroraignore keeps it out of the pack",
+  hint: "take it out of .auroraignore, or out of the manifest",
 };
 
 /** Opens a regular file of the pack. Nothing is waited for, and symlinks are followed only inside the pack. */

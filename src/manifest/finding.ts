@@ -5,6 +5,7 @@ type PackFindingCode =
   | "file-missing"
   | "not-a-file"
   | "outside-pack"
+  | "ignored"
   | "not-executable"
   | "no-shebang"
   | "no-interpreter"

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { aurora, scratch } from "../support/aurora.ts";
@@ -143,6 +143,29 @@ test("a line of many kilobytes is not repeated for each of its faults", async ()
     ]);
     expect((await place.run("check", "./demo")).stdout.includes("^^^")).toBe(isShown);
   }
+});
+
+test("what may not be in a pack, and what .auroraignore keeps out of it, is found as well", async () => {
+  using place = packs({
+    "demo/manifest.yaml": manifest('  entrypoint: { stop: "build/stop.sh" }\n'),
+    "demo/build/stop.sh": "#!/bin/sh\n",
+    "demo/.auroraignore": "build/\n",
+  });
+  symlinkSync("/etc/passwd", join(place.path, "demo/users"));
+  const { stdout, exitCode } = await place.run("check", "./demo");
+  expect({ stdout, exitCode }).toEqual({
+    stdout: `demo 1.0.0: 2 errors
+  error[ignored]: cannot find the file "build/stop.sh": .auroraignore keeps it out of the pack
+  --> demo/manifest.yaml:6:23
+  |
+6 |   entrypoint: { stop: "build/stop.sh" }
+  |                       ^^^^^^^^^^^^^^^
+  hint: take it out of .auroraignore, or out of the manifest
+  error[pack-invalid]: "users" is an absolute symlink: "/etc/passwd"
+  hint: point it at a file of the pack, by a relative path
+`,
+    exitCode: 7,
+  });
 });
 
 describe("where a source is looked for", () => {
