@@ -10,11 +10,23 @@ if [ ! -f "$PID_FILE" ]; then
 fi
 pid=$(cat "$PID_FILE")
 
-# After a crash the number may belong to somebody else: only a process that still beats is ours.
-if "$ROOT/health_check.sh" >/dev/null 2>&1; then
+# After a crash the number may belong to somebody else: only a process that runs our heartbeat is ours. Linux tells by
+# /proc, other systems by ps.
+is_ours() {
+    if [ -r "/proc/$pid/cmdline" ]; then
+        tr '\0' ' ' <"/proc/$pid/cmdline"
+    else
+        ps -p "$pid" -o args=
+    fi 2>/dev/null | grep -q 'core/heartbeat\.sh'
+}
+
+if is_ours; then
     kill -TERM "$pid"
+    # One that was halted takes no signal before it goes on.
+    kill -CONT "$pid"
     tries=50
-    while kill -0 "$pid" 2>/dev/null; do
+    # A process that has ended may stay as a zombie, which kill -0 still finds; it has no command line any more.
+    while is_ours; do
         tries=$((tries - 1))
         if [ "$tries" -eq 0 ]; then
             kill -KILL "$pid"
