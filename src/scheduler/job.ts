@@ -1,7 +1,7 @@
 import { DEFAULT_PRIORITY, type Demand } from "./admission.ts";
 import { type JobDefinition } from "./job-definition.ts";
 import { stableJitter } from "./stable-jitter.ts";
-import { type RunContext } from "./task-context.ts";
+import { StopFlag, type TaskContext } from "./task-context.ts";
 import { type Timeline } from "./timeline.ts";
 import { type Alarm } from "./timer-loop.ts";
 
@@ -34,6 +34,28 @@ export type RunRecord = {
 /** So many records are kept for each job. */
 export const HISTORY_LIMIT = 20;
 
+/** What one try of a run gets. */
+class RunContext implements TaskContext {
+  readonly scheduledAt: number;
+  readonly attempt: number;
+  readonly stop = new StopFlag();
+  #soon: (run: () => void) => void;
+
+  constructor(scheduledAt: number, attempt: number, soon: (run: () => void) => void) {
+    this.scheduledAt = scheduledAt;
+    this.attempt = attempt;
+    this.#soon = soon;
+  }
+
+  get signal(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  get yield(): () => Promise<void> {
+    return () => this.stop.yield(this.#soon);
+  }
+}
+
 /** One scheduled time of a job on its way to its end, through all its tries. */
 export class Run implements Demand {
   readonly job: Job;
@@ -52,6 +74,16 @@ export class Run implements Demand {
   constructor(job: Job, scheduledAt: number) {
     this.job = job;
     this.scheduledAt = scheduledAt;
+  }
+
+  /** Begins the next try. */
+  begin(nowMs: number, wallMs: number, soon: (run: () => void) => void): TaskContext {
+    this.state = "running";
+    this.attempt++;
+    this.startedMs = nowMs;
+    this.startedAt = wallMs;
+    this.context = new RunContext(this.scheduledAt, this.attempt, soon);
+    return this.context;
   }
 
   get tags(): ReadonlyMap<string, number> {

@@ -184,7 +184,9 @@ function parseValue(word: Word, name: CronFieldName, fail: Fail): number {
         ? `a value is missing in the field "${name}"`
         : `"${shorten(word.text)}" is no ${name}`,
       word,
-      /^[a-z]{4,9}$/i.test(word.text) && names.includes(short) ? `write "${short}"` : `${article} ${name} is ${range}`,
+      /^[a-z]{4,9}$/i.test(word.text) && names.includes(short)
+        ? `write "${short}"`
+        : `${article} ${name} is ${range}`,
     );
   }
   const value = Number(word.text);

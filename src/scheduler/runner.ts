@@ -5,7 +5,7 @@ import { type Job, Run } from "./job.ts";
 import { type Journal } from "./journal.ts";
 import { decideOverlap } from "./overlap.ts";
 import { retryDelay } from "./retry-delay.ts";
-import { isThenable, RunContext } from "./task-context.ts";
+import { isThenable } from "./task-context.ts";
 import { Alarm, type TimerLoop } from "./timer-loop.ts";
 
 /** A job that holds the event loop longer than this in one go is told to the listener. */
@@ -72,7 +72,7 @@ export class Runner {
   stop(run: Run, as: "timed-out" | "cancelled" | "replaced", why: string): void {
     if (run.state !== "running") return this.drop(run, as === "replaced" ? as : "cancelled");
     run.stoppedAs ??= as;
-    run.context?.abort(new AuroraError(as === "timed-out" ? "timed-out" : "interrupted", why));
+    run.context?.stop.raise(new AuroraError(as === "timed-out" ? "timed-out" : "interrupted", why));
   }
 
   /** Takes back a run that has not started. */
@@ -123,12 +123,7 @@ export class Runner {
     const { job, scheduledAt } = run;
     const { id, timeoutMs, run: execute } = job.definition;
     const startedMs = clock.monotonicMs();
-    run.state = "running";
-    run.attempt++;
-    run.startedMs = startedMs;
-    run.startedAt = clock.wallMs();
-    const context = new RunContext(scheduledAt, run.attempt, clock.soon);
-    run.context = context;
+    const context = run.begin(startedMs, clock.wallMs(), clock.soon);
     if (timeoutMs !== undefined)
       this.#setAlarm(run, startedMs + timeoutMs, () =>
         this.stop(run, "timed-out", `the run took longer than ${timeoutMs} ms`),
@@ -156,7 +151,7 @@ export class Runner {
     this.#clearAlarm(run);
     this.admission.release(run);
     const outcome = run.stoppedAs ?? (failure ? "failed" : "succeeded");
-    const error = failure?.error ?? (outcome === "timed-out" ? run.context?.abortReason : undefined);
+    const error = failure?.error ?? (outcome === "timed-out" ? run.context?.stop.reason : undefined);
     run.context = undefined;
     journal.record(job, {
       jobId: job.id,

@@ -61,7 +61,6 @@ export class Scheduler {
       beforeTurn: () => this.#watchClock(),
       work: () => this.#runner.startNext(),
       longestSleepMs: () => (this.#wallJobs.size > 0 ? CLOCK_CHECK_MS : Infinity),
-      wallOffsetMs: () => this.#clocks.offsetMs,
       taskFailed: (error, scheduledAt) => this.#journal.taskFailed(error, scheduledAt),
       settled: () => this.#checkDrain(),
     });
@@ -95,7 +94,7 @@ export class Scheduler {
 
   /** Cancels a task that has not begun, or tells a running one to stop. Returns false for one that has ended. */
   cancel(task: Task): boolean {
-    return this.#loop.cancel(task, new AuroraError("interrupted", "the task was cancelled"));
+    return this.#loop.cancel(task);
   }
 
   /**
@@ -330,6 +329,7 @@ export class Scheduler {
     const compared = compareClocks(this.#clocks, this.#clock);
     if (!compared) return;
     this.#clocks = compared.state;
+    this.#loop.wallOffsetMs = compared.state.offsetMs;
     const wallMs = this.#clock.wallMs();
     for (const job of this.#wallJobs) {
       if (compared.setByMs < -CLOCK_RESET_MS && job.definition.schedule.kind === "cron")

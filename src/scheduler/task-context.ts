@@ -12,45 +12,31 @@ export type TaskContext = {
 
 export type TaskFunction = (context: TaskContext) => unknown;
 
-/** Makes the signal only for those who look at it: a controller costs more than all else of a run. */
-export class RunContext implements TaskContext {
-  readonly scheduledAt: number;
-  readonly attempt: number;
-  #soon: (run: () => void) => void;
+/** Whether a run is to stop. Makes the signal only for those who look at it: a controller costs more than all else of a run. */
+export class StopFlag {
+  /** Why it is to stop, or undefined. */
+  reason: Error | undefined;
   #controller: AbortController | undefined;
-  #reason: unknown;
-
-  constructor(scheduledAt: number, attempt: number, soon: (run: () => void) => void) {
-    this.scheduledAt = scheduledAt;
-    this.attempt = attempt;
-    this.#soon = soon;
-  }
 
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+      if (this.reason !== undefined) this.#controller.abort(this.reason);
     }
     return this.#controller.signal;
   }
 
-  get yield(): () => Promise<void> {
-    return async () => {
-      await new Promise<void>((resolve) => this.#soon(resolve));
-      if (this.#reason !== undefined) throw this.#reason;
-    };
-  }
-
-  /** Tells the run to stop. Only the first reason counts. */
-  abort(reason: Error): void {
-    if (this.#reason !== undefined) return;
-    this.#reason = reason;
+  /** Only the first reason counts. */
+  raise(reason: Error): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
     this.#controller?.abort(reason);
   }
 
-  /** Why it was told to stop, or undefined. */
-  get abortReason(): unknown {
-    return this.#reason;
+  /** Resolves when others have had their turn; rejects where the run is to stop by then. */
+  async yield(soon: (run: () => void) => void): Promise<void> {
+    await new Promise<void>((resolve) => soon(resolve));
+    if (this.reason !== undefined) throw this.reason;
   }
 }
 

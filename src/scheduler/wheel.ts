@@ -47,11 +47,16 @@ export class TimingWheel<Node extends WheelNode> {
   #moving = newList();
   #movingEnd = -Infinity;
   #now: number;
+  /** The first tick of the span that the levels stand for, and the first one behind it. */
+  #base: number;
+  #end: number;
   #size = 0;
 
   /** @param now the present tick: an integer from 0 to 2^53 - 1 */
   constructor(now: number) {
     this.#now = now;
+    this.#base = Math.floor(now / WHEEL_SPAN) * WHEEL_SPAN;
+    this.#end = this.#base + WHEEL_SPAN;
     for (let i = 0; i < LEVELS * SLOTS; i++) this.#heads.push(newList());
   }
 
@@ -118,7 +123,7 @@ export class TimingWheel<Node extends WheelNode> {
       if (this.#ready.next !== this.#ready) return "ready";
       const next = this.nextTick();
       if (next > tick) {
-        if (tick > this.#now) this.#now = tick;
+        if (tick > this.#now) this.#setNow(tick);
         return "idle";
       }
       this.#turnTo(next);
@@ -129,7 +134,7 @@ export class TimingWheel<Node extends WheelNode> {
   nextTick(): number {
     const now = this.#now;
     if (this.#ready.next !== this.#ready || this.#moving.next !== this.#moving) return now;
-    const base = Math.floor(now / WHEEL_SPAN) * WHEEL_SPAN;
+    const base = this.#base;
     const offset = now - base;
     for (let level = 0; level < LEVELS; level++) {
       const shift = level * SLOT_BITS;
@@ -138,16 +143,22 @@ export class TimingWheel<Node extends WheelNode> {
       const above = shift + SLOT_BITS;
       return base + (above >= SLOT_BITS * LEVELS ? 0 : (offset >>> above) << above) + (slot << shift);
     }
-    return this.#far.next === this.#far ? Infinity : base + WHEEL_SPAN;
+    return this.#far.next === this.#far ? Infinity : this.#end;
+  }
+
+  #setNow(tick: number): void {
+    this.#now = tick;
+    if (tick < this.#end) return;
+    this.#base = Math.floor(tick / WHEEL_SPAN) * WHEEL_SPAN;
+    this.#end = this.#base + WHEEL_SPAN;
   }
 
   #place(node: WheelNode): void {
     const { due } = node;
     const now = this.#now;
     if (due <= now) return link(this.#ready, node, READY);
-    const epoch = Math.floor(due / WHEEL_SPAN);
-    if (epoch !== Math.floor(now / WHEEL_SPAN)) return link(this.#far, node, FAR);
-    const base = epoch * WHEEL_SPAN;
+    if (due >= this.#end) return link(this.#far, node, FAR);
+    const base = this.#base;
     const offset = due - base;
     const level = ((31 - Math.clz32(offset ^ (now - base))) / SLOT_BITS) | 0;
     const slot = (offset >>> (level * SLOT_BITS)) & SLOT_MASK;
@@ -184,14 +195,14 @@ export class TimingWheel<Node extends WheelNode> {
   /** Moves the present to a tick where a slot begins. Exactly one list begins there: what is below it is empty yet. */
   #turnTo(tick: number): void {
     const before = this.#now;
-    this.#now = tick;
-    const epoch = Math.floor(tick / WHEEL_SPAN);
-    if (epoch !== Math.floor(before / WHEEL_SPAN)) {
+    const end = this.#end;
+    this.#setNow(tick);
+    if (tick >= end) {
       splice(this.#far, this.#moving);
       this.#movingEnd = Infinity;
       return;
     }
-    const base = epoch * WHEEL_SPAN;
+    const base = this.#base;
     const level = ((31 - Math.clz32((tick - base) ^ (before - base))) / SLOT_BITS) | 0;
     const index = (level << SLOT_BITS) + (((tick - base) >>> (level * SLOT_BITS)) & SLOT_MASK);
     this.#clear(index);
