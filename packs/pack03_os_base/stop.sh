@@ -21,15 +21,15 @@ is_ours() {
 }
 
 if is_ours; then
-    kill -TERM "$pid"
+    kill -TERM "$pid" 2>/dev/null || :
     # One that was halted takes no signal before it goes on.
-    kill -CONT "$pid"
+    kill -CONT "$pid" 2>/dev/null || :
     tries=50
     # A process that has ended may stay as a zombie, which kill -0 still finds; it has no command line any more.
     while is_ours; do
         tries=$((tries - 1))
         if [ "$tries" -eq 0 ]; then
-            kill -KILL "$pid"
+            kill -KILL "$pid" 2>/dev/null || :
             break
         fi
         sleep 0.1
