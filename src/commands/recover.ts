@@ -1,24 +1,39 @@
 import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { takeHomeLock } from "../lifecycle/home-lock.ts";
+import { type RebuildReport } from "../lifecycle/rebuild.ts";
 import { type TransactionEnd } from "../lifecycle/transaction.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
-import { hasHome } from "../system/ensure-home.ts";
-import { homePaths } from "../system/home.ts";
+import { ensureHome, hasHome } from "../system/ensure-home.ts";
+import { type HomePaths, homePaths } from "../system/home.ts";
 import { type Context, type Input } from "./command.ts";
 import { openForReading, openForWriting, settle } from "./shared/workspace.ts";
 
-type Result = { recovered: TransactionEnd[] };
+type Result = {
+  recovered: TransactionEnd[];
+  /** With --rebuild: what the new registry was made of. */
+  rebuilt?: RebuildReport;
+};
 
 /** A suspended machine does not run timers: so the deadline is looked at again this often, in milliseconds. */
 const WATCH_MS = 1000;
 
-export async function run(context: Context, { options }: Input<"watch">): Promise<Result> {
-  if (!hasHome(homePaths(context.home))) return { recovered: [] };
+export async function run(context: Context, { options }: Input<"watch" | "rebuild">): Promise<Result> {
+  const paths = homePaths(context.home);
+  if (!hasHome(paths)) return { recovered: [] };
+  const rebuilt = options.rebuild === true ? await rebuild(context, paths) : undefined;
   if (options.watch === true) await waitForDeadline(context);
   using workspace = openForWriting(context);
   using lock = await takeHomeLock(workspace, "recover", context.waitMs);
-  return { recovered: await settle({ ...workspace, lockToken: lock.token }) };
+  const recovered = await settle({ ...workspace, lockToken: lock.token });
+  return rebuilt ? { recovered, rebuilt } : { recovered };
+}
+
+async function rebuild(context: Context, paths: HomePaths): Promise<RebuildReport> {
+  ensureHome(paths);
+  using _lock = await takeHomeLock({ ...context, paths }, "recover --rebuild", context.waitMs);
+  const { rebuildRegistry } = await import("../lifecycle/rebuild.ts");
+  return rebuildRegistry(paths, context.now());
 }
 
 /** Returns when no transaction waits for a confirmation any more, or when one is out of time. */
@@ -32,13 +47,27 @@ async function waitForDeadline(context: Context): Promise<void> {
   }
 }
 
-export function render({ recovered }: Result): string {
+export function render({ recovered, rebuilt }: Result): string {
+  if (rebuilt) return renderRebuilt(rebuilt);
   if (recovered.length === 0) return "there is nothing to recover";
   return recovered
     .map(
       ({ transaction, state, reason }) => `${transaction}  ${state}${reason === null ? "" : `: ${reason}`}`,
     )
     .join("\n");
+}
+
+function renderRebuilt({ packs, trees, generations, kept_as, problems }: RebuildReport): string {
+  const packLines = packs.map(
+    ({ pack_id, version, generation }) => `${pack_id} ${version}, generation ${generation}`,
+  );
+  return [
+    `the registry is rebuilt from ${trees} trees and ${generations} generations`,
+    ...packLines,
+    ...(kept_as === null ? [] : [`the old one is kept as ${kept_as}`]),
+    ...problems.map((problem) => `not recovered: ${problem}`),
+    "namespace entries and variables are as they were at each pack's last transaction",
+  ].join("\n");
 }
 
 export function exitCode({ recovered }: Result): number {

@@ -589,8 +589,11 @@ export const commands: readonly CommandSpec[] = [
     group: "Tool",
     summary: "Finish what a crash has interrupted; every command does so by itself",
     args: [],
-    options: { watch: { help: "Wait for a --confirm-within deadline first" } },
-    examples: ["recover"],
+    options: {
+      watch: { help: "Wait for a --confirm-within deadline first" },
+      rebuild: { help: "Remake a registry that is lost or damaged from the store and the links" },
+    },
+    examples: ["recover", "recover --rebuild"],
     load: () => import("./recover.ts"),
   }),
   command({

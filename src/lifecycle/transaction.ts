@@ -25,9 +25,8 @@ import {
 } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
-import { removeTreeDurably } from "../system/scratch.ts";
+import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
 import { type Confirmation, planOf } from "./confirmation.ts";
-import { dropSnapshots } from "./data-snapshot.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
@@ -218,11 +217,11 @@ function commit(
       state,
       finished_at: confirm ? null : at,
       reason: null,
-      cleanup: confirm ? null : JSON.stringify(cleanupOf(plan)),
+      cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
       confirm: confirm ?? null,
     });
   });
-  if (!confirm) cleanUp(workspace, id, plan);
+  if (!confirm) cleanUp(workspace, id, cleanupOf(plan, "committed"));
   return { transaction: id, state, reason: null };
 }
 
@@ -290,12 +289,11 @@ function finishBack(
       state,
       finished_at: at,
       reason,
-      // Where something could not be put back, the snapshots may be all that is left of the data.
-      cleanup: state === "stuck" ? null : JSON.stringify(cleanupOf({ ...plan, purge: false })),
+      cleanup: JSON.stringify(cleanupOf(plan, state)),
       confirm: null,
     });
   });
-  if (state === "rolled-back") cleanUp(workspace, id, { ...plan, purge: false });
+  cleanUp(workspace, id, cleanupOf(plan, state));
   return { transaction: id, state, reason };
 }
 
@@ -338,26 +336,6 @@ function failedGate(plan: TransactionPlan, journal: readonly JournalRow[]): stri
   return step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined;
 }
 
-type Cleanup = { purge: string[]; snapshots: string[] };
-
-function cleanupOf(plan: TransactionPlan): Cleanup {
-  const packIds = plan.packs.map(({ pack_id }) => pack_id);
-  return { purge: plan.purge ? packIds : [], snapshots: packIds };
-}
-
-/** After the end: removes what nobody needs any more. Can be done again after a crash in its middle. */
-function cleanUp(workspace: Workspace, id: string, plan: TransactionPlan): void {
-  removeLeftovers(workspace, id, cleanupOf(plan));
-  workspace.registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", id);
-}
-
-function removeLeftovers({ paths }: Workspace, id: string, { purge, snapshots }: Cleanup): void {
-  for (const packId of snapshots) dropSnapshots(paths, packId, id);
-  for (const packId of purge)
-    for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
-      removeTreeDurably(path);
-}
-
 /** Keeps an unconfirmed transaction. Throws `not-found` where the pack has none. */
 export function confirmTransaction(workspace: Workspace, packId: string): TransactionEnd {
   const row = openTransactions(workspace.registry).find(
@@ -382,11 +360,11 @@ export function confirmTransaction(workspace: Workspace, packId: string): Transa
       state: "committed",
       finished_at: at,
       reason: null,
-      cleanup: JSON.stringify(cleanupOf(plan)),
+      cleanup: JSON.stringify(cleanupOf(plan, "committed")),
       confirm: null,
     });
   });
-  cleanUp(workspace, row.id, plan);
+  cleanUp(workspace, row.id, cleanupOf(plan, "committed"));
   return { transaction: row.id, state: "committed", reason: null };
 }
 
@@ -405,8 +383,7 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     const settlement = settlementOf(row, journal, bootTime(), workspace.now());
     if (settlement === "wait") continue;
     if (settlement === "clean-up") {
-      removeLeftovers(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
-      workspace.registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", row.id);
+      cleanUp(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
       continue;
     }
     if (settlement === "abort")

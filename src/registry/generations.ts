@@ -40,20 +40,29 @@ export function appendGeneration(
     entry.pack_id,
   );
   const previousHash = last?.hash ?? NO_HASH;
+  restoreGeneration(registry, {
+    ...entry,
+    previous_hash: previousHash,
+    hash: hashOf(entry, previousHash),
+  });
+}
+
+/** Puts an entry back as it was, its hashes included: `chainProblems` tells where one before it is missing. */
+export function restoreGeneration(registry: Registry, row: GenerationRow): void {
   registry.run(
     `INSERT INTO generations (pack_id, generation, parent, digest, version, at, outcome, reason, transaction_id,
        previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    entry.pack_id,
-    entry.generation,
-    entry.parent,
-    entry.digest,
-    entry.version,
-    entry.at,
-    entry.outcome,
-    entry.reason,
-    entry.transaction_id,
-    previousHash,
-    hashOf(entry, previousHash),
+    row.pack_id,
+    row.generation,
+    row.parent,
+    row.digest,
+    row.version,
+    row.at,
+    row.outcome,
+    row.reason,
+    row.transaction_id,
+    row.previous_hash,
+    row.hash,
   );
 }
 

@@ -163,7 +163,7 @@ function refuseLostState(paths: Pick<HomePaths, "database" | "store" | "live">):
     "state-invalid",
     `cannot open "${paths.database}": it is missing, but the home holds packs`,
     {
-      hint: "bring it back from a backup, or see aurora verify",
+      hint: "bring it back from a backup, or remake it with aurora recover --rebuild",
     },
   );
 }
@@ -175,7 +175,7 @@ function refuseEmptyFile(paths: Pick<HomePaths, "database" | "store" | "live">):
     "state-invalid",
     `cannot open "${paths.database}": it is empty, but the home holds packs`,
     {
-      hint: "bring it back from a backup, or see aurora verify",
+      hint: "bring it back from a backup, or remake it with aurora recover --rebuild",
     },
   );
 }
@@ -198,7 +198,7 @@ function explain(thrown: unknown, path = "state.db"): unknown {
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT"))
     return new AuroraError("state-invalid", `cannot read "${path}": it is damaged (${thrown.message})`, {
       ...about,
-      hint: "bring it back from a backup, or see aurora verify",
+      hint: "bring it back from a backup, or remake it with aurora recover --rebuild",
     });
   if (code === "SQLITE_FULL")
     return new AuroraError("no-space", "cannot write the registry: no space left on the device", {

@@ -47,7 +47,7 @@ export function encodeChecked(value: unknown): string {
 const HEAD = /^\{"sha256":"([0-9a-f]{64})","record":/;
 
 /** Reads what `encodeChecked` wrote. Returns undefined for anything else. */
-function decodeChecked(text: string): unknown {
+export function decodeChecked(text: string): unknown {
   const head = HEAD.exec(text);
   if (!head || !text.endsWith("}\n")) return undefined;
   const body = text.slice(head[0].length, -2);

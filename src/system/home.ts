@@ -54,6 +54,7 @@ export function homePaths(home: string) {
     live: `${home}/live`,
     data: `${home}/data`,
     snapshots: `${home}/snapshots`,
+    generations: `${home}/generations`,
     logs: `${home}/logs`,
     run: `${home}/run`,
     tmp: `${home}/tmp`,
@@ -66,6 +67,7 @@ export function homePaths(home: string) {
     liveTarget: (digest: string) => `../store/${hexOf(digest)}`,
     dataOf: (packId: string) => `${home}/data/${packId}`,
     logsOf: (packId: string) => `${home}/logs/${packId}`,
+    generationsOf: (packId: string) => `${home}/generations/${packId}`,
     snapshotsOf: (packId: string) => `${home}/snapshots/${packId}`,
   };
 }

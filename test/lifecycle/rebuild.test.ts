@@ -1,0 +1,144 @@
+/** A registry that is lost is remade from the store, the links and the records of the generations. */
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+
+import { hasEnded, testHome } from "../support/test-home.ts";
+
+/** Two generations of `app`, the second live and running; a namespace entry and a variable of before the second. */
+async function runningUpgrade() {
+  const at = testHome();
+  const first = at.write({ id: "app", version: "1.0.0", name: "one" });
+  const second = at.write({ id: "app", version: "2.0.0", name: "two" });
+  expect((await at.run(["install", first])).exitCode).toBe(0);
+  expect((await at.run(["ns", "register", "app", "--meta", '{"port":1}'])).exitCode).toBe(0);
+  expect((await at.run(["env", "set", "app", "NAME=value"])).exitCode).toBe(0);
+  expect((await at.run(["install", second])).exitCode).toBe(0);
+  return at;
+}
+
+const damages: [name: string, damage: (path: string) => void, keeps: boolean][] = [
+  ["deleted", (path) => unlinkSync(path), false],
+  ["empty", (path) => truncateSync(path, 0), true],
+  ["truncated", (path) => truncateSync(path, 5000), true],
+  ["overwritten", (path) => writeFileSync(path, "x".repeat(8192)), true],
+];
+
+test.each(damages)(
+  "%s: everything comes back that a transaction has recorded",
+  async (_name, damage, keeps) => {
+    await using at = await runningUpgrade();
+    const before = {
+      list: (await at.json(["list"])).value,
+      history: (await at.json(["history", "app"])).value,
+      ns: (await at.json(["ns", "get", "app"])).value,
+    };
+    const pid = Number(readFileSync(`${at.home}/data/app/pid`, "utf8"));
+    damage(`${at.home}/state.db`);
+
+    const { stdout, stderr, exitCode } = await at.run(["recover", "--rebuild"]);
+    expect(stderr).toBe("");
+    expect(stdout.replaceAll(/damaged-\w+/g, "damaged-TIME")).toBe(
+      [
+        "the registry is rebuilt from 2 trees and 2 generations",
+        "app 2.0.0, generation 2",
+        ...(keeps ? ["the old one is kept as state.db.damaged-TIME"] : []),
+        "namespace entries and variables are as they were at each pack's last transaction",
+        "",
+      ].join("\n"),
+    );
+    expect(exitCode).toBe(0);
+    expect(await at.run(["verify"])).toEqual({ stdout: "app 2.0.0  ok\n", stderr: "", exitCode: 0 });
+    expect((await at.json(["list"])).value).toMatchObject([
+      { pack_id: "app", version: "2.0.0", generation: 2, state: "running" },
+    ]);
+    expect((await at.json(["history", "app"])).value).toEqual(before.history);
+    expect((await at.json(["ns", "get", "app"])).value).toEqual(before.ns);
+    expect((await at.run(["env", "list", "app"])).stdout).toContain("NAME");
+    expect(statSync(`${at.home}/state.db`).mode & 0o777).toBe(0o600);
+    expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
+
+    // The service that ran all the time is known again: a rollback stops it.
+    expect(hasEnded(pid)).toBe(false);
+    expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
+    expect(hasEnded(pid)).toBe(true);
+  },
+);
+
+test("without records what is live is a new generation, and it says so", async () => {
+  await using at = testHome();
+  at.write({ id: "app" });
+  await at.run(["install", "app", "--no-start"]);
+  rmSync(`${at.home}/generations`, { recursive: true });
+  rmSync(`${at.home}/state.db`);
+  expect(await at.run(["recover", "--rebuild"])).toEqual({
+    stdout: [
+      "the registry is rebuilt from 1 trees and 0 generations",
+      "app 1.0.0, generation 1",
+      "not recovered: app has no record of the generation that is live: it is generation 1 now",
+      "namespace entries and variables are as they were at each pack's last transaction",
+      "",
+    ].join("\n"),
+    stderr: "",
+    exitCode: 0,
+  });
+  expect((await at.json(["verify"])).value).toMatchObject({ ok: true });
+});
+
+test("what cannot be recovered is named: a damaged record, a tree without one, a foreign link", async () => {
+  await using at = testHome();
+  at.write({ id: "app" });
+  at.write({ id: "other" });
+  at.write({ id: "third" });
+  await at.run(["install", "app", "--no-start"]);
+  await at.run(["install", "other", "third", "--no-start"]);
+  writeFileSync(`${at.home}/generations/app/1.json`, "{}");
+  symlinkSync("/etc", `${at.home}/live/stranger`);
+  unlinkSync(`${at.home}/live/third`);
+  const [other] = ((await at.json(["list"])).value as { pack_id: string; digest: string }[]).filter(
+    ({ pack_id }) => pack_id === "other",
+  );
+  const summary = `${at.home}/store/${other?.digest.slice(7)}.json`;
+  chmodSync(summary, 0o600);
+  writeFileSync(summary, "{}");
+  rmSync(`${at.home}/state.db`);
+  const { stdout, exitCode } = await at.run(["recover", "--rebuild", "--json"]);
+  expect(exitCode).toBe(0);
+  const { rebuilt } = JSON.parse(stdout) as { rebuilt: { packs: { pack_id: string }[]; problems: string[] } };
+  expect(rebuilt.packs).toMatchObject([{ pack_id: "app" }]);
+  expect(rebuilt.problems).toEqual([
+    "generations/app/1.json is damaged",
+    expect.stringMatching(
+      /^the tree DIGEST is not recovered: cannot read "DIR\/home\/store\/[0-9a-f]+\.json": it is damaged$/,
+    ),
+    "app has no record of the generation that is live: it is generation 1 now",
+    expect.stringMatching(
+      /^live\/other points to "\.\.\/store\/[0-9a-f]+", which is no tree of this pack in the store$/,
+    ),
+    'live/stranger points to "/etc", which is no tree of this pack in the store',
+    "third was live as generation 1, and its link is gone",
+  ]);
+});
+
+test("a sound registry is left alone", async () => {
+  await using at = testHome();
+  at.write({ id: "app" });
+  await at.run(["install", "app", "--no-start"]);
+  const before = readFileSync(`${at.home}/state.db`);
+  expect(await at.run(["recover", "--rebuild"])).toEqual({
+    stdout: "",
+    stderr:
+      "error[conflict]: cannot rebuild the registry: it is sound\nhint: aurora verify shows what else is wrong\n",
+    exitCode: 8,
+  });
+  expect(readFileSync(`${at.home}/state.db`)).toEqual(before);
+});
