@@ -1,4 +1,4 @@
-import { fstatSync } from "node:fs";
+import { fstatSync, read } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { writeAll } from "./output.ts";
@@ -22,9 +22,34 @@ export async function isTerminal(descriptor: 0 | 1 | 2): Promise<boolean> {
   return isatty(descriptor);
 }
 
-/** Standard input in chunks of at most 64 KiB, to its end. A closed descriptor is an empty input. */
+const STDIN_CHUNK_BYTES = 256 * 1024;
+/** A descriptor that somebody made non-blocking is asked again after so long, in milliseconds. */
+const STDIN_RETRY_MS = 5;
+
+/**
+ * Standard input in chunks, to its end. One is read when the last one is done with: Bun's own stream reads ahead without a
+ * limit, and a slow writer then has all of a large input in memory. A closed descriptor is an empty input.
+ */
 export async function* readStdin(): AsyncGenerator<Uint8Array> {
-  for await (const chunk of Bun.file(0).stream()) yield chunk;
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(STDIN_CHUNK_BYTES);
+    const length = await readOnce(chunk);
+    if (length === 0) return;
+    if (length > 0) yield chunk.subarray(0, length);
+    else await Bun.sleep(STDIN_RETRY_MS);
+  }
+}
+
+/** How many bytes were read; 0 at the end, -1 where there are none yet. */
+function readOnce(chunk: Buffer): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  read(0, chunk, 0, chunk.length, null, (error, length) => {
+    if (!error) resolve(length);
+    else if (error.code === "EAGAIN" || error.code === "EINTR") resolve(-1);
+    else if (error.code === "EBADF") resolve(0);
+    else reject(error);
+  });
+  return promise;
 }
 
 /**
