@@ -168,8 +168,12 @@ function cronText(below: (n: number) => number, i: number): string {
 }
 
 const seeds = Array.from({ length: Number(Bun.env["AURORA_SIMULATION_SEEDS"] ?? 1) }, (_, i) => i + 1);
-test.each(seeds)("seed %i: none early, none lost, none twice", (seed) => {
-  const { problems, totals } = simulate(seed);
-  expect(problems).toEqual([]);
-  for (const count of Object.values(totals)) expect(count).toBeGreaterThan(0);
-});
+test.each(seeds)(
+  "seed %i: none early, none lost, none twice",
+  (seed) => {
+    const { problems, totals } = simulate(seed);
+    expect(problems).toEqual([]);
+    for (const count of Object.values(totals)) expect(count).toBeGreaterThan(0);
+  },
+  60_000,
+);
