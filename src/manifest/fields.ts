@@ -198,7 +198,7 @@ function isTimeZone(name: string): boolean {
 export const cronText = v.pipe(
   v.string(),
   v.regex(
-    /^(@[a-z]+|[0-9A-Za-z*,/?#-]+([ \t]+[0-9A-Za-z*,/?#-]+){4,6})$/,
+    /^(@[a-z]+|[0-9A-Za-z*,/?#-]+([ \t]+[0-9A-Za-z*,/?#-]+){4,5})$/,
     'must be a cron expression such as "0 3 * * *", or "@daily"',
   ),
 );

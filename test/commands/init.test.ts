@@ -164,6 +164,19 @@ test("after a crash: a dead process, an old heartbeat, and a number that belongs
   expect(readdirSync(join(pack, "data"))).toEqual([]);
 });
 
+test("a heartbeat that hangs is ended by stop.sh", async () => {
+  using place = await newPack();
+  const { script } = place;
+  const pid = Number(/^started as process (\d+)\n$/.exec(script("start.sh").stdout)?.[1]);
+  process.kill(pid, "SIGSTOP");
+  writeFileSync(join(place.pack, "data/heartbeat"), "0\n");
+  expect(script("health_check.sh").exitCode).toBe(1);
+  expect(script("stop.sh")).toEqual({ exitCode: 0, stdout: "stopped\n", stderr: "" });
+  // Whoever is its parent now may not have asked how it ended: then it is a zombie.
+  const state = Bun.spawnSync(["ps", "-p", String(pid), "-o", "stat="]).stdout.toString();
+  expect(state).toMatch(/^(Z.*\n)?$/);
+});
+
 test("its own tests pass", async () => {
   using place = await newPack();
   expect(place.script("run_tests.sh")).toEqual({ exitCode: 0, stdout: "ok\n", stderr: "" });

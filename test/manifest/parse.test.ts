@@ -362,6 +362,13 @@ describe("each kind of fault has its words", () => {
       ["6:57 pack.schedule[0].timezone has no meaning for every | remove it, or use cron"],
     ],
     [
+      "a cron expression of seven fields",
+      '  schedule: [{ name: j, run: j.sh, cron: "0 0 3 * * * 2027" }]\n',
+      [
+        '6:42 pack.schedule[0].cron must be a cron expression such as "0 3 * * *", or "@daily", found "0 0 3 * * * 2027"',
+      ],
+    ],
+    [
       "a cron expression of four fields",
       '  schedule: [{ name: j, run: j.sh, cron: "0 3 * *" }]\n',
       [
