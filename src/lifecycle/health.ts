@@ -72,9 +72,11 @@ export async function gateHealth(
   const started = performance.now();
   const { healthy, reason } = await runGate(
     health,
-    async () => {
-      last = await checkHealth(workspace, pack, signal);
-      return last.health === "healthy";
+    async (probeSignal) => {
+      const report = await checkHealth(workspace, pack, probeSignal);
+      // A check that the deadline has ended says nothing about what it looked at.
+      if (!probeSignal.aborted) last = report;
+      return report.health === "healthy";
     },
     signal,
   );

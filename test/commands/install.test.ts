@@ -157,6 +157,16 @@ more: aurora why app
     expect(await t.run(["health", "app"])).toMatchObject({ exitCode: 0 });
   });
 
+  test("a check that hangs is ended at the deadline, and the message says what was missed", async () => {
+    await using t = testHome();
+    t.write({ id: "app", health: "sleep 300" });
+    expect(await t.run(["install", "app"])).toMatchObject({
+      stdout:
+        "rolled back: app: it is not healthy: its health check did not reach a pass within N ms\nmore: aurora why app\n",
+      exitCode: 4,
+    });
+  });
+
   test("its digest is quarantined, and taken again only with --retry", async () => {
     await using t = testHome();
     t.write({ id: "app", health: "exit 3" });
