@@ -59,7 +59,7 @@ export const packPath = v.pipe(
 );
 
 /** Whether a path is in the one form in which it may stand in a manifest. */
-export function isPackPath(path: string): boolean {
+function isPackPath(path: string): boolean {
   return isCleanPath(path) && path.split("/").every((name) => name !== "" && name !== "." && name !== "..");
 }
 

@@ -45,7 +45,7 @@ export function findSource(context: Place, packId: string): string | undefined {
 }
 
 /** Where packs are looked for by id, in this order. Relative ones in `$AURORA_PACKS` start at the current directory. */
-export function sourcePlaces({ cwd, env, home }: Place): string[] {
+function sourcePlaces({ cwd, env, home }: Place): string[] {
   const named = (env["AURORA_PACKS"] ?? "").split(":").filter((directory) => directory !== "");
   return [...named.map((directory) => resolve(cwd, directory)), resolve(cwd, "packs"), homePaths(home).packs];
 }
