@@ -1,7 +1,7 @@
 /**
  * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left.
  *
- *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B] [--jobs N] [--json FILE]
+ *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B|all] [--jobs N] [--json FILE]
  *
  * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
  * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here. The modes
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 
 import { runCrashTest } from "./crash/crash-test.ts";
 import { buildInjector } from "./crash/injector.ts";
-import { fileSystemOf, killModes } from "./crash/modes.ts";
+import { fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
 import { inOwnMounts, powerProblem } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
@@ -36,7 +36,8 @@ if (!existsSync(values.binary)) {
   console.error("give the compiled program: --binary PATH (bun run build makes one)");
   process.exit(2);
 }
-const modes = values.modes.split(",").filter((mode) => {
+const named = values.modes === "all" ? [...killModes, "model", ...powerModes] : values.modes.split(",");
+const modes = named.filter((mode) => {
   const fileSystem = fileSystemOf(mode);
   const problem = fileSystem && powerProblem(fileSystem);
   if (problem !== undefined) console.error(`${mode} is skipped: ${problem}`);

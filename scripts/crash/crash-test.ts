@@ -122,7 +122,7 @@ async function crashInMode(
 }
 
 /** At most `count` of the items, from the first to the last, in even steps. */
-export function spread<T>(items: readonly T[], count: number): T[] {
+function spread<T>(items: readonly T[], count: number): T[] {
   if (items.length <= count) return [...items];
   return Array.from(
     { length: count },

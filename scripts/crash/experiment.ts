@@ -175,7 +175,7 @@ function withPacks({ packs }: Tools, argv: readonly string[]): string[] {
   return argv.map((word) => word.replace("PACKS", packs));
 }
 
-export async function runAurora(
+async function runAurora(
   tools: Tools,
   argv: readonly string[],
   home: string,

@@ -91,7 +91,7 @@ export function treeFaults(home: string): string[] {
 }
 
 /** The processes that starts have left running in a home, by what is in their environment. */
-export function servicesOf(home: string): { pid: number; packId: string; generation: number }[] {
+function servicesOf(home: string): { pid: number; packId: string; generation: number }[] {
   return processesOf(home).flatMap(({ pid, environment }) => {
     const packId = environment.get("AURORA_PACK_ID");
     if (packId === undefined || !environment.has("AURORA_SERVICE")) return [];

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** What is done to a command at one of its calls: see inject.c. */
-export type Injection =
+type Injection =
   "count" | "kill" | "kill-all" | "torn" | "short" | "error" | "error-on" | "cut-power" | "record";
 
 export type Traced = {

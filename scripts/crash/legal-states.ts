@@ -13,7 +13,7 @@ import { applyRename, type Change, type Node, type Trace } from "./trace.ts";
  *
  * A rename is one change in both.
  */
-export type Model = "posix" | "ordered";
+type Model = "posix" | "ordered";
 
 /** A state that a power cut may leave, as the changes that are there. */
 export type LegalState = {

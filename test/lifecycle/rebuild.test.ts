@@ -104,7 +104,7 @@ test("what cannot be recovered is named: a damaged record, a tree without one, a
   writeFileSync(`${at.home}/generations/app/1.json`, "{}");
   symlinkSync("/etc", `${at.home}/live/stranger`);
   unlinkSync(`${at.home}/live/third`);
-  const [other] = ((await at.json(["list"])).value as { pack_id: string; digest: string }[]).filter(
+  const other = ((await at.json(["list"])).value as { pack_id: string; digest: string }[]).find(
     ({ pack_id }) => pack_id === "other",
   );
   const summary = `${at.home}/store/${other?.digest.slice(7)}.json`;

@@ -65,7 +65,7 @@ export function* healthModel(world: World, packId: string): Work {
   if (service) world.healthy.add(service.serviceId);
 }
 
-export function* switchModel(world: World, packId: string, digest: string | null): Work {
+function* switchModel(world: World, packId: string, digest: string | null): Work {
   if (digest === null) world.live.delete(packId);
   else {
     const temporary = `live/temporary.${packId}`;
@@ -92,7 +92,7 @@ export function* snapshotModel(world: World, packId: string): Work {
   yield;
 }
 
-export function* restoreModel(world: World, packId: string): Work {
+function* restoreModel(world: World, packId: string): Work {
   const snapshot = world.snapshots.get(packId);
   if (!snapshot) return;
   const fresh = `snapshots/${packId}.restored`;

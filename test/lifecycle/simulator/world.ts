@@ -11,7 +11,7 @@ export type Process = { pack_id: string; serviceId: number; digest: string };
 /** A pack's data, by who wrote how much of it: what a snapshot holds and a restore brings back. */
 export type Data = { byOld: number; byNew: number; byInstall: number };
 
-export type Service = {
+type Service = {
   wanted: "running" | "stopped";
   state: "starting" | "running" | "stopping" | "stopped";
   generation: number;
