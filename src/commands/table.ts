@@ -585,6 +585,25 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./ns/watch.ts"),
   }),
   command({
+    name: "schedule explain",
+    group: "Services",
+    summary: "Say in words when a cron expression runs, and list the next times",
+    details:
+      "EXPR is one argument: put it in quotes. It has five fields, or six with seconds in front. The notes tell what a change\nof the clocks does to a run.",
+    args: [{ name: "EXPR" }],
+    options: {
+      timezone: { value: "TZ", help: "The time zone, such as Europe/Berlin (default: this machine's)" },
+      from: { value: "T", help: "Runs from then on: 2026-03-28, 2026-03-28T12:00Z (default: now)" },
+      number: { value: "N", help: "So many runs (default: 5)", short: "n" },
+      extended: { help: "Allow L, W, # and ?" },
+    },
+    examples: [
+      'schedule explain "0 3 * * 1-5" --timezone Europe/Berlin',
+      'schedule explain "30 2 * * *" --timezone Europe/Berlin --from 2026-03-28 -n 3',
+    ],
+    load: () => import("./schedule/explain.ts"),
+  }),
+  command({
     name: "recover",
     group: "Tool",
     summary: "Finish what a crash has interrupted; every command does so by itself",
