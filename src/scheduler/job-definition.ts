@@ -7,7 +7,7 @@ import { type TaskFunction } from "./task-context.ts";
 import { MAX_DELAY_MS } from "./timer-loop.ts";
 
 /** When a job runs. Moments are milliseconds since 1970-01-01T00:00Z. */
-export type Schedule =
+type Schedule =
   /** Once, after so long on the monotonic clock. */
   | { kind: "after"; delayMs: number }
   /** Once, at a time of the wall clock. One in the past is late, and handled as `misfire` says. */

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { type JobDefinition } from "../../src/scheduler/job-definition.ts";
+import { type JobDefinition, MAX_ID_LENGTH } from "../../src/scheduler/job-definition.ts";
 import { HISTORY_LIMIT, type RunRecord } from "../../src/scheduler/job.ts";
 import { FAILURE_LIMIT, type SchedulerEvent } from "../../src/scheduler/journal.ts";
 import { MAX_QUEUED_RUNS } from "../../src/scheduler/overlap.ts";
 import { HELD_FROM_MS } from "../../src/scheduler/runner.ts";
-import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
+import { ABORT_GRACE_MS, Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
 import { type TaskContext } from "../../src/scheduler/task-context.ts";
 import { MAX_DELAY_MS } from "../../src/scheduler/timer-loop.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -651,7 +651,11 @@ describe("drain", () => {
     scheduler.after(100, () => new Promise(() => {}));
     await clock.advanceAsync(1500);
     const drained = scheduler.drain(3000);
-    await clock.advanceAsync(4000);
+    let isDrained = false;
+    void drained.then(() => (isDrained = true));
+    await clock.advanceAsync(3000 + ABORT_GRACE_MS - 1);
+    expect(isDrained).toBe(false);
+    await clock.advanceAsync(1);
     expect(await drained).toEqual({
       droppedTasks: 0,
       cancelled: ["waits"],
@@ -670,6 +674,7 @@ describe("drain", () => {
 
 test.each<[string, Partial<JobDefinition>]>([
   ["an id has 1 to 256 characters", { id: "" }],
+  ["an id has 1 to 256 characters", { id: "a".repeat(MAX_ID_LENGTH + 1) }],
   ["0 ms is no interval", { schedule: { kind: "every", intervalMs: 0 } }],
   ["-1 ms is no delay", { schedule: { kind: "after", delayMs: -1 } }],
   ["NaN is no moment", { schedule: { kind: "at", atMs: Number.NaN } }],
