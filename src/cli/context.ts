@@ -44,7 +44,10 @@ export async function createContext(
   });
   const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
   const context: Context = {
-    home: homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, process.cwd()),
+    // Found out when it is first needed: `version` and `device` work for somebody who has no home at all.
+    get home() {
+      return homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, process.cwd());
+    },
     cwd: process.cwd(),
     env: process.env,
     self: selfPath(),

@@ -62,7 +62,7 @@ export class ScriptLog {
 }
 
 /** Opens a log for appending; puts it aside first where it is large. */
-export function openRotated(path: string): number {
+function openRotated(path: string): number {
   rotateLogs([path]);
   return openSync(path, "a", 0o640);
 }

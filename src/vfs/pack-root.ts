@@ -24,11 +24,11 @@ import { randomHex } from "../system/random-id.ts";
 import { chooseResolve, O_PATH, type Resolve } from "./resolve.ts";
 import { parseVfsPath, type VfsPath } from "./vfs-path.ts";
 
-export type EntryType = "file" | "directory" | "symlink" | "other";
+type EntryType = "file" | "directory" | "symlink" | "other";
 export type VfsEntry = { name: string; type: EntryType; size_bytes: number; modified: string };
 
 /** So much is read or written at once, in bytes: big files need no more memory than small ones. */
-export const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 /** How deep `tree` and a recursive removal go. */
 export const MAX_DEPTH = 512;
 
@@ -456,7 +456,7 @@ function openIfDirectory(path: string): number | undefined {
 /** Names as bytes, so that one which is no UTF-8 can be removed as well. */
 function removeBelow(directory: number, name: Buffer, depth: number): void {
   const place = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
-  if (depth > MAX_DEPTH) throw new AuroraError("too-large", `it is more than ${MAX_DEPTH} directories deep`);
+  if (depth >= MAX_DEPTH) throw new AuroraError("too-large", `it is more than ${MAX_DEPTH} directories deep`);
   const inner = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     for (const child of readdirSync(`/proc/self/fd/${inner}`, { encoding: "buffer" })) {

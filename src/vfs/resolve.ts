@@ -4,7 +4,7 @@ import { openBeneath } from "../system/openat2.ts";
 
 /** Linux's O_PATH and O_CLOEXEC, which node:fs does not name; the same on x64 and arm64. */
 export const O_PATH = 0o10_000_000;
-export const O_CLOEXEC = 0o2_000_000;
+const O_CLOEXEC = 0o2_000_000;
 /** As the kernel counts them (path_resolution(7)). */
 const MAX_LINKS = 40;
 

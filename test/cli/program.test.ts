@@ -156,6 +156,20 @@ describe("the home", () => {
     });
   });
 
+  test.each([["version"], ["help"], ["schema"], ["device"], ["completions bash"]])(
+    "%s needs none",
+    (command) => {
+      if (process.getuid?.() !== 0) return;
+      const asNobody = "setpriv --reuid=65534 --regid=65534 --clear-groups env -u HOME";
+      expect(sh(`cd / && ${asNobody} AURORA ${command}`)).toMatchObject({ stderr: "", exitCode: 0 });
+      expect(sh(`cd / && ${asNobody} AURORA list`)).toMatchObject({
+        stderr:
+          "error[home-unusable]: cannot tell where the home is: neither AURORA_HOME, XDG_DATA_HOME nor HOME is set\nhint: give --home DIR\n",
+        exitCode: 1,
+      });
+    },
+  );
+
   test("on a home that may only be read, reading commands work", () => {
     if (process.getuid?.() !== 0) return;
     using directory = scratch();

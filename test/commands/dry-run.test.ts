@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 
+import { MAX_COPIED_DATA_BYTES } from "../../src/lifecycle/dry-run.ts";
 import { testHome } from "../support/test-home.ts";
 
 const snapshot = (home: string) =>
@@ -128,4 +129,18 @@ test("a pack that does not support it says so", async () => {
     exitCode: 1,
   });
   expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+});
+
+test("data beyond the limit is not copied: the script finds it empty, and a warning says so", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: "ls data/" });
+  await t.run(["install", "app", "--no-start"]);
+  Bun.spawnSync(["truncate", "-s", String(MAX_COPIED_DATA_BYTES + 1), `${t.home}/data/app/big`]);
+  expect(await t.run(["dry-run", "app"])).toEqual({
+    stdout: "dry-run of app passed\nit changed nothing\n",
+    stderr: 'warning: the data of "app" is too large to copy: the script finds it empty\n',
+    exitCode: 0,
+  });
+  Bun.spawnSync(["truncate", "-s", "100", `${t.home}/data/app/big`]);
+  expect((await t.run(["dry-run", "app"])).stdout).toStartWith("big\n");
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 
+import { FREE_SPACE_RESERVE_BYTES } from "../../src/lifecycle/prepare.ts";
 import { auroraCommand } from "../support/aurora.ts";
 import { hasEnded, testHome } from "../support/test-home.ts";
 
@@ -308,4 +309,28 @@ test("sources that do not exist, or are given twice with other content", async (
     stderr: 'error[usage]: the pack "app" is given twice, with different content\n',
     exitCode: 2,
   });
+});
+
+test("too little free space is said before anything changes", async () => {
+  if (process.getuid?.() !== 0) return;
+  await using t = testHome();
+  t.write({ id: "app" });
+  Bun.spawnSync(["mkdir", "-m", "700", t.home]);
+  if (
+    Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${FREE_SPACE_RESERVE_BYTES}`, "none", t.home])
+      .exitCode !== 0
+  )
+    return;
+  try {
+    expect(await t.run(["install", "app"])).toEqual({
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^error\[no-space\]: cannot begin: 16\.0 MiB of free space are needed in "DIR\/home", and there are 1[0-9.]+ MiB\nhint: free some space/,
+      ),
+      exitCode: 1,
+    });
+    expect(existsSync(`${t.home}/live/app`)).toBe(false);
+  } finally {
+    Bun.spawnSync(["umount", t.home]);
+  }
 });

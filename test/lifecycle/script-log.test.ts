@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import { readLogs } from "../../src/lifecycle/read-logs.ts";
+import { MAX_SHOWN_LINE_BYTES, readLogs } from "../../src/lifecycle/read-logs.ts";
 import {
   KEPT_LOGS,
   MAX_LINE_BYTES,
@@ -119,4 +119,11 @@ test("the last lines of a big log are found without reading it all, and binary b
     Buffer.concat([Buffer.alloc(3 * 1024 ** 2, "x\n"), Buffer.from([0xff, 0x00, 0x41, 0x0a])]),
   );
   expect(read(directory.path, { count: 2 }).map(({ line }) => line)).toEqual(["x", "\uFFFD\u0000A"]);
+});
+
+test("a huge line is shown cut, with a mark", () => {
+  using directory = scratch();
+  writeFileSync(serviceLogs(directory.path).stdout, `${"x".repeat(MAX_SHOWN_LINE_BYTES + 10)}\nnext\n`);
+  const lines = read(directory.path).map(({ line }) => line);
+  expect(lines).toEqual([`${"x".repeat(MAX_SHOWN_LINE_BYTES)}…`, "next"]);
 });

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 
 import { AuroraError } from "../../src/errors.ts";
-import { PackRoot } from "../../src/vfs/pack-root.ts";
+import { MAX_DEPTH, PackRoot } from "../../src/vfs/pack-root.ts";
 import { resolveByKernel, resolveByWalk } from "../../src/vfs/resolve.ts";
 import { scratch } from "../support/aurora.ts";
 
@@ -332,4 +332,17 @@ test("20 writers at once: the last whole write wins, and appends keep their reco
   expect(read(t.root, "journal").trimEnd().split("\n").toSorted()).toEqual(
     contents.map((_, i) => `record ${i}`).toSorted(),
   );
+});
+
+test("a tree that is too deep is an error and not a crash, and what is as deep as allowed is removed", async () => {
+  using t = setUp(resolveByKernel);
+  const deepest = Array.from({ length: MAX_DEPTH - 2 }, () => "n").join("/");
+  t.root.makeDirectory(`deep/${deepest}`);
+  expect([...t.root.walk("deep")]).toHaveLength(MAX_DEPTH - 2);
+  expect(await codeOf(() => [...t.root.walk("/")])).toBeUndefined();
+  t.root.makeDirectory(`deep/${deepest}/n/n`);
+  expect(await codeOf(() => [...t.root.walk("/")])).toBe("too-large");
+  expect(await codeOf(() => t.root.remove("deep", true))).toBe("too-large");
+  t.root.remove("deep/n/n/n", true);
+  t.root.remove("deep", true);
 });

@@ -7,7 +7,7 @@ import { type Context } from "../command.ts";
 import { planText } from "./plan-text.ts";
 
 /** The word that the operator types. */
-export const APPROVAL_WORD = "APPROVE";
+const APPROVAL_WORD = "APPROVE";
 
 /**
  * Gets the operator's approval of a plan: by `--approve`, by `--approve=DIGEST` (which refuses any other plan), or by the
