@@ -85,12 +85,20 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const { report, session } = await runStart(workspace, pack, entrypoint.start, serviceId);
   const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
-  setService(workspace.registry, { ...row, state, session, rc: report.rc, processes: JSON.stringify(left) });
-  appendEvent(workspace.registry, {
-    at: timestamp(workspace),
-    packId: id,
-    kind: report.rc === 0 ? "started" : "start-failed",
-    detail: { generation: pack.generation, rc: report.rc, processes: left.length },
+  workspace.registry.write(() => {
+    setService(workspace.registry, {
+      ...row,
+      state,
+      session,
+      rc: report.rc,
+      processes: JSON.stringify(left),
+    });
+    appendEvent(workspace.registry, {
+      at: timestamp(workspace),
+      packId: id,
+      kind: report.rc === 0 ? "started" : "start-failed",
+      detail: { generation: pack.generation, rc: report.rc, processes: left.length },
+    });
   });
   if (report.rc !== 0) await stopProcesses(workspace, pack, serviceId, session);
   return report;
@@ -180,17 +188,19 @@ export async function stopService(
   removeTree(serviceTmp(workspace, id));
   if (survivors > 0)
     throw new AuroraError("failed", `cannot stop "${id}": ${survivors} of its processes survive SIGKILL`);
-  setService(workspace.registry, {
-    ...row,
-    wanted,
-    state: "stopped",
-    since: isThere ? timestamp(workspace) : row.since,
-    processes: "[]",
-    health: "unknown",
-    health_at: null,
+  workspace.registry.write(() => {
+    setService(workspace.registry, {
+      ...row,
+      wanted,
+      state: "stopped",
+      since: isThere ? timestamp(workspace) : row.since,
+      processes: "[]",
+      health: "unknown",
+      health_at: null,
+    });
+    if (isThere)
+      appendEvent(workspace.registry, { at: timestamp(workspace), packId: id, kind: "stopped", detail: {} });
   });
-  if (isThere)
-    appendEvent(workspace.registry, { at: timestamp(workspace), packId: id, kind: "stopped", detail: {} });
 }
 
 /** Runs the stop script; what went wrong with it, or undefined. */
