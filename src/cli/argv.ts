@@ -4,7 +4,7 @@ import { nearest } from "../system/nearest.ts";
 
 /**
  * cac 7.1 (a) lets a hyphenated flag swallow the next word, (b) turns "1.10" into the number 1.1, (c) reads "-" and
- * "-5" as options. So argv is put into a form in which none of this can happen: every option one `--camelCase` token,
+ * "-5" as options. So argv is put into a form in which none of this can happen: every option one `--o_name` token,
  * every value and every positional word behind a mark that keeps it text.
  */
 const MARK = "\0";
@@ -161,7 +161,7 @@ export function cacNotation(spec: CommandSpec): string {
 
 /** `no-start` would be read as the negation of `start`: so no dashes and no leading "no-" reach cac. */
 function optionKey(name: string): string {
-  return `o${name.replace(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())}`;
+  return `o_${name.replaceAll("-", "_")}`;
 }
 
 function unknownOption(shown: string, known: readonly string[]): never {
@@ -173,5 +173,15 @@ function unknownOption(shown: string, known: readonly string[]): never {
 
 /** cac's spelling of an option, for registering it. */
 export function cacOption(name: string, { value }: OptionSpec): string {
-  return value === undefined ? `--${optionKey(name)}` : `--${optionKey(name)} [value]`;
+  return value === undefined ? flagOf(name) : `${flagOf(name)} [value]`;
+}
+
+/** The options that occur in the encoded words: cac need not know any other, since unknown ones were refused before. */
+export function givenOptions(encoded: readonly string[], options: Options): [string, OptionSpec][] {
+  const flags = new Set(encoded.map((word) => word.split("=", 1)[0]));
+  return Object.entries(options).filter(([name]) => flags.has(flagOf(name)));
+}
+
+function flagOf(name: string): string {
+  return `--${optionKey(name)}`;
 }

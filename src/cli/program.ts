@@ -17,6 +17,7 @@ import {
   decodePositionals,
   encodeArgv,
   encodePositionals,
+  givenOptions,
   globalOptions,
   splitArgv,
 } from "./argv.ts";
@@ -124,22 +125,23 @@ async function showHelp(topic?: string): Promise<number> {
 type Parsed = { args: string[]; options: ReturnType<typeof decodeOptions> };
 
 /**
- * cac sees only the wanted command: it parses argv once for each that it knows. Without words there is nothing to parse,
- * which saves a tenth of the start-up of `version` and `list`.
+ * cac sees only the wanted command and the options that are given: it parses argv once for each command that it knows. Without
+ * words there is nothing to parse, which saves a tenth of the start-up of `version` and `list`.
  */
 function parse(spec: CommandSpec, options: Options, words: string[], passed: string[] = []): Parsed {
   if (words.length + passed.length === 0) return { args: [], options: {} };
   const cli = cac("aurora");
   const entry = cli.command(`run ${cacNotation(spec)}`.trim());
-  for (const [name, option] of Object.entries(options)) entry.option(cacOption(name, option), option.help);
+  const encoded = [...encodeArgv(words, options), ...encodePositionals(passed)];
+  for (const [name, option] of givenOptions(encoded, options))
+    entry.option(cacOption(name, option), option.help);
   let decoded: ReturnType<typeof decodeOptions> = {};
   let args: string[] = [];
   entry.action(() => {
     args = decodePositionals(cli.args);
     decoded = decodeOptions(cli.options, options);
   });
-  const encoded = [...encodeArgv(words, options), ...encodePositionals(passed)];
-  const asksHelp = encoded.includes("--oHelp") || encoded.includes("--oVersion");
+  const asksHelp = encoded.includes("--o_help") || encoded.includes("--o_version");
   try {
     cli.parse(["", "", "run", ...encoded], { run: false });
     if (asksHelp) return { args: [], options: decodeOptions(cli.options, options) };

@@ -44,15 +44,15 @@ describe("the command is found among the words", () => {
 
 describe("words become what cac cannot misread", () => {
   test.each([
-    ["a flag does not swallow the next word", ["--dry-run", "pack"], ["--oDryRun", "\0pack"]],
-    ["a value stays text", ["--to", "1.10"], ["--oTo=\x001.10"]],
-    ["a value may begin with a dash", ["--to", "-5"], ["--oTo=\0-5"]],
-    ["a value may hold an equals sign", ["--to=a=b"], ["--oTo=\0a=b"]],
-    ["an optional value is only taken from =", ["--approve", "x"], ["--oApprove=\0", "\0x"]],
-    ["with =", ["--approve=sha256:1"], ["--oApprove=\0sha256:1"]],
-    ["a short option with its value", ["-n", "5"], ["--oNumber=\x005"]],
-    ["stuck together", ["-n5"], ["--oNumber=\x005"]],
-    ["two short flags", ["-fn", "5"], ["--oFollow", "--oNumber=\x005"]],
+    ["a flag does not swallow the next word", ["--dry-run", "pack"], ["--o_dry_run", "\0pack"]],
+    ["a value stays text", ["--to", "1.10"], ["--o_to=\x001.10"]],
+    ["a value may begin with a dash", ["--to", "-5"], ["--o_to=\0-5"]],
+    ["a value may hold an equals sign", ["--to=a=b"], ["--o_to=\0a=b"]],
+    ["an optional value is only taken from =", ["--approve", "x"], ["--o_approve=\0", "\0x"]],
+    ["with =", ["--approve=sha256:1"], ["--o_approve=\0sha256:1"]],
+    ["a short option with its value", ["-n", "5"], ["--o_number=\x005"]],
+    ["stuck together", ["-n5"], ["--o_number=\x005"]],
+    ["two short flags", ["-fn", "5"], ["--o_follow", "--o_number=\x005"]],
     ["a single dash is a word", ["-"], ["\0-"]],
     ["a number is a word", ["5"], ["\x005"]],
     ["an empty word", [""], ["\0"]],
@@ -74,15 +74,15 @@ describe("words become what cac cannot misread", () => {
 
 describe("options are decoded", () => {
   test("text, flags and lists", () => {
-    const parsed = { oTo: "\x001.10", oDryRun: true, oPack: ["\0a", "\0b"], "--": [] };
+    const parsed = { o_to: "\x001.10", o_dry_run: true, o_pack: ["\0a", "\0b"], "--": [] };
     expect(decodeOptions(parsed, options)).toEqual({ to: "1.10", "dry-run": true, pack: ["a", "b"] });
   });
 
   test("twice is wrong usage where only one is meant", () => {
-    expect(() => decodeOptions({ oTo: ["\x001", "\x002"] }, options)).toThrow("option --to is given twice");
+    expect(() => decodeOptions({ o_to: ["\x001", "\x002"] }, options)).toThrow("option --to is given twice");
   });
 
   test("a flag given twice is still a flag", () => {
-    expect(decodeOptions({ oDryRun: [true, true] }, options)).toEqual({ "dry-run": true });
+    expect(decodeOptions({ o_dry_run: [true, true] }, options)).toEqual({ "dry-run": true });
   });
 });
