@@ -12,6 +12,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
 import { runCrashTest } from "./crash/crash-test.ts";
+import { endProcesses } from "./crash/home-state.ts";
 import { buildInjector } from "./crash/injector.ts";
 import { fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
@@ -51,23 +52,36 @@ if (modes.some((mode) => fileSystemOf(mode))) {
 const root = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const directory = mkdtempSync(`${root}/aurora-crash-`);
 const injector = buildInjector(`${directory}/bin`);
-let exitCode = 2;
-if ("reason" in injector) console.error(`skipped: ${injector.reason}`);
-else {
-  const names = values.operations?.split(",");
-  const results = await runCrashTest({
-    tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
-    operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
-    modes,
-    maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
-    jobs: Number(values.jobs),
-    directory,
-    onFinding: ({ operation, mode, at, call, faults }) =>
-      console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
+/** Also what services of an experiment that was cut short have left. */
+const dispose = () => {
+  for (let slot = 0; slot < Number(values.jobs); slot++) endProcesses(`${directory}/slot${slot}/home`);
+  rmSync(directory, { recursive: true, force: true });
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    dispose();
+    process.exit(130);
   });
-  console.log(table(results));
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
-  exitCode = results.some(({ findings }) => findings.length > 0) ? 1 : 0;
+let exitCode = 2;
+try {
+  if ("reason" in injector) console.error(`skipped: ${injector.reason}`);
+  else {
+    const names = values.operations?.split(",");
+    const results = await runCrashTest({
+      tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
+      operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
+      modes,
+      maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
+      jobs: Number(values.jobs),
+      directory,
+      onFinding: ({ operation, mode, at, call, faults }) =>
+        console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
+    });
+    console.log(table(results));
+    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+    exitCode = results.some(({ findings }) => findings.length > 0) ? 1 : 0;
+  }
+} finally {
+  dispose();
 }
-rmSync(directory, { recursive: true, force: true });
 process.exit(exitCode);
