@@ -616,6 +616,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./recover.ts"),
   }),
   command({
+    name: "doctor",
+    group: "Tool",
+    summary: "Look whether this machine and this home can be relied on",
+    args: [],
+    options: {},
+    examples: ["doctor", "doctor --json"],
+    load: () => import("./doctor.ts"),
+  }),
+  command({
     name: "completions",
     group: "Tool",
     summary: "Print the completion script of a shell",

@@ -1,0 +1,45 @@
+import { bad, type Check, examineHome, good } from "../lifecycle/examine-home.ts";
+import { readDevice } from "../system/device/read-device.ts";
+import { homePaths } from "../system/home.ts";
+import { formatSize } from "../system/units.ts";
+import { type Context, type Paint } from "./command.ts";
+
+type Result = { ok: boolean; checks: Check[] };
+
+export function run(context: Context): Result {
+  const checks = [
+    ...examineMachine(context),
+    ...examineHome(homePaths(context.home), process.getuid?.() ?? 0),
+  ];
+  return { ok: checks.every(({ ok }) => ok), checks };
+}
+
+function examineMachine(context: Context): Check[] {
+  const { os, arch, kernel, cpus, memory_bytes, confinement } = readDevice(context.env);
+  const shell = Bun.which("sh", { PATH: context.env["PATH"] ?? "" });
+  const { landlock_abi, seccomp } = confinement.available;
+  return [
+    good("machine", `${os} ${arch}, kernel ${kernel}, ${cpus} cpus, ${formatSize(memory_bytes)} of memory`),
+    shell === null
+      ? bad("shell", "there is no sh on PATH", "packs with shell scripts will not run")
+      : good("shell", shell),
+    good(
+      "confinement",
+      `packs run unconfined in this build; the kernel has Landlock ABI ${landlock_abi ?? "unknown"}, seccomp ${seccomp === true ? "yes" : "no"}`,
+    ),
+  ];
+}
+
+export function render({ checks }: Result, paint: Paint): string {
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  return checks
+    .flatMap(({ name, ok, detail, hint }) => [
+      `${ok ? paint.green("ok ") : paint.red("bad")}  ${name.padEnd(width)}  ${detail}`,
+      ...(hint === null ? [] : [`     ${" ".repeat(width)}  ${paint.cyan("hint")}: ${hint}`]),
+    ])
+    .join("\n");
+}
+
+export function exitCode({ ok }: Result): number {
+  return ok ? 0 : 1;
+}

@@ -1,0 +1,107 @@
+import { closeSync, existsSync, lstatSync, openSync, statfsSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { openRegistryForReading } from "../registry/registry.ts";
+import { openTransactions } from "../registry/transactions.ts";
+import { isHomeWritable } from "../system/ensure-home.ts";
+import { tryFlock } from "../system/flock.ts";
+import { type HomePaths } from "../system/home.ts";
+import { createScratch } from "../system/scratch.ts";
+import { formatSize } from "../system/units.ts";
+import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
+
+export type Check = { name: string; ok: boolean; detail: string; hint: string | null };
+
+/** Directories for all, and nobody's own: a home there can be changed by others. */
+const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * Looks whether a home can be relied on: whose it is, what its file system can do, and whether its state is sound. Writes
+ * nothing but scratch, and that only where there is a home.
+ */
+export function examineHome(paths: HomePaths, uid: number): Check[] {
+  if (!existsSync(paths.home))
+    return [good("home", `"${paths.home}" does not exist yet: it is created on first use`)];
+  return [
+    ownerCheck(paths, uid),
+    ...(isHomeWritable(paths) ? [lockCheck(paths), spaceCheck(paths)] : [readOnly(paths)]),
+    ...stateChecks(paths),
+  ];
+}
+
+function ownerCheck({ home }: HomePaths, uid: number): Check {
+  const stat = lstatSync(home);
+  if (stat.uid !== uid && uid !== 0)
+    return bad("home", `"${home}" belongs to user ${stat.uid}`, "give --home DIR, or run this as its owner");
+  if ((stat.mode & OTHERS_MAY_WRITE) !== 0)
+    return bad(
+      "home",
+      `"${home}" may be written by others (mode ${(stat.mode & 0o777).toString(8)})`,
+      `chmod go-w '${home}'`,
+    );
+  return good("home", `"${home}", mode ${(stat.mode & 0o777).toString(8)}`);
+}
+
+function readOnly({ home }: HomePaths): Check {
+  return bad("write", `"${home}" may not be written by this user`, "only commands that look will work");
+}
+
+/** Two descriptors of one file must not both get the lock: network file systems may pretend. */
+function lockCheck(paths: HomePaths): Check {
+  using scratch = createScratch(paths.tmp, "doctor");
+  const path = `${scratch.path}/lock`;
+  const [first, second] = [openSync(path, "a", 0o600), openSync(path, "a", 0o600)];
+  try {
+    if (!tryFlock(first, "exclusive") || tryFlock(second, "exclusive"))
+      return bad("locks", "the file system does not keep locks apart", "put the home on a local file system");
+    return good("locks", "the kernel keeps them");
+  } finally {
+    closeSync(first);
+    closeSync(second);
+  }
+}
+
+function spaceCheck({ home }: HomePaths): Check {
+  const { bavail, bsize, files, ffree } = statfsSync(home);
+  const free = bavail * bsize;
+  if (free < FREE_SPACE_RESERVE_BYTES)
+    return bad("space", `${formatSize(free)} are free`, "free some space, or run aurora gc");
+  if (files > 0 && ffree < 1000)
+    return bad("space", `only ${ffree} more files fit`, "remove files from this file system");
+  return good("space", `${formatSize(free)} are free`);
+}
+
+function stateChecks(paths: HomePaths): Check[] {
+  try {
+    using registry = openRegistryForReading(paths);
+    const problems = registry.integrityProblems();
+    const open = openTransactions(registry);
+    return [
+      problems.length === 0
+        ? good("registry", "sound")
+        : bad(
+            "registry",
+            problems.join("; "),
+            "bring state.db back from a backup, or see aurora recover --rebuild",
+          ),
+      open.length === 0
+        ? good("transactions", "none is open")
+        : bad(
+            "transactions",
+            `${open.length} open: ${open.map(({ kind, state }) => `${kind} ${state}`).join(", ")}`,
+            "aurora recover finishes what was interrupted, aurora confirm keeps what waits",
+          ),
+    ];
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError)) throw thrown;
+    return [bad("registry", thrown.message, thrown.hint ?? null)];
+  }
+}
+
+export function good(name: string, detail: string): Check {
+  return { name, ok: true, detail, hint: null };
+}
+
+export function bad(name: string, detail: string, hint: string | null): Check {
+  return { name, ok: false, detail, hint };
+}
