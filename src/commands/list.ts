@@ -1,6 +1,6 @@
 import { observeService } from "../lifecycle/observe-service.ts";
-import { livePackSummaries } from "../registry/packs.ts";
-import { type Health, services, type ServiceState } from "../registry/services.ts";
+import { listedPacks } from "../registry/packs.ts";
+import { type Health, type ServiceState } from "../registry/services.ts";
 import { waitingTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { type Context } from "./command.ts";
@@ -18,15 +18,14 @@ type Entry = {
 
 export async function run(context: Context): Promise<Entry[]> {
   using workspace = await openForReading(context);
-  const rows = new Map(services(workspace.registry).map((row) => [row.pack_id, row]));
   const boot = bootId();
   const entries = new Map<string, Entry>();
   for (const { pack_id, version, digest } of waitingTrees(workspace.registry))
     entries.set(pack_id, { pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
-  for (const { pack_id, version, generation, digest } of livePackSummaries(workspace.registry)) {
-    const row = rows.get(pack_id);
-    const state = row ? observeService(row, boot).state : "installed";
-    entries.set(pack_id, { pack_id, version, generation, digest, state, health: row?.health ?? "unknown" });
+  for (const row of listedPacks(workspace.registry)) {
+    const { pack_id, version, generation, digest } = row;
+    const state = row.state === null ? "installed" : observeService(row, boot).state;
+    entries.set(pack_id, { pack_id, version, generation, digest, state, health: row.health ?? "unknown" });
   }
   return [...entries.values()].toSorted((a, b) => (a.pack_id < b.pack_id ? -1 : 1));
 }

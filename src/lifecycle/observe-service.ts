@@ -1,5 +1,5 @@
 import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { type ServiceRow, type ServiceState } from "../registry/services.ts";
+import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
 
 export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
 
@@ -7,10 +7,10 @@ export type ObservedService = { state: ServiceState; processes: ProcessIdentity[
  * What a service is really doing: the recorded state, corrected by a look at its processes. A start that left processes
  * behind, all of which are gone, has `exited`; one that left none runs as long as the machine does.
  */
-export function observeService(row: ServiceRow, bootId: string): ObservedService {
-  const recorded = JSON.parse(row.processes) as ProcessIdentity[];
+export function observeService(row: ObservedColumns, bootId: string): ObservedService {
   if (row.state !== "running") return { state: row.state, processes: [] };
   if (row.boot_id !== bootId) return { state: "exited", processes: [] };
+  const recorded = JSON.parse(row.processes) as ProcessIdentity[];
   if (recorded.length === 0) return { state: "running", processes: [] };
   const alive = recorded.filter((identity) => isAlive(identity));
   if (alive.length > 0) return { state: "running", processes: alive };

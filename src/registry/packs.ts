@@ -1,4 +1,5 @@
 import { type Registry } from "./registry.ts";
+import { type Health, type ObservedColumns } from "./services.ts";
 
 /** A pack that is live. */
 export type PackRow = {
@@ -19,6 +20,20 @@ export function livePack(registry: Registry, packId: string): PackRow | undefine
 /** The live packs without their manifests, which are most of the bytes. */
 export function livePackSummaries(registry: Registry): Omit<PackRow, "manifest">[] {
   return registry.all("SELECT pack_id, generation, digest, version, allow_all FROM packs ORDER BY pack_id");
+}
+
+type ListedPack = Pick<PackRow, "pack_id" | "generation" | "digest" | "version"> &
+  ((ObservedColumns & { health: Health }) | { state: null; health: null });
+
+/**
+ * The live packs, each with what tells how its service is; null where it never had one. One statement with few columns: of
+ * 200 packs it takes half the time of two.
+ */
+export function listedPacks(registry: Registry): ListedPack[] {
+  return registry.all(
+    `SELECT packs.pack_id, packs.generation, digest, version, state, service_id, session, boot_id, processes, health
+     FROM packs LEFT JOIN services USING (pack_id) ORDER BY packs.pack_id`,
+  );
 }
 
 export function livePacks(registry: Registry): PackRow[] {

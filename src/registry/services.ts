@@ -23,6 +23,9 @@ export type ServiceRow = {
   health_at: string | null;
 };
 
+/** What tells how a service is now; the rest is for people. */
+export type ObservedColumns = Pick<ServiceRow, "state" | "service_id" | "session" | "boot_id" | "processes">;
+
 export function serviceOf(registry: Registry, packId: string): ServiceRow | undefined {
   return registry.get<ServiceRow>("SELECT * FROM services WHERE pack_id = ?", packId);
 }

@@ -1,25 +1,22 @@
+const PLAIN = /^[ -~]*$/;
+
 /** Columns under their heads, two spaces apart, without blanks at the ends of lines. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows];
-  const cellWidths = lines.map((line) => line.map(widthOf));
+  // A text of plain ASCII is as wide as it is long: one look at all of them costs less than one at each.
+  const isPlain = PLAIN.test(lines.map((line) => line.join("")).join(""));
+  const widthOf = (text: string) => (isPlain ? text.length : Bun.stringWidth(text));
   const widths = heads.map((_, column) =>
-    cellWidths.reduce((most, line) => Math.max(most, line[column] ?? 0), 0),
+    lines.reduce((most, line) => Math.max(most, widthOf(line[column] ?? "")), 0),
   );
-  let text = "";
-  for (const [row, line] of lines.entries()) {
-    let shown = "";
-    for (const [column, cell] of line.entries()) {
-      const isLast = column === line.length - 1;
-      shown += isLast
-        ? cell
-        : cell + " ".repeat((widths[column] ?? 0) - (cellWidths[row]?.[column] ?? 0) + 2);
-    }
-    text += row === 0 ? shown.trimEnd() : `\n${shown.trimEnd()}`;
-  }
-  return text;
-}
-
-/** Cells on a terminal; most texts are plain ASCII, for which the length is enough. */
-function widthOf(text: string): number {
-  return /^[ -~]*$/.test(text) ? text.length : Bun.stringWidth(text);
+  const padded = (text: string, width: number) =>
+    isPlain ? text.padEnd(width) : text + " ".repeat(width - widthOf(text));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => padded(cell, widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
