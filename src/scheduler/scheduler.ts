@@ -85,7 +85,7 @@ export class Scheduler {
    * Runs a function once, in the order of due times and, among equal ones, of calls.
    *
    * @param delayMs 0 to 2^45 milliseconds on the monotonic clock
-   * @throws {AuroraError} `conflict` while draining
+   * @throws {AuroraError} `usage` for another delay, `conflict` while draining
    */
   after(delayMs: number, run: TaskFunction): Task {
     if (this.#drain) throw this.#closed();

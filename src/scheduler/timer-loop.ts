@@ -123,7 +123,7 @@ export class TimerLoop {
 
   after(delayMs: number, run: TaskFunction): Task {
     if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS))
-      throw new RangeError(`cannot schedule a task in ${delayMs} ms: a delay is from 0 to 2^45 ms`);
+      throw new AuroraError("usage", `cannot schedule a task in ${delayMs} ms: a delay is from 0 to 2^45 ms`);
     const task = new Task(run, this);
     this.pendingTasks++;
     this.#insert(task, Math.ceil(this.clock.monotonicMs() + delayMs));

@@ -6,7 +6,7 @@ import { firstDifference, localMinutes, oracleZones, vixieRuns } from "./cron-or
 import { randomCron } from "./random-cron.ts";
 import { randomFrom } from "./random.ts";
 
-const EXPRESSIONS = 60;
+const EXPRESSIONS = 40;
 const DAYS_AROUND = 3;
 const DAY = 86_400_000;
 

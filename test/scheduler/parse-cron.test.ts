@@ -135,27 +135,27 @@ describe("fuzz", () => {
     const random = randomFrom(7);
     const alphabet = "0123456789*/,-?LW# @ \tjanmonfrisun\u0000é€\u{1F600}\n+.";
     const counts = { read: 0, refused: 0 };
-    for (let i = 0; i < 30_000; i++) {
+    for (let i = 0; i < 20_000; i++) {
       let text = "";
       for (let length = Math.floor(random() * 24); length > 0; length--)
         text += alphabet[Math.floor(random() * alphabet.length)];
       counts[probe(text, i % 2 === 0)]++;
     }
-    expect(counts.refused).toBeGreaterThan(20_000);
+    expect(counts.refused).toBeGreaterThan(15_000);
   });
 
   test("good expressions with one character changed, removed or added", () => {
     const random = randomFrom(8);
     const alphabet = "0123456789*/,-?LW#@ amx";
     const counts = { read: 0, refused: 0 };
-    for (let i = 0; i < 30_000; i++) {
+    for (let i = 0; i < 20_000; i++) {
       const { text } = randomCron(random);
       const position = Math.floor(random() * (text.length + 1));
       const added = random() < 0.3 ? "" : (alphabet[Math.floor(random() * alphabet.length)] as string);
       const removed = random() < 0.6 ? 1 : 0;
       counts[probe(text.slice(0, position) + added + text.slice(position + removed), i % 2 === 0)]++;
     }
-    expect(counts.read).toBeGreaterThan(5000);
-    expect(counts.refused).toBeGreaterThan(5000);
+    expect(counts.read).toBeGreaterThan(3000);
+    expect(counts.refused).toBeGreaterThan(3000);
   });
 });

@@ -109,3 +109,20 @@ test("nothing is due one tick early, at the edges of every level", () => {
     expect([due, wheel.advance(due, 100_000)]).toEqual([due, "ready"]);
   }
 });
+
+test("an emptied wheel has nothing to wake up for, whichever list its last node was in", () => {
+  for (const due of [0, 1, 1023, 5000, 2 ** 20 + 3, WHEEL_SPAN * 2]) {
+    const wheel = new TimingWheel<Numbered>(0);
+    const node = new Numbered(0);
+    wheel.insert(node, due);
+    expect([due, wheel.nextTick() <= due]).toEqual([due, true]);
+    expect([due, node.isInWheel, wheel.remove(node), wheel.remove(node), node.isInWheel]).toEqual([
+      due,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect([due, wheel.nextTick(), wheel.size]).toEqual([due, Infinity, 0]);
+  }
+});
