@@ -151,7 +151,7 @@ function explainService(
 }
 
 function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {
-  if (status === "begin" || status === "undo-begin") return [];
+  if (status === "begin" || status === "undo-begin" || status === "undo-put-off") return [];
   const parsed = detail === null ? null : (JSON.parse(detail) as StepDetail);
   const planned = planOf(transaction.plan).steps[step];
   const verb = status.startsWith("undo") ? "undo " : "";

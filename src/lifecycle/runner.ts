@@ -14,7 +14,10 @@ export type RunnerAction =
   /** Something could not be undone: say so, and leave the rest to a person. */
   | { type: "finish-stuck" };
 
-/** How often an undo is begun, over crashes, before it counts as impossible: recovery must not crash for ever. */
+/**
+ * How often an undo is begun, over crashes, before it counts as impossible: recovery must not crash for ever. One that a full
+ * disk has put off does not count.
+ */
 export const MAX_UNDO_ATTEMPTS = 3;
 
 /**
@@ -40,6 +43,7 @@ export function nextAction(steps: readonly Step[], journal: readonly JournalEntr
     else if (status === "done") done.add(step);
     else if (status === "failed" || status === "abort") isGoingBack = true;
     else if (status === "undo-begin") undoAttempts.set(step, (undoAttempts.get(step) ?? 0) + 1);
+    else if (status === "undo-put-off") undoAttempts.set(step, (undoAttempts.get(step) ?? 0) - 1);
     else if (status === "undo-done") undone.add(step);
     else stuckPacks.add(steps[step]?.pack_id);
   }

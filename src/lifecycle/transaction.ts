@@ -121,7 +121,8 @@ async function drive(
     const entry = { transaction_id: id, step, status, at: timestamp(workspace), detail: text };
     journal.push(entry);
     unwritten.push(entry);
-    if (status === "begin" || status === "undo-begin" || status === "abort") registry.write(flush);
+    if (status !== "done" && status !== "failed" && status !== "undo-done" && status !== "undo-failed")
+      registry.write(flush);
   };
 
   for (;;) {
@@ -135,7 +136,13 @@ async function drive(
     if (!step) throw new Error("the runner named a step that the plan does not have");
     if (action.type === "undo") {
       note(action.step, "undo-begin", null);
-      const detail = await reported(step.kind, () => undoStep(context, step), leaveToNextCommand);
+      const detail = await reported(
+        step.kind,
+        () => undoStep(context, step),
+        (error) => {
+          leaveToNextCommand(error, () => note(action.step, "undo-put-off", null));
+        },
+      );
       note(action.step, detail.reason === null ? "undo-done" : "undo-failed", detail);
     } else if (workspace.signal.aborted) {
       note(-1, "abort", abortDetail(`stopped by ${String(workspace.signal.reason)}`));
@@ -165,8 +172,14 @@ async function reported(
 }
 
 /** An undo that a full disk has stopped is not impossible: the transaction stays open, as after a crash. */
-function leaveToNextCommand(error: AuroraError): void {
+function leaveToNextCommand(error: AuroraError, noteIt: () => void): void {
   if (!isPassingError(error)) return;
+  try {
+    noteIt();
+  } catch (thrown) {
+    // Where not even that can be written, it counts as an attempt.
+    if (!isPassingError(toAuroraError(thrown))) throw thrown;
+  }
   throw new AuroraError(error.code, `cannot go back yet: ${error.message}`, {
     cause: error,
     hint: "aurora recover goes on with it, as every command does that changes something",

@@ -22,7 +22,7 @@ export type TransactionRow = {
 };
 
 export type JournalStatus =
-  "begin" | "done" | "failed" | "undo-begin" | "undo-done" | "undo-failed" | "abort";
+  "begin" | "done" | "failed" | "undo-begin" | "undo-put-off" | "undo-done" | "undo-failed" | "abort";
 
 export type JournalRow = {
   transaction_id: string;

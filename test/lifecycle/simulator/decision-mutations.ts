@@ -211,6 +211,17 @@ export const decisionMutations: readonly Mutation[] = [
     },
   ],
   [
+    "an undo that was put off counts as an attempt",
+    /stuck although/,
+    {
+      nextAction: (steps, journal) =>
+        nextAction(
+          steps,
+          withStatus(journal, ({ status }) => status === "undo-put-off"),
+        ),
+    },
+  ],
+  [
     "a crash in an undo counts as a failure",
     /stuck although/,
     {
@@ -240,7 +251,7 @@ export const decisionMutations: readonly Mutation[] = [
   // Confirm or revert.
   [
     "a reboot stops a rollback that has begun",
-    /and live\/|does not run|runs and should not|neither|registry says|lacks|is not recorded|version that failed|leftovers/,
+    /and live\/|does not run|runs and should not|neither|registry says|lacks|is not recorded|version that failed|leftovers|does not come/,
     {
       settlementOf(row, journal, boot, now) {
         const settlement = settlementOf(row, [], boot, now);

@@ -86,6 +86,11 @@ export function runHistory(seed: number, rules: Rules): HistoryEnd {
         note(action.step, "undo-begin");
         yield;
         const isDone = yield* attempt(rules.undo(world, plan, step), chance.undoFault);
+        if (!isDone && random() < 0.5) {
+          // The machine has stopped it, not the pack: the command ends, and the next one goes on.
+          note(action.step, "undo-put-off");
+          return;
+        }
         if (!isDone) facts.hasUndoFailed = true;
         note(action.step, isDone ? "undo-done" : "undo-failed");
       } else if (random() < chance.stop && !hasRecovered) note(-1, "abort");
@@ -152,14 +157,18 @@ export function runHistory(seed: number, rules: Rules): HistoryEnd {
       continue;
     }
     if (world.registry.finished && !world.registry.cleanup) break;
-    if (world.registry.state === "unconfirmed" && !world.registry.finished) {
+    if (isWaiting(world)) {
       checkEnd(world, packs, facts);
       if (work === recovery && isPastDeadline(world))
         throw new Violation("it is still unconfirmed after its deadline");
       if (random() < 0.4) {
         // Every command settles before it does its own work: what is overdue cannot be confirmed any more.
         for (const settling = recover(); !change(() => settling.next().done === true););
-        if (world.registry.finished) break;
+        if (world.registry.finished && !world.registry.cleanup) break;
+        if (!isWaiting(world)) {
+          work = recovery = recover();
+          continue;
+        }
         Object.assign(world.registry, { state: "committed", finished: true, cleanup: true, confirm: null });
         work = recover();
         continue;
@@ -174,6 +183,12 @@ export function runHistory(seed: number, rules: Rules): HistoryEnd {
     if (!Bun.deepEquals(rules.nextAction(plan.steps, journal), action))
       throw new Violation("the same journal leads to another action");
   return { state: world.registry.state, crashes, reboots, changes };
+}
+
+/** Live, and not on its way back. */
+function isWaiting({ registry }: World): boolean {
+  const isGoingBack = registry.journal.some(({ status }) => status === "failed" || status === "abort");
+  return registry.state === "unconfirmed" && !registry.finished && !isGoingBack;
 }
 
 /** By its own reckoning, and only where no reboot makes it a matter of opinion. */

@@ -168,6 +168,7 @@ function hasCrashedTooOften({ registry }: World): boolean {
   const begun = new Map<number, number>();
   for (const { step, status } of registry.journal)
     if (status === "undo-begin") begun.set(step, (begun.get(step) ?? 0) + 1);
+    else if (status === "undo-put-off") begun.set(step, (begun.get(step) ?? 0) - 1);
   return [...begun].some(
     ([step, times]) =>
       times >= MAX_UNDO_ATTEMPTS &&
