@@ -160,8 +160,8 @@ function simulate(seed: number) {
 /** A few run every hour, most once or a few times a day, with a liking for the hours in which clocks change. */
 function cronText(below: (n: number) => number, i: number): string {
   const minute = below(60);
-  if (i % 40 === 1) return `${minute} * * * *`;
-  if (i % 40 === 2) return `*/30 1-3 * * *`;
+  if (i % 100 === 1) return `${minute} * * * *`;
+  if (i % 100 === 2) return `*/30 1-3 * * *`;
   const hour = below(2) === 0 ? below(4) : below(24);
   const days = ["* * *", "* * *", "* * 1-5", "1,15 * *", "* * sun", "* 3,10 *", "1 1 *"][below(7)];
   return `${minute} ${hour} ${days}`;
