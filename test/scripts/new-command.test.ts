@@ -30,6 +30,8 @@ test.each([
       Array.from({ length: table.split(`group: "${known}"`).length - 1 }, () => known),
     ),
   );
+  const checked = Bun.spawnSync([process.execPath, "check", "--no-script"], { cwd: project.path });
+  expect(checked.exitCode, checked.stdout.toString() + checked.stderr.toString()).toBe(0);
   const file = `./test/commands/${name.replace(" ", "/")}.test.ts`;
   const env = { ...process.env };
   delete env["AURORA_BINARY"];
