@@ -66,7 +66,7 @@ function renderRebuilt({ packs, trees, generations, kept_as, problems }: Rebuild
     ...packLines,
     ...(kept_as === null ? [] : [`the old one is kept as ${kept_as}`]),
     ...problems.map((problem) => `not recovered: ${problem}`),
-    "namespace entries and variables are as they were at each pack's last transaction",
+    "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
   ].join("\n");
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
+import { toAuroraError } from "../errors.ts";
 import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
@@ -7,62 +8,83 @@ import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
 import { makeDirectory, replaceFile } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { isPassingError } from "./passing-error.ts";
 import { type Workspace } from "./workspace.ts";
 
-/**
- * What the registry knew of a pack at the end of one of its transactions, in a file of its own: from these, the store and the
- * links, `recover --rebuild` remakes a registry that is lost. It may hold secrets, as the registry does, and has its mode.
+/*
+ * What the registry knows, in files of their own: `generations/<pack>/<n>.json` for each entry of the history, and
+ * `generations/<pack>/pack.json` for the rest. From these, the store and the links, `recover --rebuild` remakes a registry that
+ * is lost. A pack's variables are in one file only, which is replaced: what was unset is nowhere any more.
  */
-export type GenerationRecord = {
-  generation: GenerationRow;
-  /** Whether this generation was live at the end of the transaction. */
-  is_live: boolean;
-  allow_all: number;
+
+/** What is known of a pack beside its history. */
+export type PackRecord = {
+  pack_id: string;
+  live: { generation: number; allow_all: number } | null;
   namespace: NamespaceRow | null;
   environment: EnvironmentRow[];
   data_epoch: number | null;
 };
 
 /** Writes the records of an ended transaction. Can be done again after a crash in its middle. */
-export function writeGenerationRecords({ registry, paths }: Workspace, transactionId: string): void {
+export function writeGenerationRecords(workspace: Workspace, transactionId: string): void {
+  const { registry, paths } = workspace;
   const rows = registry.all<GenerationRow>(
     "SELECT * FROM generations WHERE transaction_id = ? ORDER BY pack_id, generation",
     transactionId,
   );
-  for (const generation of rows) {
-    const packId = generation.pack_id;
-    const live = livePack(registry, packId);
-    const record: GenerationRecord = {
-      generation,
-      is_live: live?.generation === generation.generation,
-      allow_all: live?.allow_all ?? 0,
-      namespace: namespaceOf(registry, packId) ?? null,
-      environment: environmentOf(registry, packId),
-      data_epoch: dataEpochOf(registry, packId) ?? null,
-    };
-    makeDirectory(paths.generationsOf(packId), 0o700);
-    const path = `${paths.generationsOf(packId)}/${generation.generation}.json`;
-    replaceFile(path, encodeChecked(record), 0o600);
+  for (const row of rows) {
+    makeDirectory(paths.generationsOf(row.pack_id), 0o700);
+    replaceFile(`${paths.generationsOf(row.pack_id)}/${row.generation}.json`, encodeChecked(row), 0o600);
+  }
+  for (const packId of new Set(rows.map(({ pack_id }) => pack_id))) writePackRecord(workspace, packId);
+}
+
+/** Brings a pack's record up to date after a change outside transactions, which has succeeded whatever becomes of the record. */
+export function updatePackRecord(workspace: Workspace, packId: string): void {
+  try {
+    writePackRecord(workspace, packId);
+  } catch (thrown) {
+    const error = toAuroraError(thrown);
+    if (!isPassingError(error)) throw error;
+    workspace.warn(`the record of "${packId}" is not up to date: ${error.message}`);
   }
 }
 
-/**
- * Reads all records of a home, oldest first for each pack.
- *
- * @returns what is readable, and a sentence about each file that is not
- */
-export function readGenerationRecords(paths: HomePaths): { records: GenerationRecord[]; problems: string[] } {
-  const records: GenerationRecord[] = [];
-  const problems: string[] = [];
+function writePackRecord({ registry, paths }: Workspace, packId: string): void {
+  const live = livePack(registry, packId);
+  const record: PackRecord = {
+    pack_id: packId,
+    live: live ? { generation: live.generation, allow_all: live.allow_all } : null,
+    namespace: namespaceOf(registry, packId) ?? null,
+    environment: environmentOf(registry, packId),
+    data_epoch: dataEpochOf(registry, packId) ?? null,
+  };
+  makeDirectory(paths.generationsOf(packId), 0o700);
+  replaceFile(`${paths.generationsOf(packId)}/pack.json`, encodeChecked(record), 0o600);
+}
+
+export type Records = {
+  /** Oldest first. */
+  generations: GenerationRow[];
+  packs: PackRecord[];
+  /** A sentence about each file that cannot be read. */
+  problems: string[];
+};
+
+/** Reads all records of a home. */
+export function readRecords(paths: HomePaths): Records {
+  const records: Records = { generations: [], packs: [], problems: [] };
   for (const packId of namesIn(paths.generations))
     for (const name of namesIn(paths.generationsOf(packId))) {
-      if (!/^\d+\.json$/.test(name)) continue;
+      if (!/^(\d+|pack)\.json$/.test(name)) continue;
       const record = decodeChecked(readFileSync(`${paths.generationsOf(packId)}/${name}`, "utf8"));
-      if (record === undefined) problems.push(`generations/${packId}/${name} is damaged`);
-      else records.push(record as GenerationRecord);
+      if (record === undefined) records.problems.push(`generations/${packId}/${name} is damaged`);
+      else if (name === "pack.json") records.packs.push(record as PackRecord);
+      else records.generations.push(record as GenerationRow);
     }
-  records.sort((a, b) => a.generation.generation - b.generation.generation);
-  return { records, problems };
+  records.generations.sort((a, b) => a.generation - b.generation);
+  return records;
 }
 
 function namesIn(directory: string): string[] {

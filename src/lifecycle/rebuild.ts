@@ -17,7 +17,7 @@ import { readLink, syncDirectory, TEMPORARY_PREFIX } from "../system/durable.ts"
 import { type HomePaths, homePaths } from "../system/home.ts";
 import { readEnvironment } from "../system/process-table.ts";
 import { createScratch } from "../system/scratch.ts";
-import { type GenerationRecord, readGenerationRecords } from "./generation-record.ts";
+import { readRecords, type Records } from "./generation-record.ts";
 
 export type RebuildReport = {
   packs: { pack_id: string; version: string; generation: number; digest: string }[];
@@ -33,20 +33,20 @@ export type RebuildReport = {
  * Remakes a registry that is lost or damaged from what else is in the home: the store's records, the links, and the records of
  * the generations. The new one takes the place of the old by one rename, and the old one is kept. The caller holds the lock.
  *
- * What was set since a pack's last transaction cannot be known: namespace entries and variables are those of its newest
- * record. Events, approvals and quarantines are lost.
+ * Variables are as they were set last, a pack's namespace entry as it was at its last transaction. Events, approvals and
+ * quarantines are lost.
  *
  * @throws {AuroraError} `conflict` where the registry is sound
  */
 export function rebuildRegistry(paths: HomePaths, now: Date): RebuildReport {
   refuseSound(paths);
   using scratch = createScratch(paths.tmp, "rebuild");
-  const { records, problems } = readGenerationRecords(paths);
+  const records = readRecords(paths);
   const at = now.toISOString();
   let report: RebuildReport;
   {
     using registry = openRegistry(homePaths(scratch.path));
-    report = registry.write(() => fill(registry, paths, records, problems, at));
+    report = registry.write(() => fill(registry, paths, records, at));
   }
   report.kept_as = keepOld(paths, at);
   renameSync(`${scratch.path}/state.db`, paths.database);
@@ -78,32 +78,27 @@ function keepOld(paths: HomePaths, at: string): string | null {
   return name;
 }
 
-function fill(
-  registry: Registry,
-  paths: HomePaths,
-  records: readonly GenerationRecord[],
-  problems: string[],
-  at: string,
-): RebuildReport {
+function fill(registry: Registry, paths: HomePaths, records: Records, at: string): RebuildReport {
+  const problems = [...records.problems];
   const trees = fillTrees(registry, paths, problems, at);
-  for (const { generation } of records) restoreGeneration(registry, generation);
-  const newest = new Map(records.map((record) => [record.generation.pack_id, record]));
-  for (const [packId, { namespace, environment, data_epoch }] of newest) {
-    restoreNamespace(registry, packId, namespace ?? undefined);
-    restoreEnvironment(registry, packId, environment);
-    setDataEpoch(registry, packId, data_epoch ?? undefined);
+  for (const row of records.generations) restoreGeneration(registry, row);
+  for (const { pack_id, namespace, environment, data_epoch } of records.packs) {
+    restoreNamespace(registry, pack_id, namespace ?? undefined);
+    restoreEnvironment(registry, pack_id, environment);
+    setDataEpoch(registry, pack_id, data_epoch ?? undefined);
   }
+  const links = linkNames(paths);
   const packs: RebuildReport["packs"] = [];
-  for (const packId of linkNames(paths)) {
+  for (const packId of links) {
     const live = fillLive(registry, paths, packId, records, problems, at);
     if (live) packs.push(live);
   }
-  for (const [packId, { generation, is_live }] of newest)
-    if (is_live && !linkNames(paths).includes(packId))
-      problems.push(`${packId} was live as generation ${generation.generation}, and its link is gone`);
+  for (const { pack_id, live } of records.packs)
+    if (live && !links.includes(pack_id))
+      problems.push(`${pack_id} was live as generation ${live.generation}, and its link is gone`);
   for (const { pack_id, generation } of packs) adoptService(registry, paths, pack_id, generation, at);
   appendEvent(registry, { at, packId: null, kind: "registry-rebuilt", detail: { packs: packs.length } });
-  return { packs, trees, generations: records.length, kept_as: null, problems };
+  return { packs, trees, generations: records.generations.length, kept_as: null, problems };
 }
 
 function fillTrees(registry: Registry, paths: HomePaths, problems: string[], at: string): number {
@@ -127,7 +122,7 @@ function fillLive(
   registry: Registry,
   paths: HomePaths,
   packId: string,
-  records: readonly GenerationRecord[],
+  records: Records,
   problems: string[],
   at: string,
 ): RebuildReport["packs"][number] | undefined {
@@ -139,11 +134,10 @@ function fillLive(
     return undefined;
   }
   const { digest, version, manifest } = tree;
-  const own = records.filter(({ generation }) => generation.pack_id === packId);
-  const known = own.findLast(
-    ({ generation }) => generation.digest === digest && generation.outcome === "committed",
+  const known = records.generations.findLast(
+    (row) => row.pack_id === packId && row.digest === digest && row.outcome === "committed",
   );
-  const generation = known?.generation.generation ?? nextGeneration(registry, packId);
+  const generation = known?.generation ?? nextGeneration(registry, packId);
   if (!known) {
     appendGeneration(registry, {
       pack_id: packId,
@@ -160,14 +154,9 @@ function fillLive(
       `${packId} has no record of the generation that is live: it is generation ${generation} now`,
     );
   }
-  setLivePack(registry, {
-    pack_id: packId,
-    generation,
-    digest,
-    version,
-    manifest,
-    allow_all: known?.allow_all ?? 0,
-  });
+  const before = records.packs.find(({ pack_id }) => pack_id === packId)?.live;
+  const allow_all = before?.generation === generation ? before.allow_all : 0;
+  setLivePack(registry, { pack_id: packId, generation, digest, version, manifest, allow_all });
   return { pack_id: packId, version, generation, digest };
 }
 

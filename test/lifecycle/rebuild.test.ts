@@ -26,6 +26,8 @@ async function runningUpgrade() {
   expect((await at.run(["ns", "register", "app", "--meta", '{"port":1}'])).exitCode).toBe(0);
   expect((await at.run(["env", "set", "app", "NAME=value"])).exitCode).toBe(0);
   expect((await at.run(["install", second])).exitCode).toBe(0);
+  expect((await at.run(["env", "set", "app", "SECRET=shown", "LATER=value"])).exitCode).toBe(0);
+  expect((await at.run(["env", "unset", "app", "SECRET"])).exitCode).toBe(0);
   return at;
 }
 
@@ -44,6 +46,7 @@ test.each(damages)(
       list: (await at.json(["list"])).value,
       history: (await at.json(["history", "app"])).value,
       ns: (await at.json(["ns", "get", "app"])).value,
+      env: await at.run(["env", "list", "app"]),
     };
     const pid = Number(readFileSync(`${at.home}/data/app/pid`, "utf8"));
     damage(`${at.home}/state.db`);
@@ -55,7 +58,7 @@ test.each(damages)(
         "the registry is rebuilt from 2 trees and 2 generations",
         "app 2.0.0, generation 2",
         ...(keeps ? ["the old one is kept as state.db.damaged-TIME"] : []),
-        "namespace entries and variables are as they were at each pack's last transaction",
+        "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
         "",
       ].join("\n"),
     );
@@ -66,7 +69,8 @@ test.each(damages)(
     ]);
     expect((await at.json(["history", "app"])).value).toEqual(before.history);
     expect((await at.json(["ns", "get", "app"])).value).toEqual(before.ns);
-    expect((await at.run(["env", "list", "app"])).stdout).toContain("NAME");
+    expect(await at.run(["env", "list", "app"])).toEqual(before.env);
+    expect(Bun.spawnSync(["grep", "-r", "SECRET", `${at.home}/generations`]).stdout.toString()).toBe("");
     expect(statSync(`${at.home}/state.db`).mode & 0o777).toBe(0o600);
     expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
 
@@ -88,7 +92,7 @@ test("without records what is live is a new generation, and it says so", async (
       "the registry is rebuilt from 1 trees and 0 generations",
       "app 1.0.0, generation 1",
       "not recovered: app has no record of the generation that is live: it is generation 1 now",
-      "namespace entries and variables are as they were at each pack's last transaction",
+      "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
       "",
     ].join("\n"),
     stderr: "",

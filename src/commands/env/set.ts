@@ -1,4 +1,5 @@
 import { AuroraError } from "../../errors.ts";
+import { updatePackRecord } from "../../lifecycle/generation-record.ts";
 import { isForbiddenVariable } from "../../lifecycle/pack-environment.ts";
 import { type EnvironmentRow, setEnvironment } from "../../registry/environment.ts";
 import { appendEvent } from "../../registry/events.ts";
@@ -14,12 +15,14 @@ export async function run(context: Context, { args: [packId = "", ...assignments
   checkPackId(packId);
   const rows: EnvironmentRow[] = [];
   for (const assignment of assignments) rows.push(await readAssignment(context, packId, assignment));
-  return await withOwnOrHomeLock(context, `env set ${packId}`, ({ registry, now }) => {
+  return await withOwnOrHomeLock(context, `env set ${packId}`, (workspace) => {
+    const { registry, now } = workspace;
     const names = rows.map(({ name }) => name);
     registry.write(() => {
       setEnvironment(registry, packId, rows);
       appendEvent(registry, { at: now().toISOString(), packId, kind: "environment-set", detail: { names } });
     });
+    updatePackRecord(workspace, packId);
     return { pack_id: packId, set: names };
   });
 }

@@ -1,4 +1,5 @@
 import { AuroraError } from "../../errors.ts";
+import { updatePackRecord } from "../../lifecycle/generation-record.ts";
 import { environmentOf, unsetEnvironment } from "../../registry/environment.ts";
 import { appendEvent } from "../../registry/events.ts";
 import { type Context, type Input } from "../command.ts";
@@ -8,7 +9,8 @@ type Result = { pack_id: string; unset: string[] };
 
 export function run(context: Context, { args: [packId = "", ...names] }: Input): Promise<Result> {
   checkPackId(packId);
-  return withOwnOrHomeLock(context, `env unset ${packId}`, ({ registry, now }) =>
+  return withOwnOrHomeLock(context, `env unset ${packId}`, (workspace) => {
+    const { registry, now } = workspace;
     registry.write(() => {
       const present = new Set(environmentOf(registry, packId).map(({ name }) => name));
       const missing = names.filter((name) => !present.has(name));
@@ -27,9 +29,10 @@ export function run(context: Context, { args: [packId = "", ...names] }: Input):
         kind: "environment-unset",
         detail: { names },
       });
-      return { pack_id: packId, unset: names };
-    }),
-  );
+    });
+    updatePackRecord(workspace, packId);
+    return { pack_id: packId, unset: names };
+  });
 }
 
 export function render({ pack_id, unset }: Result): string {
