@@ -12,7 +12,8 @@ import { AuroraError } from "../errors.ts";
  * @throws {AuroraError} `output-failed` for any other error, such as a full disk
  */
 export function writeAll(descriptor: 1 | 2, data: string | Uint8Array): void {
-  let rest = typeof data === "string" ? Buffer.from(data) : data;
+  // The first Buffer of a process costs it a tenth of a millisecond, a TextEncoder a hundredth.
+  let rest = typeof data === "string" ? new TextEncoder().encode(data) : data;
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest));

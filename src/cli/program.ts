@@ -42,7 +42,7 @@ export async function program(argv: readonly string[]): Promise<number> {
 
 async function dispatch(argv: readonly string[]): Promise<number> {
   const { name, words, rest, passed } = split(argv);
-  const spec = specs.get(name.join(" "));
+  const spec = specOf(name.join(" "));
   if (!spec) return withoutCommand(name, words);
 
   const options: Options = { ...globalOptions, ...packOption(spec), ...spec.options };
@@ -79,17 +79,16 @@ async function runToEnd<T>(
   }
 }
 
-const specs = new Map(commands.map((spec) => [spec.name, spec]));
-const groups = new Set(
-  commands.flatMap(({ name }) => (name.includes(" ") ? [name.split(" ", 1)[0] as string] : [])),
-);
+// One look through the table is cheaper than a map of it, which would be used once.
+const specOf = (name: string) => commands.find((spec) => spec.name === name);
+const isGroup = (word: string) => commands.some((spec) => spec.name.startsWith(`${word} `));
 
 const split = (argv: readonly string[]) =>
   splitArgv(
     argv,
-    (full) => specs.has(full),
-    (word) => groups.has(word),
-    (name) => specs.get(name)?.passthrough === true,
+    (full) => specOf(full) !== undefined,
+    isGroup,
+    (name) => specOf(name)?.passthrough === true,
   );
 
 /** No command, a group without its second word, or a word that is no command. */
@@ -103,14 +102,16 @@ async function withoutCommand(name: string[], words: string[]): Promise<number> 
     parse({ name: "", args: [] } as unknown as CommandSpec, globalOptions, words);
     throw new AuroraError("usage", "no command is given", { hint: "aurora help lists the commands" });
   }
-  if (groups.has(first) && (second === undefined || has("--help", "-h"))) {
+  if (isGroup(first) && (second === undefined || has("--help", "-h"))) {
     if (has("--help", "-h")) return showHelp(first);
     throw new AuroraError("usage", `"${first}" needs one of its commands`, {
       hint: `aurora help ${first} lists them`,
     });
   }
   const unknown = name.join(" ");
-  const near = nearest(unknown, groups.has(first) ? specs.keys() : [...specs.keys(), ...groups]);
+  const names = commands.map((spec) => spec.name);
+  const groups = isGroup(first) ? [] : names.map((full) => full.split(" ", 1)[0] as string);
+  const near = nearest(unknown, [...names, ...groups]);
   throw new AuroraError("usage", `unknown command "${unknown}"`, {
     hint: near ? `did you mean "aurora ${near}"?` : "aurora help lists the commands",
   });

@@ -19,15 +19,17 @@ type Entry = {
 export async function run(context: Context): Promise<Entry[]> {
   using workspace = await openForReading(context);
   const boot = bootId();
-  const entries = new Map<string, Entry>();
-  for (const { pack_id, version, digest } of waitingTrees(workspace.registry))
-    entries.set(pack_id, { pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
+  const entries: Entry[] = [];
   for (const row of listedPacks(workspace.registry)) {
     const { pack_id, version, generation, digest } = row;
     const state = row.state === null ? "installed" : observeService(row, boot).state;
-    entries.set(pack_id, { pack_id, version, generation, digest, state, health: row.health ?? "unknown" });
+    entries.push({ pack_id, version, generation, digest, state, health: row.health ?? "unknown" });
   }
-  return [...entries.values()].toSorted((a, b) => (a.pack_id < b.pack_id ? -1 : 1));
+  const waiting = waitingTrees(workspace.registry);
+  if (waiting.length === 0) return entries;
+  for (const { pack_id, version, digest } of waiting)
+    entries.push({ pack_id, version, generation: null, digest, state: "staged", health: "unknown" });
+  return entries.toSorted((a, b) => (a.pack_id < b.pack_id ? -1 : 1));
 }
 
 export function render(entries: Entry[]): string {
