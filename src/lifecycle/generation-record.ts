@@ -18,7 +18,7 @@ import { type Workspace } from "./workspace.ts";
  */
 
 /** What is known of a pack beside its history. */
-export type PackRecord = {
+type PackRecord = {
   pack_id: string;
   live: { generation: number; allow_all: number } | null;
   namespace: NamespaceRow | null;
