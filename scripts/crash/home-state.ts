@@ -14,6 +14,8 @@ export type HomeState = {
   /** The files in the data of each live pack, without those that hold process numbers. */
   data: Record<string, Record<string, string>>;
   trees: string[];
+  /** How many transactions wait for a confirmation. */
+  unconfirmed: number;
 };
 
 /** Files in which the packs of the crash test write process numbers. */
@@ -29,6 +31,7 @@ export function readHomeState(home: string): HomeState {
     environment: {},
     data: {},
     trees: [],
+    unconfirmed: 0,
   };
   for (const name of namesIn(`${home}/live`)) state.live[name] = readlinkSync(`${home}/live/${name}`);
   for (const { packId, generation } of servicesOf(home)) (state.running[packId] ??= []).push(generation);
@@ -46,6 +49,7 @@ export function readHomeState(home: string): HomeState {
   for (const { pack_id, name, value } of rows("SELECT * FROM environment"))
     state.environment[`${pack_id} ${name}`] = String(value);
   state.trees = rows("SELECT digest FROM trees ORDER BY digest").map(({ digest }) => String(digest));
+  state.unconfirmed = rows("SELECT id FROM transactions WHERE state = 'unconfirmed'").length;
   for (const packId of Object.keys(state.packs)) state.data[packId] = filesIn(`${home}/data/${packId}`);
   return state;
 }
@@ -60,16 +64,21 @@ export function leftoversIn(home: string): string[] {
   for (const hex of trees)
     for (const part of ["", ".json", ".entries.json"])
       if (!existsSync(`${home}/store/${hex}${part}`)) faults.push(`store/${hex}${part} is missing`);
-  for (const packId of namesIn(`${home}/snapshots`))
-    for (const name of namesIn(`${home}/snapshots/${packId}`))
-      faults.push(`snapshots/${packId}/${name} was left behind`);
   if (!existsSync(`${home}/state.db`)) return faults;
   using database = new Database(`${home}/state.db`, { readonly: true });
   if (isUnused(database)) return faults;
   const open = database
-    .query("SELECT id, state FROM transactions WHERE finished_at IS NULL OR cleanup IS NOT NULL")
+    .query<{ id: string; state: string }, []>(
+      "SELECT id, state FROM transactions WHERE finished_at IS NULL OR cleanup IS NOT NULL",
+    )
     .all();
-  for (const row of open) faults.push(`a transaction is still open: ${JSON.stringify(row)}`);
+  // One that waits for its confirmation is no leftover, and neither is the snapshot for its way back.
+  for (const { id, state } of open)
+    if (state !== "unconfirmed") faults.push(`a transaction is open: ${id} ${state}`);
+  const waiting = new Set(open.map(({ id }) => id));
+  for (const packId of namesIn(`${home}/snapshots`))
+    for (const name of namesIn(`${home}/snapshots/${packId}`))
+      if (!waiting.has(name)) faults.push(`snapshots/${packId}/${name} was left behind`);
   return faults;
 }
 

@@ -35,7 +35,15 @@ function differences(
   { hasRebooted, hasForeignData = false }: Circumstances,
 ): string[] {
   const faults: string[] = [];
-  for (const part of ["live", "packs", "wanted", "namespaces", "environment", "data"] as const) {
+  for (const part of [
+    "live",
+    "packs",
+    "wanted",
+    "namespaces",
+    "environment",
+    "data",
+    "unconfirmed",
+  ] as const) {
     if (part === "data" && hasForeignData) continue;
     if (!Bun.deepEquals(found[part], wanted[part]))
       faults.push(`${part} is ${JSON.stringify(found[part])} and not ${JSON.stringify(wanted[part])}`);

@@ -32,6 +32,21 @@ export const operations: readonly Operation[] = [
     argv: ["install", "PACKS/gamma", "PACKS/alpha", "PACKS/beta"],
   },
   {
+    name: "install --confirm-within",
+    prepare: [["install", "PACKS/alpha-1"]],
+    running: ["alpha"],
+    argv: ["install", "PACKS/alpha", "--confirm-within", "1h"],
+  },
+  {
+    name: "confirm",
+    prepare: [
+      ["install", "PACKS/alpha-1"],
+      ["install", "PACKS/alpha", "--confirm-within", "1h"],
+    ],
+    running: ["alpha"],
+    argv: ["confirm", "alpha"],
+  },
+  {
     name: "activate",
     prepare: [
       ["install", "PACKS/alpha-1"],
