@@ -7,7 +7,7 @@ import { mutants } from "./simulator/mutants.ts";
 import { realRules } from "./simulator/rules.ts";
 
 /** So many histories run each time; more with AURORA_SIMULATIONS=100000. */
-const HISTORIES = Number(Bun.env["AURORA_SIMULATIONS"] ?? 20_000);
+const HISTORIES = Number(Bun.env["AURORA_SIMULATIONS"] ?? 10_000);
 /** AURORA_SEED=N runs one history, or begins there. */
 const FIRST_SEED = Number(Bun.env["AURORA_SEED"] ?? 1);
 /** A mutant that is not noticed within so many histories counts as alive. */
