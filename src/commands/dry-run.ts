@@ -2,9 +2,9 @@ import { AuroraError } from "../errors.ts";
 import { dryRun, type DryRunReport } from "../lifecycle/dry-run.ts";
 import { stageSource } from "../lifecycle/stage-source.ts";
 import { type Context, type Input } from "./command.ts";
-import { progressOf } from "./shared/install-flow.ts";
 import { renderScratchRun, scratchRunExitCode } from "./shared/scratch-run-text.ts";
 import { resolveSource } from "./shared/sources.ts";
+import { progressOf } from "./shared/staging-progress.ts";
 import { openForWriting } from "./shared/workspace.ts";
 
 export async function run(context: Context, { args: [source = ""] }: Input): Promise<DryRunReport> {

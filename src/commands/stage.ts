@@ -1,8 +1,8 @@
 import { stageSource } from "../lifecycle/stage-source.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
-import { progressOf } from "./shared/install-flow.ts";
 import { resolveSource } from "./shared/sources.ts";
+import { progressOf } from "./shared/staging-progress.ts";
 import { openForWriting } from "./shared/workspace.ts";
 
 type Result = {

@@ -13,15 +13,13 @@ import { stageSource } from "../../lifecycle/stage-source.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { type TransactionKind } from "../../registry/transactions.ts";
-import { formatSize, parseDuration } from "../../system/units.ts";
+import { parseDuration } from "../../system/units.ts";
 import { type Context } from "../command.ts";
 import { approvePlan } from "./approval.ts";
 import { watchConfirmation } from "./confirm-watch.ts";
 import { findSource, resolveSource } from "./sources.ts";
+import { progressOf } from "./staging-progress.ts";
 import { openForWriting, refuseInsideTransaction, withHomeLock } from "./workspace.ts";
-
-/** A progress line is drawn for packs beyond this, in bytes. */
-const PROGRESS_FROM_BYTES = 8 * 1024 ** 2;
 
 type FlowOptions = {
   approve: string | undefined;
@@ -100,17 +98,4 @@ export function durationOption(name: string, text: string): number {
   throw new AuroraError("usage", `cannot read ${name} "${text}": it is not a duration`, {
     hint: "write 30s, 5m or 2h",
   });
-}
-
-/** Draws how far the staging of a big pack is. */
-export function progressOf(context: Context, source: string): (done: number, total: number) => void {
-  return (done, total) => {
-    if (total < PROGRESS_FROM_BYTES) return;
-    const percent = Math.floor((done / total) * 100);
-    context.log.progress(
-      done >= total
-        ? undefined
-        : `staging ${source}  ${percent}%  ${formatSize(done)} of ${formatSize(total)}`,
-    );
-  };
 }
