@@ -1,36 +1,38 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
-  fsyncSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  readlinkSync,
   readSync,
   renameSync,
   rmdirSync,
   statfsSync,
-  type Stats,
   unlinkSync,
 } from "node:fs";
 
-import { AuroraError, systemReason } from "../errors.ts";
+import { AuroraError } from "../errors.ts";
 import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
 import { randomHex } from "../system/random-id.ts";
+import {
+  CHUNK_BYTES,
+  entriesOf,
+  entryOf,
+  fill,
+  linkNew,
+  MAX_DEPTH,
+  openIfDirectory,
+  readChunks,
+  readLinkOf,
+  removeBelow,
+  syncDescriptor,
+  unlinkIfThere,
+  type VfsEntry,
+} from "./directory-calls.ts";
 import { chooseResolve, O_PATH, type Resolve } from "./resolve.ts";
+import { explain, fileName, requireFile, slash } from "./vfs-error.ts";
 import { parseVfsPath, type VfsPath } from "./vfs-path.ts";
-
-type EntryType = "file" | "directory" | "symlink" | "other";
-export type VfsEntry = { name: string; type: EntryType; size_bytes: number; modified: string };
-
-/** So much is read or written at once, in bytes: big files need no more memory than small ones. */
-const CHUNK_BYTES = 256 * 1024;
-/** How deep `tree` and a recursive removal go. */
-export const MAX_DEPTH = 512;
 
 /** A fifo must not keep anybody waiting, and a terminal must not become ours. */
 const FILE = constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -370,165 +372,4 @@ export class PackRoot {
       throw explain(thrown, path, verb);
     }
   }
-}
-
-const codes = {
-  ENOENT: ["not-found", "there is nothing at that path"],
-  EEXIST: ["exists", "it exists already"],
-  ENOTEMPTY: ["not-empty", "the directory is not empty"],
-  EISDIR: ["is-a-directory", "it is a directory"],
-  ENOTDIR: ["not-a-directory", "a part of the path is no directory"],
-  EXDEV: ["escape-refused", "a link in it leads out of the pack's root"],
-  ELOOP: ["escape-refused", "its links lead nowhere, or to a place of /proc"],
-  ENXIO: ["not-regular", "it is neither a file nor a directory"],
-  EROFS: ["read-only", "it is read-only"],
-  EACCES: ["denied", "permission denied"],
-  EPERM: ["denied", "operation not permitted"],
-  ENOSPC: ["no-space", "no space left on the device"],
-  EDQUOT: ["quota-exceeded", "the disk quota is used up"],
-  ENAMETOOLONG: ["invalid-path", "a name is too long"],
-} as const;
-
-/** A failed call in the words of the VFS: with its own path, and never one of the machine. */
-function explain(thrown: unknown, path: VfsPath, verb: string): unknown {
-  if (thrown instanceof AuroraError) return thrown;
-  const code = (thrown as { code?: string }).code;
-  if (code === undefined || systemReason(thrown) === undefined) return thrown;
-  const known = Object.hasOwn(codes, code) ? codes[code as keyof typeof codes] : undefined;
-  const reason = known?.[1] ?? systemReason(thrown);
-  return new AuroraError(known?.[0] ?? "io", `cannot ${verb} "${path.shown}": ${reason}`, { cause: thrown });
-}
-
-function fileName(path: VfsPath, verb: string): VfsPath {
-  if (path.names.length > 0 && !path.isDirectory) return path;
-  throw new AuroraError("is-a-directory", `cannot ${verb} "${path.shown}": it is a directory`);
-}
-
-/** "file/" asks for a directory. */
-function slash({ isDirectory }: VfsPath): number {
-  return isDirectory ? constants.O_DIRECTORY : 0;
-}
-
-function requireFile(path: VfsPath, stat: Stats): void {
-  if (stat.isFile()) return;
-  if (stat.isDirectory())
-    throw new AuroraError("is-a-directory", `cannot use "${path.shown}" as a file: it is a directory`);
-  throw new AuroraError(
-    "not-regular",
-    `cannot use "${path.shown}" as a file: it is neither a file nor a directory`,
-  );
-}
-
-function entryOf(name: string, stat: Stats): VfsEntry {
-  return {
-    name,
-    type: typeOf(stat),
-    size_bytes: stat.isFile() ? stat.size : 0,
-    modified: stat.mtime.toISOString(),
-  };
-}
-
-function typeOf(stat: Stats): EntryType {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  return stat.isSymbolicLink() ? "symlink" : "other";
-}
-
-function entriesOf(directory: number): VfsEntry[] {
-  const place = `/proc/self/fd/${directory}`;
-  return readdirSync(place)
-    .filter((name) => !name.startsWith(TEMPORARY_PREFIX))
-    .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
-    .flatMap((name) => {
-      const stat = lstatSync(`${place}/${name}`, { throwIfNoEntry: false });
-      return stat ? [entryOf(name, stat)] : [];
-    });
-}
-
-function openIfDirectory(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch {
-    return undefined; // It was exchanged or removed meanwhile.
-  }
-}
-
-/** Names as bytes, so that one which is no UTF-8 can be removed as well. */
-function removeBelow(directory: number, name: Buffer, depth: number): void {
-  const place = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
-  if (depth >= MAX_DEPTH) throw new AuroraError("too-large", `it is more than ${MAX_DEPTH} directories deep`);
-  const inner = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  try {
-    for (const child of readdirSync(`/proc/self/fd/${inner}`, { encoding: "buffer" })) {
-      const childPlace = Buffer.concat([Buffer.from(`/proc/self/fd/${inner}/`), child]);
-      if (lstatSync(childPlace, { throwIfNoEntry: false })?.isDirectory())
-        removeBelow(inner, child, depth + 1);
-      else unlinkSync(childPlace);
-    }
-  } finally {
-    closeSync(inner);
-  }
-  rmdirSync(place);
-}
-
-async function fill(
-  path: string,
-  chunks: AsyncIterable<Uint8Array>,
-  mode: number,
-  isDurable: boolean,
-): Promise<number> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const descriptor = openSync(path, flags, 0o600);
-  try {
-    let written = 0;
-    for await (const chunk of chunks) {
-      writeFully(descriptor, chunk);
-      written += chunk.length;
-    }
-    fchmodSync(descriptor, mode);
-    if (isDurable) fsyncSync(descriptor);
-    return written;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-async function* readChunks(descriptor: number): AsyncGenerator<Uint8Array> {
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  for (;;) {
-    const length = readSync(descriptor, chunk, 0, chunk.length, null);
-    if (length === 0) return;
-    yield chunk.subarray(0, length);
-  }
-}
-
-/** Gives a new file its name only where nobody has taken that meanwhile: link(2) does not replace. */
-function linkNew(temporary: string, path: string, shown: VfsPath): void {
-  try {
-    linkSync(temporary, path);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
-    throw new AuroraError("exists", `cannot write "${shown.shown}": it exists already`);
-  }
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
-  }
-}
-
-function syncDescriptor(path: string): void {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function readLinkOf(descriptor: number): string {
-  return readlinkSync(`/proc/self/fd/${descriptor}`);
 }

@@ -14,7 +14,8 @@ import {
 import { join } from "node:path";
 
 import { AuroraError } from "../../src/errors.ts";
-import { MAX_DEPTH, PackRoot } from "../../src/vfs/pack-root.ts";
+import { MAX_DEPTH } from "../../src/vfs/directory-calls.ts";
+import { PackRoot } from "../../src/vfs/pack-root.ts";
 import { resolveByKernel, resolveByWalk } from "../../src/vfs/resolve.ts";
 import { scratch } from "../support/aurora.ts";
 

@@ -1,5 +1,5 @@
 import { formatSize } from "../../system/units.ts";
-import { type VfsEntry } from "../../vfs/pack-root.ts";
+import { type VfsEntry } from "../../vfs/directory-calls.ts";
 import { type Context, type Input } from "../command.ts";
 import { openPackRoot } from "../shared/pack-root.ts";
 import { table } from "../shared/text-table.ts";

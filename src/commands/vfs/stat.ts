@@ -1,4 +1,4 @@
-import { type VfsEntry } from "../../vfs/pack-root.ts";
+import { type VfsEntry } from "../../vfs/directory-calls.ts";
 import { type Context, type Input } from "../command.ts";
 import { openPackRoot } from "../shared/pack-root.ts";
 import { requireRoot } from "../shared/vfs-paths.ts";

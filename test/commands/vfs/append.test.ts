@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("adds to the end, or creates", async () => {
-  await using t = await home();
+  await using t = await vfsHome();
   expect(await t.run(["vfs", "append", "app", "log"], { stdin: "one\n" })).toEqual({
     stdout: "",
     stderr: "",
@@ -27,7 +18,7 @@ test("adds to the end, or creates", async () => {
 });
 
 test("twenty at once: every record is there, and whole", async () => {
-  await using t = await home({ log: "" });
+  await using t = await vfsHome({ log: "" });
   const records = Array.from({ length: 20 }, (_, i) => `record ${i} ${"x".repeat(500)}\n`);
   await Promise.all(records.map((record) => t.run(["vfs", "append", "app", "log"], { stdin: record })));
   const { stdout } = await t.run(["vfs", "cat", "app", "log"]);

@@ -2,19 +2,10 @@ import { expect, test } from "bun:test";
 
 import { auroraCommand } from "../../support/aurora.ts";
 import { peakMemory } from "../../support/peak-memory.ts";
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("the bytes as they are, and as JSON in base64 where they are no text", async () => {
-  await using t = await home({ "a.txt": "grüß\n" });
+  await using t = await vfsHome({ "a.txt": "grüß\n" });
   expect(await t.run(["vfs", "cat", "app", "/a.txt"])).toEqual({ stdout: "grüß\n", stderr: "", exitCode: 0 });
   expect((await t.json(["vfs", "cat", "app", "a.txt"])).value).toEqual({
     path: "a.txt",
@@ -32,7 +23,7 @@ test("the bytes as they are, and as JSON in base64 where they are no text", asyn
 });
 
 test("nothing outside, in no way, and never the machine's path", async () => {
-  await using t = await home({ a: "1" });
+  await using t = await vfsHome({ a: "1" });
   Bun.spawnSync(["ln", "-s", "/etc/passwd", `${t.home}/data/app/out`]);
   expect(await t.run(["vfs", "cat", "app", "out"])).toEqual({
     stdout: "",
@@ -52,7 +43,7 @@ test("nothing outside, in no way, and never the machine's path", async () => {
 });
 
 test.skipIf(Bun.which("python3") === null)("a big file needs no more memory than a small one", async () => {
-  await using t = await home({ a: "1" });
+  await using t = await vfsHome({ a: "1" });
   Bun.spawnSync(["truncate", "-s", "400M", `${t.home}/data/app/big`]);
   const script = `${auroraCommand.join(" ")} vfs cat app big --home ${t.home} | wc -c | grep -q 419430400`;
   expect(await peakMemory(script, { PATH: Bun.env["PATH"] ?? "", HOME: "/" })).toBeLessThan(200_000_000);

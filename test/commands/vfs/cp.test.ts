@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("copies a file, into a directory too", async () => {
-  await using t = await home({ a: "12345", "d/x": "3" });
+  await using t = await vfsHome({ a: "12345", "d/x": "3" });
   expect(await t.run(["vfs", "cp", "app", "a", "b"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await t.run(["vfs", "cp", "app", "a", "d/", "--json"])).toEqual({
     stdout: '{"from":"a","to":"/d/a","copied_bytes":5}\n',

@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("what the files take, and what there is", async () => {
-  await using t = await home({ a: "12345", "d/b": "123" });
+  await using t = await vfsHome({ a: "12345", "d/b": "123" });
   const { stdout, stderr, exitCode } = await t.run(["vfs", "df", "app"]);
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
   expect(stdout).toMatch(/^2 files, 8 B; its file system has [\d.]+ \w+ of [\d.]+ \w+ free\n$/);

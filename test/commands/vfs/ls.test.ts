@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("a directory, for people and as JSON", async () => {
-  await using t = await home({ "b/c.txt": "12345", a: "1" });
+  await using t = await vfsHome({ "b/c.txt": "12345", a: "1" });
   expect(await t.run(["vfs", "ls", "app"])).toEqual({
     stdout: "NAME  TYPE       SIZE  MODIFIED\na     file       1 B   TIME\nb     directory  -     TIME\n",
     stderr: "",
@@ -24,7 +15,7 @@ test("a directory, for people and as JSON", async () => {
 });
 
 test("a pack without data has an empty root; a pack that nobody knows has none", async () => {
-  await using t = await home();
+  await using t = await vfsHome();
   expect(await t.run(["vfs", "ls", "app"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await Bun.file(`${t.home}/data/app`).exists()).toBe(false);
   expect(await t.run(["vfs", "ls", "app", "/x"])).toEqual({
@@ -40,7 +31,7 @@ test("a pack without data has an empty root; a pack that nobody knows has none",
 });
 
 test("a file is no directory", async () => {
-  await using t = await home({ a: "1" });
+  await using t = await vfsHome({ a: "1" });
   expect(await t.run(["vfs", "ls", "app", "a"])).toEqual({
     stdout: "",
     stderr: 'error[not-a-directory]: cannot list "/a": a part of the path is no directory\n',

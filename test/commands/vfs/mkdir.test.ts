@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("directories with those above them; one that is there is fine", async () => {
-  await using t = await home({ file: "1" });
+  await using t = await vfsHome({ file: "1" });
   expect(await t.run(["vfs", "mkdir", "app", "a/b/c", "d"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await t.run(["vfs", "mkdir", "app", "a/b/c", "--json"])).toEqual({
     stdout: '{"created":["a/b/c"]}\n',

@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("renames, into a directory too, and replaces a file unless told not to", async () => {
-  await using t = await home({ a: "1", b: "2", "d/x": "3" });
+  await using t = await vfsHome({ a: "1", b: "2", "d/x": "3" });
   expect(await t.run(["vfs", "mv", "app", "a", "b", "--no-overwrite"])).toEqual({
     stdout: "",
     stderr: 'error[exists]: cannot move to "/b": it exists already\n',

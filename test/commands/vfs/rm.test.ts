@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("files, links and, when asked, directories with all that is in them", async () => {
-  await using t = await home({ a: "1", b: "2", "d/e": "3" });
+  await using t = await vfsHome({ a: "1", b: "2", "d/e": "3" });
   expect(await t.run(["vfs", "rm", "app", "a", "b"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await t.run(["vfs", "rm", "app", "d"])).toEqual({
     stdout: "",
@@ -28,7 +19,7 @@ test("files, links and, when asked, directories with all that is in them", async
 });
 
 test("the root never, and what is not there", async () => {
-  await using t = await home({ a: "1" });
+  await using t = await vfsHome({ a: "1" });
   for (const path of ["/", ".", "a/.."])
     expect(await t.run(["vfs", "rm", "app", "-r", path])).toEqual({
       stdout: "",

@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("what is at a path", async () => {
-  await using t = await home({ "d/a": "12345" });
+  await using t = await vfsHome({ "d/a": "12345" });
   expect(await t.run(["vfs", "stat", "app", "d/a"])).toEqual({
     stdout: "name      a\ntype      file\nsize      5 bytes\nmodified  TIME\n",
     stderr: "",

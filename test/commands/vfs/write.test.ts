@@ -2,19 +2,10 @@ import { expect, test } from "bun:test";
 
 import { auroraCommand } from "../../support/aurora.ts";
 import { peakMemory } from "../../support/peak-memory.ts";
-import { testHome } from "../../support/test-home.ts";
-
-async function home(files: Record<string, string> = {}) {
-  const t = testHome();
-  t.write({ id: "app" });
-  await t.run(["stage", "app"]);
-  for (const [path, content] of Object.entries(files))
-    await t.run(["vfs", "write", "app", path], { stdin: content });
-  return t;
-}
+import { vfsHome } from "../../support/vfs-home.ts";
 
 test("replaces a file with standard input, and creates what is above it", async () => {
-  await using t = await home();
+  await using t = await vfsHome();
   expect(await t.run(["vfs", "write", "app", "/a/b.txt"], { stdin: "one" })).toEqual({
     stdout: "",
     stderr: "",
@@ -27,7 +18,7 @@ test("replaces a file with standard input, and creates what is above it", async 
 });
 
 test("--no-overwrite", async () => {
-  await using t = await home({ a: "1" });
+  await using t = await vfsHome({ a: "1" });
   expect(await t.run(["vfs", "write", "app", "a", "--no-overwrite"], { stdin: "2" })).toEqual({
     stdout: "",
     stderr: 'error[exists]: cannot write "/a": it exists already\n',
@@ -43,7 +34,7 @@ test.each([
   ["/", 1, 'error[is-a-directory]: cannot write "/": it is a directory\n'],
   ["../x", 9, 'error[escape-refused]: the path "../x" leads out of the pack\'s root\n'],
 ])("to %j: exit %i", async (path, exitCode, stderr) => {
-  await using t = await home();
+  await using t = await vfsHome();
   expect(await t.run(["vfs", "write", "app", path], { stdin: "x" })).toEqual({
     stdout: "",
     stderr,
@@ -53,7 +44,7 @@ test.each([
 
 test("a full disk leaves the old content, and nothing beside it", async () => {
   if (process.getuid?.() !== 0) return;
-  await using t = await home({ a: "old" });
+  await using t = await vfsHome({ a: "old" });
   const data = `${t.home}/data/app`;
   if (Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "none", data]).exitCode !== 0) return;
   try {
@@ -75,7 +66,7 @@ test("a full disk leaves the old content, and nothing beside it", async () => {
 test.skipIf(Bun.which("python3") === null)(
   "several hundred megabytes pass through in constant memory",
   async () => {
-    await using t = await home();
+    await using t = await vfsHome();
     const script = `head -c 300000000 /dev/zero | ${auroraCommand.join(" ")} vfs write app big --home ${t.home}`;
     expect(await peakMemory(script, { PATH: Bun.env["PATH"] ?? "", HOME: "/" })).toBeLessThan(200_000_000);
     expect(await t.run(["vfs", "stat", "app", "big"])).toMatchObject({
