@@ -115,6 +115,8 @@ export function openRegistry(paths: HomePaths): Registry {
     database.run("PRAGMA journal_mode = DELETE");
     database.run("PRAGMA synchronous = EXTRA");
     database.run("PRAGMA foreign_keys = ON");
+    // What is deleted may be the value of a pack's variable: it is overwritten, and not left in a free page.
+    database.run("PRAGMA secure_delete = ON");
     const registry = migrated(database, paths.database);
     if (isNew) {
       syncDirectory(paths.home);

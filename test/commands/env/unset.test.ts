@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { testHome } from "../../support/test-home.ts";
 
@@ -16,4 +18,14 @@ test("all that are named, or none", async () => {
     exitCode: 0,
   });
   expect(await t.run(["env", "list", "app"])).toMatchObject({ stdout: "C\n" });
+});
+
+test("a value that was unset is in no free page of the database", async () => {
+  await using t = testHome();
+  const secret = "a-value-nobody-else-has";
+  await t.run(["env", "set", "app", `TOKEN=${secret}`]);
+  const database = join(t.home, "state.db");
+  expect(readFileSync(database).includes(secret)).toBe(true);
+  await t.run(["env", "unset", "app", "TOKEN"]);
+  expect(readFileSync(database).includes(secret)).toBe(false);
 });
