@@ -70,11 +70,14 @@ export function splitArgv(
   };
 }
 
-/** The place of the first word from `start` on that is neither a global option nor the value of one. */
+/** Options of nearly every command whose value is the next word, so that it is not taken for the command. */
+const valueBeforeCommand: ReadonlySet<string> = new Set(["--home", "--wait", "--pack"]);
+
+/** The place of the first word from `start` on that is neither an option nor the value of one of those. */
 function skipOptions(words: readonly string[], start: number): number {
   let place = start;
   while (place < words.length && (words[place] ?? "").startsWith("-"))
-    place += words[place] === "--home" || words[place] === "--wait" ? 2 : 1;
+    place += valueBeforeCommand.has(words[place] ?? "") ? 2 : 1;
   return Math.min(place, words.length);
 }
 

@@ -42,7 +42,7 @@ function flagsOf({ options, args }: CommandSpec): string[] {
   return [...own, ...(args.some(({ pack }) => pack) ? ["--pack"] : []), ...globalFlags];
 }
 
-const takesPack = ({ args }: CommandSpec) => args.some(({ pack }) => pack);
+const takesPack = ({ args }: CommandSpec) => args.some(({ name, pack }) => pack && name !== "SRC");
 const takesSource = ({ args }: CommandSpec) =>
   args.some(({ name }) => name.includes("SRC") || name === "DIR" || name.endsWith(".ts"));
 

@@ -162,3 +162,19 @@ test("a pack that requires confinement is refused where there is none, and one f
     exitCode: 1,
   });
 });
+
+test("a source may be given as --pack, before and after the command, by every command that takes one", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  const calls = ["check", "seal", "stage", "dry-run", "plan", "install", "ensure", "test", "diff"];
+  for (const name of calls) {
+    const { stderr, exitCode } = await t.run([name, "--pack", "app"]);
+    expect({ name, exitCode, usage: stderr.includes("error[usage]") }).toEqual({
+      name,
+      exitCode: name === "test" ? expect.any(Number) : 0,
+      usage: false,
+    });
+  }
+  expect((await t.run(["plan", "--pack", "app"])).stdout).toBe((await t.run(["plan", "app"])).stdout);
+  expect(await t.run(["--pack", "app", "plan"])).toMatchObject({ exitCode: 0 });
+});
