@@ -77,10 +77,11 @@ export class Registry {
  * Opens the registry for reading. A home without one reads as empty, but not one that holds trees or links: then
  * something is lost.
  *
- * @throws {AuroraError} `state-invalid`, `state-newer`
+ * @throws {AuroraError} `state-invalid`, `state-newer`, `home-unusable`
  */
 export function openRegistryForReading({ database: path, ...paths }: HomePaths): Registry {
   if (!existsSync(path)) {
+    refuseClosedHome(path, paths.home);
     refuseLostState({ database: path, ...paths });
     return new Registry(undefined);
   }
@@ -216,4 +217,16 @@ function explain(thrown: unknown, path = "state.db"): unknown {
   if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_CANTOPEN"))
     return new AuroraError("io", `cannot use the registry "${path}": ${thrown.message}`, about);
   return thrown;
+}
+
+/** A home of another user is not an empty one: what may not be looked into may hold anything. */
+function refuseClosedHome(path: string, home: string): void {
+  try {
+    statSync(path);
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EACCES")) return;
+    throw new AuroraError("home-unusable", `cannot use the home "${home}": permission denied`, {
+      hint: "call aurora as the user who owns it, or give another --home DIR",
+    });
+  }
 }

@@ -145,6 +145,21 @@ describe("the home", () => {
     expect(sh(`stat -c '%a' ${home} ${home}/state.db`).stdout).toBe("700\n600\n");
   });
 
+  test("a home that may not be looked into is not taken for an empty one", () => {
+    if (process.getuid?.() !== 0) return;
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    const asNobody = `setpriv --reuid=65534 --regid=65534 --clear-groups`;
+    const { stdout, stderr, exitCode } = sh(
+      `cd / && chmod 755 ${directory.path} && mkdir -m 700 ${home} && ${asNobody} AURORA list --home ${home}`,
+    );
+    expect({ stdout, stderr, exitCode }).toEqual({
+      stdout: "",
+      stderr: `error[home-unusable]: cannot use the home "${home}": permission denied\nhint: call aurora as the user who owns it, or give another --home DIR\n`,
+      exitCode: 1,
+    });
+  });
+
   test("an ordinary user without a writable home directory gets a clear error", () => {
     if (process.getuid?.() !== 0) return;
     using directory = scratch();
