@@ -32,10 +32,11 @@ export type SplitArgv = {
 };
 
 /**
- * Finds the command among the words. Global options may stand before it, so their values must be skipped.
+ * Finds the command among the words. Options may stand before it, so their values must be skipped.
  *
  * @param isCommand true for "install" and for "vfs ls"
  * @param isGroup true for the first word of two-word commands: "vfs"
+ * @param takesValue true for an option as typed, "--to" or "-n", whose value is the next word
  * @param isPassthrough true for a command whose arguments are not Aurora's to read: "run"
  */
 export function splitArgv(
@@ -43,16 +44,17 @@ export function splitArgv(
   isCommand: (name: string) => boolean,
   isGroup: (word: string) => boolean,
   isPassthrough: (name: string) => boolean = () => false,
+  takesValue: (word: string) => boolean = isValuedIn([globalOptions]),
 ): SplitArgv {
   const end = argv.indexOf("--");
   const words = argv.slice(0, end === -1 ? argv.length : end);
   const rest = end === -1 ? undefined : argv.slice(end + 1);
-  const first = skipOptions(words, 0);
+  const first = skipOptions(words, 0, takesValue);
   const name = words[first];
   const passed: string[] = [];
   if (name === undefined) return { name: [], words: [...words], rest, passed };
   if (isPassthrough(name)) {
-    const start = skipOptions(words, first + 1);
+    const start = skipOptions(words, first + 1, takesValue);
     const own = [...words.slice(0, first), ...words.slice(first + 1, start)];
     const skipped = argv[start] === "--" ? start + 1 : start;
     return { name: [name], words: own, rest: undefined, passed: argv.slice(skipped) };
@@ -60,8 +62,9 @@ export function splitArgv(
   const before = words.slice(0, first);
   if (!isGroup(name) || isCommand(name))
     return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
-  const second = words.findIndex((word, i) => i > first && !word.startsWith("-"));
-  if (second === -1) return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
+  const second = skipOptions(words, first + 1, takesValue);
+  if (second === words.length)
+    return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   return {
     name: [name, words[second] as string],
     words: [...before, ...words.slice(first + 1, second), ...words.slice(second + 1)],
@@ -70,14 +73,29 @@ export function splitArgv(
   };
 }
 
-/** Options of nearly every command whose value is the next word, so that it is not taken for the command. */
-const valueBeforeCommand: ReadonlySet<string> = new Set(["--home", "--wait", "--pack"]);
+/**
+ * Tells whether an option is followed by its value, before it is known which command it belongs to: so says every command
+ * that has it.
+ */
+export function isValuedIn(optionSets: readonly Options[]): (word: string) => boolean {
+  return (word) => {
+    const found = optionSets.flatMap((options) =>
+      Object.entries(options).filter(
+        ([name, { short }]) => word === `--${name}` || (short !== undefined && word === `-${short}`),
+      ),
+    );
+    return (
+      found.length > 0 &&
+      found.every(([, { value, optionalValue }]) => value !== undefined && optionalValue !== true)
+    );
+  };
+}
 
-/** The place of the first word from `start` on that is neither an option nor the value of one of those. */
-function skipOptions(words: readonly string[], start: number): number {
+/** The place of the first word from `start` on that is neither an option nor the value of one. */
+function skipOptions(words: readonly string[], start: number, takesValue: (word: string) => boolean): number {
   let place = start;
   while (place < words.length && (words[place] ?? "").startsWith("-"))
-    place += valueBeforeCommand.has(words[place] ?? "") ? 2 : 1;
+    place += takesValue(words[place] ?? "") ? 2 : 1;
   return Math.min(place, words.length);
 }
 

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { cac } from "cac";
 
 import {
@@ -19,6 +21,7 @@ import {
   encodePositionals,
   givenOptions,
   globalOptions,
+  isValuedIn,
   splitArgv,
 } from "./argv.ts";
 import { createContext, paintFor, receivedSignal } from "./context.ts";
@@ -40,7 +43,21 @@ export async function program(argv: readonly string[]): Promise<number> {
   }
 }
 
+/**
+ * The runtime hands over words with the replacement character in the place of bytes that are no UTF-8: another word than the
+ * one that was typed must not be acted upon.
+ */
+function refuseBrokenText(argv: readonly string[]): void {
+  if (process.platform !== "linux" || !argv.some((word) => word.includes("\uFFFD"))) return;
+  const typed = readFileSync("/proc/self/cmdline");
+  if (!Buffer.from(typed.toString("utf8")).equals(typed))
+    throw new AuroraError("usage", "an argument is not valid UTF-8", {
+      hint: "names of files and values are UTF-8 here",
+    });
+}
+
 async function dispatch(argv: readonly string[]): Promise<number> {
+  refuseBrokenText(argv);
   const { name, words, rest, passed } = split(argv);
   const spec = specOf(name.join(" "));
   if (!spec) return withoutCommand(name, words);
@@ -89,6 +106,8 @@ const split = (argv: readonly string[]) =>
     (full) => specOf(full) !== undefined,
     isGroup,
     (name) => specOf(name)?.passthrough === true,
+    (word) =>
+      isValuedIn([globalOptions, ...commands.map(({ options }) => options), { pack: PACK_OPTION }])(word),
   );
 
 /** No command, a group without its second word, or a word that is no command. */
@@ -175,12 +194,13 @@ function unexpected(spec: CommandSpec, args: readonly string[]): string {
   return `"${spec.name}" takes no argument ${extra.map((word) => JSON.stringify(word)).join(" ")}`;
 }
 
+const PACK_OPTION = { help: "The pack, instead of as an argument", value: "ID" };
+
 /** Commands that take a pack take it as `--pack ID` as well. */
 function packOption(spec: CommandSpec): Options {
   const arg = spec.args.find((candidate) => candidate.pack);
   if (!arg) return {};
-  const help = "The pack, instead of as an argument";
-  return { pack: arg.many ? { help, value: "ID", many: true } : { help, value: "ID" } };
+  return { pack: arg.many ? { ...PACK_OPTION, many: true } : PACK_OPTION };
 }
 
 function positionals(

@@ -150,6 +150,9 @@ async function drive(
       workspace.info(`${step.kind} ${step.pack_id}`);
       note(action.step, "begin", null);
       const detail = await reported(step.kind, () => performStep(context, step));
+      // A script that the operator's signal has ended did not fail by itself.
+      if (detail.reason !== null && workspace.signal.aborted)
+        detail.reason = `stopped by ${String(workspace.signal.reason)}`;
       note(action.step, detail.reason === null ? "done" : "failed", detail);
     }
   }

@@ -24,6 +24,11 @@ describe("the command is found among the words", () => {
       ["vfs", "ls"],
       ["--home=x", "--json", "p", "/"],
     ],
+    [
+      ["vfs", "--home", "ls", "ls", "p"],
+      ["vfs", "ls"],
+      ["--home", "ls", "p"],
+    ],
     [["vfs"], ["vfs"], []],
     [["vfs", "nonsense"], ["vfs", "nonsense"], []],
     [["--json"], [], ["--json"]],

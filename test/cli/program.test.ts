@@ -45,6 +45,16 @@ describe("wrong usage", () => {
     if (stderr !== undefined) expect(result.stderr).toBe(stderr);
   });
 
+  test("an argument that is no UTF-8", () => {
+    expect(sh("AURORA vfs ls app \"$(printf 'a\\377')\"")).toEqual({
+      stdout: "",
+      stderr:
+        "error[usage]: an argument is not valid UTF-8\nhint: names of files and values are UTF-8 here\n",
+      exitCode: 2,
+    });
+    expect(sh("AURORA vfs ls app 'a\uFFFD' --home /nonexistent-home")).toMatchObject({ exitCode: 5 });
+  });
+
   test("with --json the error is one document on stderr", async () => {
     const { stdout, stderr, exitCode } = await aurora(["nonsense", "--json"]);
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
@@ -61,6 +71,21 @@ describe("wrong usage", () => {
 });
 
 describe("flags may stand before or after the command", () => {
+  test("those with a value too", async () => {
+    using home = scratch();
+    const result = { stdout: "no events\n", stderr: "", exitCode: 0 };
+    for (const argv of [
+      ["-n", "5", "events"],
+      ["--number", "5", "--home", "x", "events"],
+      ["events", "-n", "5"],
+    ])
+      expect(await aurora(argv, { home: `${home.path}/new`, cwd: home.path })).toEqual(result);
+    expect(await aurora(["ns", "--home", "list", "list"], { cwd: home.path })).toEqual({
+      ...result,
+      stdout: "no namespaces\n",
+    });
+  });
+
   test.each([[["--json", "list"]], [["list", "--json"]]])("%j", async (argv) => {
     using home = scratch();
     expect(await aurora(argv, { home: `${home.path}/new` })).toEqual({

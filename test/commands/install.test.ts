@@ -232,6 +232,8 @@ hint: aurora dry-run app shows all of it
     expect(await t.json(["install", "b"])).toMatchObject({ exitCode: 4, value: { state: "rolled-back" } });
     expect(await t.run(["status"])).toMatchObject({ stdout: "nothing is installed\n" });
     expect(existsSync(`${t.home}/live/a`)).toBe(false);
+    t.write({ id: "c", manifest: '  dependencies: [{ pack_id: b, version_constraint: "*" }]' });
+    expect((await t.run(["install", "c", "--retry"])).stdout).toEndWith("more: aurora why b\n");
   });
 
   test("what its script wrote to the namespace registry and to its variables is as it was before", async () => {
@@ -270,6 +272,9 @@ hint: aurora dry-run app shows all of it
     const pid = Number(readFileSync(`${t.home}/data/app/pid`, "utf8"));
     expect(hasEnded(pid)).toBe(true);
     expect(existsSync(`${t.home}/live/app`)).toBe(false);
+    expect((await t.json(["history", "app"])).value).toMatchObject([
+      { outcome: "failed", reason: "app: stopped by SIGINT" },
+    ]);
     expect(await t.run(["install", "app", "--no-start"])).toMatchObject({ exitCode: 0 });
   });
 });

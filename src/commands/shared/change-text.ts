@@ -9,6 +9,8 @@ export function renderChange(result: ChangeResult, paint: Paint): string {
       `${pack_id} ${version}${generation === null ? "" : `, generation ${generation}`}${health === "unknown" ? "" : `, ${health}`}`,
   );
   const names = packs.map(({ pack_id }) => pack_id);
+  // The reason begins with the pack that it is about.
+  const subject = names.find((name) => reason?.startsWith(`${name}: `)) ?? names.at(-1);
   switch (state) {
     case "committed":
       return result.changed
@@ -26,10 +28,10 @@ export function renderChange(result: ChangeResult, paint: Paint): string {
       return [
         `${paint.red("rolled back")}: ${reason}`,
         ...packLines.filter((_, i) => packs[i]?.generation !== null),
-        `more: aurora why ${names.at(-1)}`,
+        `more: aurora why ${subject}`,
       ].join("\n");
     case "stuck":
-      return [`${paint.red("stuck")}: ${reason}`, `what to do: aurora why ${names.at(-1)}`].join("\n");
+      return [`${paint.red("stuck")}: ${reason}`, `what to do: aurora why ${subject}`].join("\n");
     case "running":
       return "running";
   }
