@@ -22,7 +22,7 @@ export async function run(context: Context, { options }: Input<"watch" | "rebuil
   const paths = homePaths(context.home);
   if (!hasHome(paths)) return { recovered: [] };
   const rebuilt = options.rebuild === true ? await rebuild(context, paths) : undefined;
-  if (options.watch === true) await waitForDeadline(context);
+  if (options.watch === true && !(await isDeadlineMissed(context))) return { recovered: [] };
   using workspace = openForWriting(context);
   using lock = await takeHomeLock(workspace, "recover", context.waitMs);
   const recovered = await settle({ ...workspace, lockToken: lock.token });
@@ -36,13 +36,17 @@ async function rebuild(context: Context, paths: HomePaths): Promise<RebuildRepor
   return rebuildRegistry(paths, context.now());
 }
 
-/** Returns when no transaction waits for a confirmation any more, or when one is out of time. */
-async function waitForDeadline(context: Context): Promise<void> {
+/**
+ * Waits until a transaction is out of time, or until none waits for a confirmation any more: then it was confirmed, has gone
+ * back, or the whole home is gone, which must not be made anew.
+ */
+async function isDeadlineMissed(context: Context): Promise<boolean> {
   for (;;) {
     using workspace = await openForReading(context);
     const waiting = openTransactions(workspace.registry).filter(({ state }) => state === "unconfirmed");
     const left = Math.min(...waiting.map((row) => confirmationLeftMs(row, bootTime())));
-    if (waiting.length === 0 || left <= 0 || context.signal.aborted) return;
+    if (waiting.length === 0 || context.signal.aborted) return false;
+    if (left <= 0) return true;
     await Bun.sleep(Math.min(WATCH_MS, left));
   }
 }

@@ -67,6 +67,27 @@ test("a crash is no evidence against a pack: it may be installed again at once",
   expect(await t.run(["install", "./packs/next"])).toMatchObject({ exitCode: 0 });
 });
 
+test("a watch ends when there is nothing to watch any more, and does not bring back a home that was removed", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: null, stop: null, health: null });
+  await t.run(["install", "app", "--confirm-within", "10m"]);
+  const watch = () =>
+    Bun.spawn([...auroraCommand, "recover", "--watch", "--home", t.home], {
+      env: { PATH: Bun.env["PATH"] ?? "" },
+      stdout: "pipe",
+    });
+  const first = watch();
+  await t.run(["confirm", "app"]);
+  expect(await first.exited).toBe(0);
+  expect(await first.stdout.text()).toBe("there is nothing to recover\n");
+  t.write({ id: "app", name: "next", version: "2.0.0", start: null, stop: null, health: null });
+  await t.run(["install", "./packs/next", "--confirm-within", "10m"]);
+  const second = watch();
+  Bun.spawnSync(["sh", "-c", `chmod -R u+w ${t.home} && rm -rf ${t.home}`]);
+  expect(await second.exited).toBe(0);
+  expect(existsSync(t.home)).toBe(false);
+});
+
 test("scratch of the dead is swept", async () => {
   await using t = testHome();
   await t.run(["ns", "register", "a"]);

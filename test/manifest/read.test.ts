@@ -102,7 +102,8 @@ describe("which manifest counts", () => {
   });
 
   test("the bytes are those of the file", () => {
-    const { bytes } = readManifest(readGoodPack().path);
+    using directory = readGoodPack();
+    const { bytes } = readManifest(directory.path);
     expect(Buffer.from(bytes).toString()).toBe(minimal);
   });
 });
