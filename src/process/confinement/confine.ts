@@ -1,0 +1,164 @@
+import { closeSync, fstatSync, readSync } from "node:fs";
+
+import { AuroraError } from "../../errors.ts";
+import { openMemfdExecutable } from "../../system/memfd-executable.ts";
+import { openMemoryFile } from "../../system/memory-file.ts";
+import { type KernelFeatures } from "./kernel.ts";
+import { type Layer, layersFor } from "./layers.ts";
+import { type Policy } from "./policy.ts";
+import { parseReport, type Report } from "./report.ts";
+import { findRoots, systemRootAround } from "./roots.ts";
+import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
+import { type Command, type StartPlan } from "./start.ts";
+
+export type ConfinementOptions = {
+  /** `confinement: required` or `--require-confinement`: without its layers nothing is started. */
+  required: boolean;
+  /** PATH, for the policy's programs that are given by name. */
+  searchPath?: string;
+};
+
+/** How to start commands under a policy. It holds nothing open; each launch does. */
+export type Confinement = {
+  /** What the kernel enforces, and what it does not, with reasons. */
+  layers: Layer[];
+  /** Paths and programs of the policy that do not exist now, and so grant nothing. */
+  absent: string[];
+  /**
+   * Prepares one start. Null where no layer is enforced and no limit is set: then the command is started as it is.
+   *
+   * @throws {AuroraError} `exec-failed` where an argument or a variable holds a NUL byte or there is no memory for it
+   */
+  launch: ((command: Command) => Launch) | null;
+};
+
+/**
+ * One start. Spawn `file` with `argv`, an empty environment, and `reportDescriptor` as descriptor 3; the working directory
+ * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are
+ * the command's. When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
+ * call `failure` first.
+ */
+type Launch = {
+  file: string;
+  /** What `ps` shows for the instant before the command takes over. */
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** Without it as descriptor 3, a start that fails ends with code 125 and without a reason. */
+  reportDescriptor: number;
+  /**
+   * Why the command was not executed; undefined where it was. Ask when the process has ended with code 125: a command that
+   * ends with 125 itself has left no report.
+   */
+  failure: () => AuroraError | undefined;
+  dispose: () => void;
+  [Symbol.dispose]: () => void;
+};
+
+/** The number by which the launcher knows the report: the first one after the standard streams. */
+const REPORT_DESCRIPTOR = 3;
+const ENOENT = 2;
+const EACCES = 13;
+const MAX_REPORT_BYTES = 16_384;
+
+/**
+ * Decides how commands are started under a policy on this kernel. What the kernel has is used; a layer that is promised in
+ * `layers` and then fails keeps the command from starting, it never starts unconfined.
+ *
+ * @throws {AuroraError} `denied` where confinement is required and a layer for it is missing, or where the policy names a
+ *   user and the caller is not root, or where the home lies in a part of the system that every pack may read
+ */
+export function prepareConfinement(
+  policy: Policy,
+  features: KernelFeatures,
+  options: ConfinementOptions,
+): Confinement {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  if (policy.uid !== undefined && policy.uid !== uid && uid !== 0)
+    throw new AuroraError("denied", `cannot run as user ${policy.uid}: only root can run as another user`);
+  const layers = layersFor(policy, features, uid === 0);
+  if (options.required) requireLayers(layers);
+  if (features.arch === null || !layers.some(({ enforced }) => enforced))
+    return { layers, absent: [], launch: null };
+  if (!policy.unconfined) refuseOpenHome(policy);
+  const { list: roots, absent } = findRoots(policy, options.searchPath);
+  const { arch, landlockAbi, needsUserNamespace } = features;
+  const plan: StartPlan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch };
+  let compiled: CompiledPlan | undefined;
+  return { layers, absent, launch: (command) => prepareLaunch((compiled ??= compilePlan(plan)), command) };
+}
+
+function requireLayers(layers: readonly Layer[]): void {
+  const missing = layers.find(({ enforced, isRequired }) => isRequired && !enforced);
+  if (missing === undefined) return;
+  throw new AuroraError("denied", `cannot confine: ${missing.name} is not available: ${missing.reason}`, {
+    hint: "aurora doctor shows what this machine can enforce",
+  });
+}
+
+/** Landlock cannot take a directory out of another that is granted. */
+function refuseOpenHome(policy: Policy): void {
+  const open = systemRootAround(policy);
+  if (open === undefined) return;
+  throw new AuroraError("denied", `cannot confine: the home lies in "${open}", which every pack may read`, {
+    hint: "give --home DIR, or set AURORA_HOME, to a directory elsewhere",
+  });
+}
+
+function prepareLaunch(compiled: CompiledPlan, command: Command): Launch {
+  const texts = [command.file, command.cwd, ...command.argv, ...Object.entries(command.env).flat()];
+  if (texts.some((text) => text.includes("\0")))
+    throw new AuroraError(
+      "exec-failed",
+      `cannot run "${command.file}": an argument or a variable holds a NUL byte`,
+    );
+  const { arch } = compiled.start.plan;
+  const image = compileStart(compiled, command).build(arch, REPORT_DESCRIPTOR);
+  const open: number[] = [];
+  const dispose = () => {
+    for (const descriptor of open.splice(0)) closeSync(descriptor);
+  };
+  try {
+    const executable = openMemfdExecutable("aurora-launcher", image);
+    open.push(executable);
+    const reportDescriptor = openMemoryFile("aurora-report", new Uint8Array());
+    open.push(reportDescriptor);
+    return {
+      file: `/proc/${process.pid}/fd/${executable}`,
+      argv: command.argv,
+      env: {},
+      reportDescriptor,
+      failure: () => failureOf(command.file, readReport(reportDescriptor)),
+      dispose,
+      [Symbol.dispose]: dispose,
+    };
+  } catch (thrown) {
+    dispose();
+    throw thrown;
+  }
+}
+
+function readReport(descriptor: number): Report | undefined {
+  const bytes = Buffer.alloc(Math.min(fstatSync(descriptor).size, MAX_REPORT_BYTES));
+  return parseReport(bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, 0)));
+}
+
+/** In the words that an unconfined start has for the same. */
+function failureOf(file: string, report: Report | undefined): AuroraError | undefined {
+  if (report === undefined) return undefined;
+  const { step, errno, reason } = report;
+  if (step.startsWith(`${EXECUTE_TEXT} `)) {
+    if (errno === ENOENT)
+      return new AuroraError("not-executable", `cannot run "${file}": its interpreter does not exist`, {
+        hint: `head -1 ${file} shows which it is`,
+      });
+    const isRefused = errno === EACCES;
+    return new AuroraError(isRefused ? "not-executable" : "exec-failed", `cannot run "${file}": ${reason}`, {
+      hint: isRefused
+        ? "permissions.run names what may be executed beyond the system and the pack"
+        : undefined,
+    });
+  }
+  if (step.startsWith(`${ENTER_TEXT} `))
+    return new AuroraError("exec-failed", `cannot run "${file}": cannot ${step}: ${reason}`);
+  return new AuroraError("denied", `cannot confine "${file}": cannot ${step}: ${reason}`);
+}

@@ -1,0 +1,148 @@
+import { closeSync, readFileSync } from "node:fs";
+
+import { systemReason } from "../../errors.ts";
+import { landlockAbi, seccompError } from "../../system/kernel-features.ts";
+import { openMemfdExecutable } from "../../system/memfd-executable.ts";
+import { controlGroupReason } from "./control-group.ts";
+import { launcherImages } from "./launcher-image.ts";
+import { parseReport } from "./report.ts";
+import { compileTrial } from "./start-plan.ts";
+import { type Arch } from "./system-calls.ts";
+
+/** Null: it can be used. Else why not, in plain words. */
+export type Reason = string | null;
+
+/** What this kernel offers to confine with. */
+export type KernelFeatures = {
+  arch: Arch | null;
+  /** Programs can be started from memory, which everything else needs. */
+  launcher: Reason;
+  /** The version of Landlock's interface; 0 where there is none, and then `landlock` says why. */
+  landlockAbi: number;
+  landlock: Reason;
+  seccomp: Reason;
+  /** A mount namespace: root's own, or within a user namespace. */
+  mountNamespace: Reason;
+  /** Whether the mount namespace needs a user namespace: for everybody but root. */
+  needsUserNamespace: boolean;
+  /** A version 2 control group in which this process may make groups that limit memory and processes. */
+  controlGroup: Reason;
+};
+
+const ENOSYS = 38;
+const EOPNOTSUPP = 95;
+const STDERR = 2;
+
+let known: KernelFeatures | undefined;
+
+/**
+ * Finds out what the kernel offers, by trying it: what /proc says is not what a container or AppArmor lets one do. Costs a
+ * few milliseconds the first time; the result is kept until the program ends, which is within one boot.
+ *
+ * On another system than Linux nothing is tried, and everything has the same reason.
+ */
+export function probeKernel(): KernelFeatures {
+  return (known ??= probe());
+}
+
+function probe(): KernelFeatures {
+  const arch = process.arch === "x64" || process.arch === "arm64" ? process.arch : null;
+  if (process.platform !== "linux") return nothing(arch, "it needs Linux");
+  if (arch === null || launcherImages[arch] === undefined)
+    return nothing(arch, `there is no launcher for ${process.arch}`);
+  const abi = landlockAbi();
+  const isRoot = process.geteuid?.() === 0;
+  const features: KernelFeatures = {
+    arch,
+    launcher: null,
+    landlockAbi: Math.max(abi, 0),
+    landlock: abi > 0 ? null : landlockReason(-abi),
+    seccomp: seccompReason(-seccompError(arch)),
+    mountNamespace: null,
+    needsUserNamespace: !isRoot,
+    controlGroup: controlGroupReason(),
+  };
+  const first = tryLauncher(arch, !isRoot);
+  if (first.isDone) return features;
+  if (!first.isStarted) {
+    const launcher = `programs cannot be started from memory: ${first.reason}`;
+    return { ...features, launcher, mountNamespace: launcher };
+  }
+  // Root without CAP_SYS_ADMIN, as in most containers, is as good as anybody else.
+  const needsUserNamespace = !isRoot || tryLauncher(arch, true).isDone;
+  const mountNamespace = isRoot && needsUserNamespace ? null : namespaceReason(first);
+  return { ...features, needsUserNamespace, mountNamespace };
+}
+
+/** The same for all: for a system that has none of it. */
+export function nothing(arch: Arch | null, reason: string): KernelFeatures {
+  return {
+    arch,
+    launcher: reason,
+    landlockAbi: 0,
+    landlock: reason,
+    seccomp: reason,
+    mountNamespace: reason,
+    needsUserNamespace: false,
+    controlGroup: reason,
+  };
+}
+
+type Trial = { isDone: boolean; isStarted: boolean; step: string; reason: string };
+
+/** Starts a launcher that makes a mount namespace as a command's would, and ends. */
+function tryLauncher(arch: Arch, needsUserNamespace: boolean): Trial {
+  const image = compileTrial(arch, needsUserNamespace, process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
+  let descriptor: number | undefined;
+  try {
+    descriptor = openMemfdExecutable("aurora-trial", image.build(arch, STDERR));
+    const { exitCode, stderr } = Bun.spawnSync([`/proc/${process.pid}/fd/${descriptor}`], {
+      env: {},
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const report = parseReport(stderr.toString());
+    return {
+      isDone: exitCode === 0,
+      isStarted: exitCode === 0 || report !== undefined,
+      step: report?.step ?? "",
+      reason: report?.reason ?? `the launcher ended with code ${exitCode}`,
+    };
+  } catch (thrown) {
+    return { isDone: false, isStarted: false, step: "", reason: systemReason(thrown) ?? String(thrown) };
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function landlockReason(error: number): string {
+  if (error === ENOSYS) return "this kernel has no Landlock: it came with Linux 5.13";
+  if (error === EOPNOTSUPP) return 'Landlock is not switched on: the kernel\'s "lsm=" list lacks it';
+  return "a sandbox around Aurora forbids Landlock";
+}
+
+function seccompReason(error: number): Reason {
+  if (error === 0) return null;
+  return error === ENOSYS || error === EOPNOTSUPP
+    ? "this kernel cannot filter system calls"
+    : "a sandbox around Aurora forbids filters for system calls";
+}
+
+function namespaceReason({ step, reason }: Trial): string {
+  if (setting("/proc/sys/user/max_user_namespaces") === "0")
+    return "user namespaces are switched off (user.max_user_namespaces)";
+  if (setting("/proc/sys/kernel/unprivileged_userns_clone") === "0")
+    return "user namespaces are for root only (kernel.unprivileged_userns_clone)";
+  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1")
+    return "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns)";
+  return `a container or a policy of this machine forbids it: cannot ${step}: ${reason}`;
+}
+
+function setting(path: string): string {
+  try {
+    return readFileSync(path, "latin1").trim();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,77 @@
+import { type KernelFeatures, type Reason } from "./kernel.ts";
+import { PORTS_ABI, SCOPES_ABI } from "./landlock-rules.ts";
+import { type Policy } from "./policy.ts";
+
+export type LayerName =
+  | "landlock-files"
+  | "landlock-ports"
+  | "landlock-scopes"
+  | "seccomp"
+  | "no-new-privileges"
+  | "mount-namespace"
+  | "limits"
+  | "process-limit";
+
+/** One of the kernel's means, and whether it holds for a policy on a kernel. */
+export type Layer = {
+  name: LayerName;
+  enforced: boolean;
+  /** Why it is not enforced, in plain words; null where it is. */
+  reason: string | null;
+  /** `confinement: required` needs it. The others add to it where the kernel has them. */
+  isRequired: boolean;
+};
+
+/**
+ * Which layers a policy gets on a kernel: pure. A layer that the policy has no use for is not in the list: ports where no
+ * port is granted (then there is no socket at all), a limit that is not set.
+ */
+export function layersFor(policy: Policy, features: KernelFeatures, isRoot: boolean): Layer[] {
+  const layers: Layer[] = [];
+  const add = (name: LayerName, isRequired: boolean, reason: Reason) =>
+    void layers.push({ name, enforced: reason === null, reason, isRequired });
+  const { launcher, landlock, landlockAbi } = features;
+  const { net, limits, unconfined } = policy;
+  const allowed = unconfined ? "the operator has allowed everything (--allow-all)" : null;
+  const files = allowed ?? launcher ?? landlock;
+  const atLeast = (abi: number, what: string): Reason =>
+    files ??
+    (landlockAbi >= abi ? null : `${what} needs Landlock ABI ${abi}, and this kernel has ${landlockAbi}`);
+  add("landlock-files", true, files);
+  if (net.connect.length > 0 || net.listen.length > 0)
+    add("landlock-ports", true, atLeast(PORTS_ABI, "telling ports apart"));
+  if (policy.signals === "inside" || !policy.unix)
+    add("landlock-scopes", false, atLeast(SCOPES_ABI, "keeping signals and abstract sockets inside"));
+  add("seccomp", true, allowed ?? launcher ?? features.seccomp);
+  add("no-new-privileges", true, allowed ?? launcher);
+  const namespace = allowed ?? launcher ?? namespaceReason(policy, features);
+  add("mount-namespace", false, namespace);
+  const { processes, ...others } = limits;
+  if (Object.values(others).some((limit) => limit !== null)) add("limits", true, launcher);
+  if (processes !== null)
+    add("process-limit", false, launcher ?? processReason(policy, features, isRoot, namespace === null));
+  return layers;
+}
+
+function namespaceReason(policy: Policy, features: KernelFeatures): Reason {
+  if (!policy.namespaces) return "it is switched off for this command";
+  if (policy.write.includes("/")) return "everything may be written";
+  // A user namespace of our own has just one user in it.
+  if (features.needsUserNamespace && policy.uid !== undefined)
+    return features.mountNamespace ?? "in a user namespace the command could not run as another user";
+  return features.mountNamespace;
+}
+
+/** RLIMIT_NPROC counts all processes of a user within a user namespace, and never holds for root (setrlimit(2)). */
+function processReason(
+  policy: Policy,
+  features: KernelFeatures,
+  isRoot: boolean,
+  hasNamespace: boolean,
+): Reason {
+  if (policy.uid !== undefined && policy.uid !== 0) return null;
+  if (isRoot) return "the kernel's limit does not hold for root: run the pack as a user of its own";
+  return hasNamespace && features.needsUserNamespace
+    ? null
+    : "without a user namespace the kernel would count all processes of this user";
+}

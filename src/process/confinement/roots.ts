@@ -1,0 +1,110 @@
+import { lstatSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+
+import { AuroraError } from "../../errors.ts";
+import { findExecutable } from "../find-executable.ts";
+import { type Access } from "./landlock-rules.ts";
+import { isBelow, type Policy } from "./policy.ts";
+
+/** A path that is granted, as it is opened. */
+export type Root = {
+  path: string;
+  access: Access;
+  isDirectory: boolean;
+  /** Opened without following any symlink in it: the pack could have planted one. */
+  isStrict: boolean;
+  /** A directory for shared memory that a mount namespace replaces by one of its own. */
+  isSharedMemory: boolean;
+};
+
+export type Roots = {
+  list: Root[];
+  /** What the policy names beyond the system and does not exist: it grants nothing. */
+  absent: string[];
+};
+
+/**
+ * Finds out what the paths of a policy are. The system's paths may lead through links; a path below the home is resolved as
+ * far as the home, any other as far as its parent directory, and what follows may hold no link when it is opened.
+ *
+ * @param searchPath PATH, for the policy's programs
+ */
+export function findRoots(policy: Policy, searchPath: string | undefined): Roots {
+  const absent: string[] = [];
+  const { system } = policy;
+  const home = realPath(policy.home) ?? policy.home;
+  const own = (paths: readonly string[], access: Access): Root[] =>
+    paths.flatMap((path) => {
+      const resolved = resolveOwn(path, policy.home, home);
+      const stat = resolved === undefined ? undefined : statOrNothing(resolved);
+      if (resolved !== undefined && stat !== undefined)
+        return [
+          { path: resolved, access, isDirectory: stat.isDirectory(), isStrict: true, isSharedMemory: false },
+        ];
+      absent.push(path);
+      return [];
+    });
+  const list = [
+    ...trusted(system.execute, "execute"),
+    ...trusted(system.read, "read"),
+    ...trusted(system.list, "list"),
+    ...trusted(system.devices, "device"),
+    ...trusted(system.sharedMemory, "write", true),
+    ...own(policy.execute, "execute"),
+    ...own(policy.read, "read"),
+    ...own(policy.write, "write"),
+    ...trusted(findPrograms(policy.programs, searchPath, absent), "execute"),
+  ];
+  return { list, absent };
+}
+
+/** The part of the system that the home lies in, if any. */
+export function systemRootAround({ system, home }: Policy): string | undefined {
+  const real = realPath(home) ?? home;
+  return [...system.execute, ...system.read].find((root) => isBelow(real, realPath(root) ?? root));
+}
+
+function trusted(paths: readonly string[], access: Access, isSharedMemory = false): Root[] {
+  return paths.flatMap((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat === undefined
+      ? []
+      : [{ path, access, isDirectory: stat.isDirectory(), isStrict: false, isSharedMemory }];
+  });
+}
+
+function resolveOwn(path: string, home: string, realHome: string): string | undefined {
+  if (path === "/") return path;
+  if (isBelow(path, home)) return `${realHome}${path.slice(home.length)}`;
+  const parent = realPath(dirname(path));
+  return parent === undefined ? undefined : `${parent === "/" ? "" : parent}/${basename(path)}`;
+}
+
+/** Where a program is a link, as with alternatives, what it leads to is what has to be executed. */
+function findPrograms(names: readonly string[], path: string | undefined, absent: string[]): string[] {
+  return names.flatMap((name) => {
+    try {
+      return realpathSync(findExecutable(name, path, "/"));
+    } catch (thrown) {
+      if (!(thrown instanceof AuroraError)) throw thrown;
+      absent.push(name);
+      return [];
+    }
+  });
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function statOrNothing(path: string) {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // A directory on the way may not be searched.
+  }
+}

@@ -1,0 +1,276 @@
+import { BpfAssembler, type Label } from "./bpf.ts";
+import { type Policy } from "./policy.ts";
+import { type Arch, findSystemCall, LAST_KNOWN_SYSTEM_CALL, type SystemCall } from "./system-calls.ts";
+
+/** What a pack never does to a machine or to another process. Refused with EPERM. */
+const REFUSED: readonly SystemCall[] = [
+  // Other processes.
+  ...(["ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "process_madvise"] as const),
+  ...(["process_mrelease", "migrate_pages", "move_pages"] as const),
+  // Mounts, roots and namespaces.
+  ...(["mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree", "open_tree_attr"] as const),
+  ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "unshare", "setns"] as const),
+  // The kernel, and parts of it that have often been ways into it.
+  ...(["kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "bpf"] as const),
+  ...(["keyctl", "add_key", "request_key", "userfaultfd", "perf_event_open", "lookup_dcookie"] as const),
+  ...(["modify_ldt", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl", "iopl", "ioperm"] as const),
+  // The machine as a whole.
+  ...(["reboot", "swapon", "swapoff", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex"] as const),
+  ...(["acct", "quotactl", "quotactl_fd", "sethostname", "setdomainname", "syslog", "vhangup"] as const),
+  // Files by handle go round every path, and fanotify sees everybody's.
+  ...(["open_by_handle_at", "name_to_handle_at", "fanotify_init"] as const),
+  // Shared memory, semaphores and queues of System V and POSIX have names for the whole machine.
+  ...(["shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop"] as const),
+  ...(["msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink", "mq_timedsend"] as const),
+  ...(["mq_timedreceive", "mq_notify", "mq_getsetattr"] as const),
+];
+/**
+ * What every program has another way for, so that "no such system call" makes it take that. The arguments of clone3 and
+ * openat2 lie in memory, where a filter cannot see them; io_uring makes calls that no filter sees.
+ */
+const ABSENT: readonly SystemCall[] = [
+  "clone3",
+  "openat2",
+  "io_uring_setup",
+  "io_uring_enter",
+  "io_uring_register",
+];
+
+const EPERM = 1;
+const EACCES = 13;
+const ENOSYS = 38;
+/** linux/seccomp.h */
+const ALLOW = 0x7fff_0000;
+const ERROR = 0x0005_0000;
+const KILL_PROCESS = 0x8000_0000;
+/** struct seccomp_data */
+const NUMBER_AT = 0;
+const ARCH_AT = 4;
+const argumentAt = (index: number) => 16 + 8 * index;
+/** linux/audit.h */
+const AUDIT_ARCH: Record<Arch, number> = { x64: 0xc000_003e, arm64: 0xc000_00b7 };
+
+/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
+const NEW_NAMESPACE = 0x7e02_0000;
+const TIOCSTI = 0x5412;
+const TIOCLINUX = 0x541c;
+const SET_ID_BITS = 0o6000;
+const O_CREAT_OR_TMPFILE = 0o100 | 0o20_000_000;
+const MSG_FASTOPEN = 0x2000_0000;
+const PRIO_PROCESS = 0;
+const IOPRIO_WHO_PROCESS = 1;
+const FAMILY = { unix: 1, inet: 2, inet6: 10, netlink: 16 };
+const TYPE_MASK = 0xf;
+const STREAM = 1;
+const DATAGRAM = 2;
+const SEQUENCED = 5;
+const TCP = 6;
+const UDP = 17;
+const NETLINK_ROUTE = 0;
+
+/** Where a system call has a mode that could carry a set-id bit: [call, index of the mode]. */
+const MODES: readonly [SystemCall, number][] = [
+  ["chmod", 1],
+  ["fchmod", 1],
+  ["fchmodat", 2],
+  ["fchmodat2", 2],
+  ["creat", 1],
+  ["mknod", 1],
+  ["mknodat", 2],
+];
+/** [call, index of the flags, index of the mode] */
+const OPENS: readonly [SystemCall, number, number][] = [
+  ["open", 1, 2],
+  ["openat", 2, 3],
+];
+const SENDS: readonly [SystemCall, number][] = [
+  ["sendto", 3],
+  ["sendmsg", 2],
+  ["sendmmsg", 3],
+];
+/** Calls that change how a process is scheduled; 0 is the caller itself. */
+const SCHEDULING: readonly SystemCall[] = [
+  "sched_setaffinity",
+  "sched_setscheduler",
+  "sched_setparam",
+  "sched_setattr",
+];
+
+type FilterPolicy = Pick<Policy, "net" | "unix" | "notify">;
+
+/**
+ * The filter for system calls (seccomp(2)), as a BPF program. It closes what Landlock does not look at: see `REFUSED`, and
+ * sockets, set-id bits, new namespaces, and TCP Fast Open, which connects without a check.
+ *
+ * A list of what is refused, not of what is allowed: programs and C libraries use new calls all the time. What is newer than
+ * this file is refused as unknown.
+ *
+ * @param denyTruncate truncate(2) is refused because Landlock does not check it (ABI 1 and 2)
+ */
+export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: boolean): Buffer {
+  const { net, unix, notify } = policy;
+  const bpf = new BpfAssembler();
+  const when = (name: SystemCall, body: () => void) => {
+    const number = findSystemCall(name, arch);
+    if (number === undefined) return;
+    const next = bpf.label();
+    bpf.ifEqual(number, undefined, next);
+    body();
+    bpf.place(next);
+  };
+  /** Ends with an error where `test` jumps, and allows where it does not. */
+  const refuseIf = (test: (refused: Label, allowed: Label) => void, error = EPERM) => {
+    const [refused, allowed] = [bpf.label(), bpf.label()];
+    test(refused, allowed);
+    bpf.place(allowed);
+    bpf.return(ALLOW);
+    bpf.place(refused);
+    bpf.return(ERROR | error);
+  };
+
+  const isNative = bpf.label();
+  bpf.load(ARCH_AT);
+  bpf.ifEqual(AUDIT_ARCH[arch], isNative);
+  // Another architecture's numbers mean other calls: a 32-bit program cannot be run.
+  bpf.return(KILL_PROCESS);
+  bpf.place(isNative);
+  bpf.load(NUMBER_AT);
+  // Calls of the x32 interface have bit 30 set and are above it too.
+  const isKnown = bpf.label();
+  bpf.ifAtLeast(LAST_KNOWN_SYSTEM_CALL + 1, undefined, isKnown);
+  bpf.return(ERROR | ENOSYS);
+  bpf.place(isKnown);
+  for (const name of ABSENT) when(name, () => bpf.return(ERROR | ENOSYS));
+  for (const name of REFUSED) when(name, () => bpf.return(ERROR | EPERM));
+  if (denyTruncate) when("truncate", () => bpf.return(ERROR | EPERM));
+
+  when("clone", () =>
+    refuseIf((refused, allowed) => {
+      bpf.load(argumentAt(0));
+      bpf.ifAnyBit(NEW_NAMESPACE, refused, allowed);
+    }),
+  );
+  // Both put characters into a terminal's input, which the shell behind it then obeys. The kernel looks at 32 bits.
+  when("ioctl", () =>
+    refuseIf((refused, allowed) => {
+      bpf.load(argumentAt(1));
+      bpf.ifEqual(TIOCSTI, refused);
+      bpf.ifEqual(TIOCLINUX, refused, allowed);
+    }),
+  );
+  // Limits of another process: reading them is fine.
+  when("prlimit64", () =>
+    refuseIf((refused, allowed) => {
+      bpf.load(argumentAt(0));
+      bpf.ifEqual(0, allowed);
+      bpf.load(argumentAt(2));
+      bpf.ifEqual(0, undefined, refused);
+      bpf.load(argumentAt(2) + 4);
+      bpf.ifEqual(0, allowed, refused);
+    }),
+  );
+  for (const name of SCHEDULING)
+    when(name, () =>
+      refuseIf((refused, allowed) => {
+        bpf.load(argumentAt(0));
+        bpf.ifEqual(0, allowed, refused);
+      }),
+    );
+  for (const [name, ownKind] of [
+    ["setpriority", PRIO_PROCESS],
+    ["ioprio_set", IOPRIO_WHO_PROCESS],
+  ] as const)
+    when(name, () =>
+      refuseIf((refused, allowed) => {
+        bpf.load(argumentAt(0));
+        bpf.ifEqual(ownKind, undefined, refused);
+        bpf.load(argumentAt(1));
+        bpf.ifEqual(0, allowed, refused);
+      }),
+    );
+  for (const [name, mode] of MODES)
+    when(name, () =>
+      refuseIf((refused, allowed) => {
+        bpf.load(argumentAt(mode));
+        bpf.ifAnyBit(SET_ID_BITS, refused, allowed);
+      }),
+    );
+  for (const [name, flags, mode] of OPENS)
+    when(name, () =>
+      refuseIf((refused, allowed) => {
+        bpf.load(argumentAt(flags));
+        bpf.ifAnyBit(O_CREAT_OR_TMPFILE, undefined, allowed);
+        bpf.load(argumentAt(mode));
+        bpf.ifAnyBit(SET_ID_BITS, refused, allowed);
+      }),
+    );
+  for (const [name, flags] of SENDS)
+    when(name, () =>
+      refuseIf((refused, allowed) => {
+        bpf.load(argumentAt(flags));
+        bpf.ifAnyBit(MSG_FASTOPEN, refused, allowed);
+      }),
+    );
+  when("socketpair", () =>
+    refuseIf((refused, allowed) => {
+      bpf.load(argumentAt(0));
+      bpf.ifEqual(FAMILY.unix, undefined, refused);
+      if (unix || notify) return;
+      // A datagram socket of a pair can send to, and connect to, any other one by its path; "raw" is such a one too.
+      bpf.load(argumentAt(1));
+      bpf.and(TYPE_MASK);
+      bpf.ifEqual(STREAM, allowed);
+      bpf.ifEqual(SEQUENCED, allowed, refused);
+    }, EACCES),
+  );
+  when("socket", () => refuseIf((refused, allowed) => socketTest(bpf, policy, refused, allowed), EACCES));
+  // listen(2) on a socket without a port gets one of the kernel's choice, and Landlock is not asked.
+  if (net.listen.length === 0 && !unix) when("listen", () => bpf.return(ERROR | EACCES));
+  bpf.return(ALLOW);
+  return bpf.assemble();
+}
+
+/** socket(family, type, protocol): only what is named. MPTCP, SCTP, raw, packet, vsock and the rest never are. */
+function socketTest(bpf: BpfAssembler, policy: FilterPolicy, refused: Label, allowed: Label): void {
+  const { net, unix, notify } = policy;
+  const hasTcp = net.connect.length > 0 || net.listen.length > 0;
+  const hasInternet = hasTcp || net.udp;
+  const [isUnix, isInternet, isNetlink] = [bpf.label(), bpf.label(), bpf.label()];
+  bpf.load(argumentAt(0));
+  if (unix) bpf.ifEqual(FAMILY.unix, allowed);
+  else if (notify) bpf.ifEqual(FAMILY.unix, isUnix);
+  if (hasInternet) {
+    bpf.ifEqual(FAMILY.inet, isInternet);
+    bpf.ifEqual(FAMILY.inet6, isInternet);
+    // Name look-ups ask the kernel which addresses the machine has. Changing them takes a capability.
+    bpf.ifEqual(FAMILY.netlink, isNetlink);
+  }
+  bpf.ifAtLeast(0, refused);
+  if (notify && !unix) {
+    bpf.place(isUnix);
+    bpf.load(argumentAt(1));
+    bpf.and(TYPE_MASK);
+    bpf.ifEqual(DATAGRAM, allowed, refused);
+  }
+  if (!hasInternet) return;
+  bpf.place(isNetlink);
+  bpf.load(argumentAt(2));
+  bpf.ifEqual(NETLINK_ROUTE, allowed, refused);
+  bpf.place(isInternet);
+  const [isStream, isDatagram] = [bpf.label(), bpf.label()];
+  bpf.load(argumentAt(1));
+  bpf.and(TYPE_MASK);
+  if (hasTcp) bpf.ifEqual(STREAM, isStream);
+  if (net.udp) bpf.ifEqual(DATAGRAM, isDatagram);
+  bpf.ifAtLeast(0, refused);
+  for (const [label, isWanted, protocol] of [
+    [isStream, hasTcp, TCP],
+    [isDatagram, net.udp, UDP],
+  ] as const) {
+    if (!isWanted) continue;
+    bpf.place(label);
+    bpf.load(argumentAt(2));
+    bpf.ifEqual(0, allowed);
+    bpf.ifEqual(protocol, allowed, refused);
+  }
+}

@@ -1,0 +1,78 @@
+import { closeSync, openSync, readSync } from "node:fs";
+
+import { AuroraError, systemReason } from "../../errors.ts";
+import { findExecutable } from "../find-executable.ts";
+import { type ChildOptions, spawnChild } from "../spawn-child.ts";
+import { type Confinement } from "./confine.ts";
+
+export type ConfinedChild = {
+  child: Bun.Subprocess;
+  /** Why the command was not executed; undefined where it was. Asked after the child's end, before `dispose`. */
+  failure: () => AuroraError | undefined;
+  /** Closes what was opened for the start; safe to call twice, and while the child runs. */
+  dispose: () => void;
+  [Symbol.dispose]: () => void;
+};
+
+/** So much of a file tells what it is: the kernel looks at as many bytes (BINPRM_BUF_SIZE). */
+const HEAD_BYTES = 256;
+const NEWLINE = 10;
+
+/**
+ * Starts a process as `spawnChild` does, but confined. The child is the command itself: its pid, exit code, signals and
+ * streams. Where the confinement has nothing to enforce, this is `spawnChild`.
+ *
+ * A confined command has the umask 027, whatever `options.umask` says. What keeps it from being executed shows only after
+ * its end, in `failure`, because the launcher finds it out in the child.
+ *
+ * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`
+ */
+export function spawnConfined(options: ChildOptions, confinement: Confinement): ConfinedChild {
+  if (confinement.launch === null) {
+    const child = spawnChild(options);
+    return { child, failure: () => undefined, dispose: doNothing, [Symbol.dispose]: doNothing };
+  }
+  const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
+  const file = findExecutable(argv[0] ?? "", env["PATH"], cwd);
+  const path = file.startsWith("/") ? file : `${cwd}/${file}`;
+  const launch = confinement.launch({ file, argv, cwd, env, hasShellFallback: isPlainScript(path) });
+  try {
+    const child = Bun.spawn([launch.file], {
+      argv0: argv[0] as string,
+      cwd: "/",
+      env: {},
+      stdio: [stdin, stdout, stderr, launch.reportDescriptor],
+      detached: newSession,
+      ...(cgroup === undefined ? {} : { cgroup }),
+    });
+    const { failure, dispose } = launch;
+    return { child, failure, dispose, [Symbol.dispose]: dispose };
+  } catch (thrown) {
+    launch.dispose();
+    throw new AuroraError(
+      "exec-failed",
+      `cannot run "${argv[0]}": ${systemReason(thrown) ?? "its launcher could not be started"}`,
+      { cause: thrown },
+    );
+  }
+}
+
+function doNothing(): void {}
+
+/** What the kernel would not execute and a shell takes for a script of its own: text without a `#!`. */
+function isPlainScript(path: string): boolean {
+  const head = Buffer.alloc(HEAD_BYTES);
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      const length = readSync(descriptor, head);
+      const newline = head.indexOf(NEWLINE);
+      const line = head.subarray(0, newline === -1 ? length : Math.min(newline, length));
+      return !line.includes(0) && !line.toString("latin1").startsWith("#!");
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return false; // It may be executed without being readable.
+  }
+}

@@ -1,0 +1,155 @@
+import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
+import { type Address } from "./program-image.ts";
+import { type Root } from "./roots.ts";
+import { AT_FDCWD, O_CLOEXEC, type Start } from "./start.ts";
+
+const ENOENT = 2;
+const EBADF = 9;
+const O_PATH = 0o10_000_000;
+const O_WRONLY = 1;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const OPEN_HOW_BYTES = 24;
+const CLONE_NEWNS = 0x0002_0000;
+const CLONE_NEWUSER = 0x1000_0000;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_REC = 0x4000;
+const MS_SLAVE = 1 << 19;
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
+const OPEN_TREE_CLONE = 1;
+/** MOVE_MOUNT_F_EMPTY_PATH and MOVE_MOUNT_T_EMPTY_PATH: both ends by descriptor. */
+const BY_DESCRIPTOR = 0x04 | 0x40;
+const MOUNT_ATTR_RDONLY_NOSUID = 1 | 2;
+const MOUNT_ATTR_BYTES = 32;
+const LANDLOCK_RULE_PATH_BENEATH = 1;
+const LANDLOCK_RULE_NET_PORT = 2;
+
+/** A root, and where its descriptor is kept: in the rule that grants it. */
+type Grant = { root: Root; rule: Address; descriptor: Address };
+
+/**
+ * Makes a mount namespace in which only the writable roots are writable, and a Landlock ruleset that grants the roots and
+ * ports; each where it is enforced.
+ *
+ * @returns where the ruleset's descriptor is, if there is one
+ */
+export function prepareFiles(start: Start): Address | undefined {
+  const { plan, has } = start;
+  const hasNamespace = has("mount-namespace");
+  if (hasNamespace) enterNamespaces(start);
+  const grants = plan.roots.map((root) => createGrant(start, root));
+  const replaced = grants.filter(({ root }) => root.isSharedMemory && hasNamespace);
+  const writable = grants.filter((grant) => grant.root.access === "write" && !replaced.includes(grant));
+  for (const grant of writable) open(start, grant);
+  if (hasNamespace) {
+    protectMounts(start, writable);
+    for (const { root } of replaced) mountMemory(start, root.path);
+  }
+  if (!has("landlock-files")) return undefined;
+  const ruleset = createRuleset(start);
+  for (const grant of grants) {
+    if (!writable.includes(grant)) open(start, grant);
+    addRule(start, grant, ruleset);
+  }
+  for (const { port, words } of portRules(plan.policy.net, plan.landlockAbi)) {
+    const { image, call } = start;
+    const args = [ruleset, LANDLOCK_RULE_NET_PORT, image.words(...words), 0];
+    call(`grant port ${port}`, "landlock_add_rule", args, { indirect: [0] });
+  }
+  return ruleset;
+}
+
+function enterNamespaces({ call, image, plan }: Start): void {
+  const { needsUserNamespace, uid, gid } = plan;
+  call("enter namespaces", "unshare", [CLONE_NEWNS | (needsUserNamespace ? CLONE_NEWUSER : 0)]);
+  // user_namespaces(7): without capabilities outside, one may map only oneself, and only after giving up setgroups.
+  const maps = [
+    ["/proc/self/setgroups", "deny"],
+    ["/proc/self/uid_map", `${uid} ${uid} 1`],
+    ["/proc/self/gid_map", `${gid} ${gid} 1`],
+  ] as const;
+  for (const [path, content] of needsUserNamespace ? maps : []) {
+    const descriptor = image.words(-1);
+    call(`open "${path}"`, "openat", [AT_FDCWD, image.text(path), O_WRONLY | O_CLOEXEC, 0], {
+      store: descriptor,
+    });
+    call(`write "${path}"`, "write", [descriptor, image.text(content), content.length], { indirect: [0] });
+    call("close", "close", [descriptor], { indirect: [0] });
+  }
+  // What is mounted here stays here; what the machine mounts later still arrives.
+  call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
+}
+
+function createGrant({ image, plan }: Start, root: Root): Grant {
+  const rule = image.words(pathRights(root.access, root.isDirectory, plan.landlockAbi), -1);
+  // struct landlock_path_beneath_attr is packed: the 32 bits of the descriptor come right behind the rights.
+  return { root, rule, descriptor: (rule + 8) as Address };
+}
+
+function open({ call, image }: Start, { root, descriptor }: Grant): void {
+  const path = image.text(root.path);
+  const flags = O_PATH | O_CLOEXEC;
+  if (root.isStrict) {
+    const how = image.words(flags, 0, RESOLVE_NO_SYMLINKS);
+    call(grantText(root), "openat2", [AT_FDCWD, path, how, OPEN_HOW_BYTES], {
+      store: descriptor,
+    });
+    return;
+  }
+  // What has vanished from the system since it was looked at grants nothing.
+  call(grantText(root), "openat", [AT_FDCWD, path, flags, 0], { store: descriptor, tolerate: ENOENT });
+}
+
+/** One text for all that concerns a root: there may be hundreds of them. */
+function grantText({ path, isStrict }: Root): string {
+  return isStrict ? `grant "${path}" without following links` : `grant "${path}"`;
+}
+
+/**
+ * Makes every mount read-only but copies of the writable roots, made by their descriptors beforehand: then not even modes,
+ * owners, times and attributes can be changed elsewhere, which Landlock does not look at.
+ */
+function protectMounts({ call, image }: Start, writable: readonly Grant[]): void {
+  const nothing = image.text("");
+  const copies = writable.map(({ root, descriptor }) => {
+    const copy = image.words(-1);
+    const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+    call(`copy the mount of "${root.path}"`, "open_tree", [descriptor, nothing, flags], {
+      indirect: [0],
+      store: copy,
+    });
+    return { root, descriptor, copy };
+  });
+  const attributes = image.words(MOUNT_ATTR_RDONLY_NOSUID, 0, 0, 0);
+  const args = [AT_FDCWD, image.text("/"), AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES];
+  call("make mounts read-only", "mount_setattr", args);
+  for (const { root, descriptor, copy } of copies)
+    call(`mount "${root.path}"`, "move_mount", [copy, nothing, descriptor, nothing, BY_DESCRIPTOR], {
+      indirect: [0, 2],
+    });
+}
+
+/** An empty file system in memory, which only this command and its children see. */
+function mountMemory({ call, image }: Start, path: string): void {
+  const type = image.text("tmpfs");
+  const flags = MS_NOSUID | MS_NODEV;
+  call(`mount "${path}"`, "mount", [type, image.text(path), type, flags, image.text("mode=1777")]);
+}
+
+function createRuleset({ call, image, plan }: Start): Address {
+  const ruleset = image.words(-1);
+  const attributes = rulesetWords(plan.landlockAbi, plan.policy);
+  const args = [image.words(...attributes), attributes.length * 8, 0];
+  call("make a Landlock ruleset", "landlock_create_ruleset", args, { store: ruleset });
+  return ruleset;
+}
+
+function addRule({ call }: Start, { root, rule, descriptor }: Grant, ruleset: Address): void {
+  call(grantText(root), "landlock_add_rule", [ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0], {
+    indirect: [0],
+    ...(root.isStrict ? {} : { tolerate: EBADF }),
+  });
+  // Else there would be as many open files as rules.
+  call("close", "close", [descriptor], { indirect: [0], tolerate: "any" });
+}

@@ -1,0 +1,121 @@
+import { type Policy } from "./policy.ts";
+import { type Address, type ProgramImage } from "./program-image.ts";
+import { prepareFiles } from "./start-files.ts";
+import {
+  becomeUser,
+  closeDescriptors,
+  dropPrivileges,
+  filterSystemCalls,
+  prepareFilter,
+  resetSignals,
+  setLimits,
+} from "./start-process.ts";
+import { type Command, createStart, type Start, type StartPlan } from "./start.ts";
+import { type Arch } from "./system-calls.ts";
+
+/** How the texts of the steps begin that are about the command itself, so that a report can be told from others. */
+export const ENTER_TEXT = "enter";
+export const EXECUTE_TEXT = "execute";
+
+const ENOEXEC = 8;
+const UMASK = 0o027;
+
+const noLimits = {
+  memory_bytes: null,
+  processes: null,
+  open_files: null,
+  file_size_bytes: null,
+  cpu_seconds: null,
+};
+/** Grants nothing. */
+const nobody: Policy = {
+  unconfined: false,
+  system: { execute: [], read: [], list: [], devices: [], sharedMemory: [] },
+  read: [],
+  write: [],
+  execute: [],
+  programs: [],
+  home: "/",
+  net: { connect: [], listen: [], udp: false },
+  unix: false,
+  signals: "inside",
+  notify: false,
+  limits: noLimits,
+  namespaces: true,
+};
+
+/** What all starts of a plan have in common, compiled: most of it. */
+export type CompiledPlan = { start: Start; ruleset: Address | undefined; filter: Address | undefined };
+
+export function compilePlan(plan: StartPlan): CompiledPlan {
+  const start = createStart(plan);
+  closeDescriptors(start);
+  resetSignals(start);
+  const ruleset = prepareFiles(start);
+  return { start, ruleset, filter: start.has("seccomp") ? prepareFilter(start) : undefined };
+}
+
+/**
+ * Compiles how a command is started under a policy: pure. The steps of a layer are there only where it is enforced, and then
+ * a failure of any of them ends the start.
+ */
+export function compileStart(
+  { start: begun, ruleset, filter }: CompiledPlan,
+  command: Command,
+): ProgramImage {
+  const { plan } = begun;
+  const start = createStart(plan, begun);
+  const { call, image, has } = start;
+  // After the mounts: a directory that was entered before would be the one of the caller's namespace.
+  call(`${ENTER_TEXT} "${command.cwd}"`, "chdir", [image.text(command.cwd)]);
+  becomeUser(start);
+  if (has("no-new-privileges")) dropPrivileges(start);
+  if (ruleset !== undefined)
+    call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, 0], { indirect: [0] });
+  setLimits(start);
+  if (!plan.policy.unconfined) call("set the umask", "umask", [UMASK]);
+  if (filter !== undefined) filterSystemCalls(start, filter);
+  execute(start, command);
+  return image;
+}
+
+/**
+ * A start in a mount namespace that executes nothing and ends with code 0: whether the launcher runs here, and the namespace
+ * can be had. It mounts over what every Linux has.
+ */
+export function compileTrial(
+  arch: Arch,
+  needsUserNamespace: boolean,
+  uid: number,
+  gid: number,
+): ProgramImage {
+  const start = createStart({
+    policy: nobody,
+    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
+    layers: [{ name: "mount-namespace", enforced: true, reason: null, isRequired: false }],
+    landlockAbi: 0,
+    needsUserNamespace,
+    uid,
+    gid,
+    arch,
+  });
+  closeDescriptors(start);
+  prepareFiles(start);
+  start.call("end", "exit_group", [0]);
+  return start.image;
+}
+
+function execute({ call, image }: Start, { file, argv, env, hasShellFallback }: Command): void {
+  const environment = image.texts(Object.entries(env).map(([name, value]) => `${name}=${value}`));
+  const path = image.text(file);
+  call(
+    `${EXECUTE_TEXT} "${file}"`,
+    "execve",
+    [path, image.texts(argv), environment],
+    hasShellFallback ? { tolerate: ENOEXEC } : {},
+  );
+  if (!hasShellFallback) return;
+  const shell = "/bin/sh";
+  const words = image.texts([shell, file, ...argv.slice(1)]);
+  call(`${EXECUTE_TEXT} "${shell}"`, "execve", [image.text(shell), words, environment]);
+}

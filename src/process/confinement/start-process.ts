@@ -1,0 +1,102 @@
+import { TRUNCATE_ABI } from "./landlock-rules.ts";
+import { type Limits } from "./policy.ts";
+import { type Address } from "./program-image.ts";
+import { seccompFilter } from "./seccomp-filter.ts";
+import { type Start } from "./start.ts";
+
+const EPERM = 1;
+const FIRST_INHERITED = 3;
+const ALL_DESCRIPTORS = 0x7fff_ffff;
+const CLOSE_RANGE_CLOEXEC = 4;
+const LAST_SIGNAL = 64;
+const SIGNAL_SET_BYTES = 8;
+const SIG_SETMASK = 2;
+const PR_CAPBSET_DROP = 24;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+const CAPABILITIES = 64;
+const CAPABILITY_VERSION_3 = 0x2008_0522;
+const SECCOMP_SET_MODE_FILTER = 1;
+const BPF_INSTRUCTION_BYTES = 8;
+const RLIMIT = { cpu: 0, fsize: 1, data: 2, core: 4, nproc: 6, nofile: 7 };
+
+/** They close at execve and not before: the launcher reports through one of them. */
+export function closeDescriptors({ call }: Start): void {
+  call("close descriptors", "close_range", [FIRST_INHERITED, ALL_DESCRIPTORS, CLOSE_RANGE_CLOEXEC]);
+}
+
+/** SIGKILL, SIGSTOP and what the C library keeps for itself cannot be set; they are at their default. */
+export function resetSignals({ call, image }: Start): void {
+  const nothing = image.words(0, 0, 0, 0);
+  call("reset signals", "rt_sigaction", [1, nothing, 0, SIGNAL_SET_BYTES], {
+    tolerate: "any",
+    repeat: { times: LAST_SIGNAL, argument: 0 },
+  });
+  call("unblock signals", "rt_sigprocmask", [SIG_SETMASK, nothing, 0, SIGNAL_SET_BYTES]);
+}
+
+/** The policy's user and group, without the caller's other groups. */
+export function becomeUser({ call, plan }: Start): void {
+  const { uid, gid = uid } = plan.policy;
+  if (uid === undefined || gid === undefined || uid === plan.uid) return;
+  call("leave the groups", "setgroups", [0, 0]);
+  call(`become group ${gid}`, "setresgid", [gid, gid, gid]);
+  call(`become user ${uid}`, "setresuid", [uid, uid, uid]);
+}
+
+/**
+ * No set-id program, no file capability and, for root, no being root gives a privilege from here on: capabilities are
+ * dropped, and what execve(2) would give is cut down to what there is (capabilities(7), "no_new_privs").
+ */
+export function dropPrivileges({ call, image }: Start): void {
+  call("give up new privileges", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  // Root can empty this set as well; others have nothing in it that they could use.
+  call("drop capabilities", "prctl", [PR_CAPBSET_DROP, 0, 0, 0, 0], {
+    tolerate: "any",
+    repeat: { times: CAPABILITIES, argument: 1 },
+  });
+  call("drop capabilities", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], {
+    tolerate: "any",
+  });
+  const header = image.words(CAPABILITY_VERSION_3);
+  call("drop capabilities", "capset", [header, image.words(0, 0, 0)]);
+}
+
+/**
+ * The limits for each process. Memory is RLIMIT_DATA, what a process has for itself alone: runtimes reserve address space
+ * many times larger than they use, so that RLIMIT_AS would stop them from starting. No core files, which hold memory.
+ */
+export function setLimits({ call, image, plan, has }: Start): void {
+  const set = (name: keyof typeof RLIMIT, soft: number | null, hard = soft) => {
+    if (soft === null || hard === null) return;
+    // Only root may raise a limit: one that is tighter already stays.
+    call(`limit ${name}`, "prlimit64", [0, RLIMIT[name], image.words(soft, hard), 0], { tolerate: EPERM });
+  };
+  const { limits, unconfined } = plan.policy;
+  if (!unconfined) set("core", 0);
+  if (has("limits")) setResourceLimits(limits, set);
+  if (has("process-limit")) set("nproc", limits.processes);
+}
+
+function setResourceLimits(
+  limits: Limits,
+  set: (name: keyof typeof RLIMIT, soft: number | null, hard?: number | null) => void,
+): void {
+  set("data", limits.memory_bytes);
+  set("nofile", limits.open_files);
+  set("fsize", limits.file_size_bytes);
+  // SIGXCPU first, so that it can be told from a SIGKILL by somebody.
+  set("cpu", limits.cpu_seconds, limits.cpu_seconds === null ? null : limits.cpu_seconds + 1);
+}
+
+/** The filter, as seccomp(2) takes it: struct sock_fprog. */
+export function prepareFilter({ image, plan }: Start): Address {
+  const { policy, arch, landlockAbi } = plan;
+  const filter = seccompFilter(policy, arch, landlockAbi < TRUNCATE_ABI);
+  return image.words(filter.length / BPF_INSTRUCTION_BYTES, image.bytes(filter));
+}
+
+export function filterSystemCalls({ call }: Start, program: Address): void {
+  call("filter system calls", "seccomp", [SECCOMP_SET_MODE_FILTER, 0, program]);
+}

@@ -1,0 +1,59 @@
+import { type Layer } from "./layers.ts";
+import { type Policy } from "./policy.ts";
+import { ProgramImage, type Step } from "./program-image.ts";
+import { type Root } from "./roots.ts";
+import { type Arch, type SystemCall, systemCall } from "./system-calls.ts";
+
+/** What is started: all of it decided, nothing is looked up any more but `cwd` and `file`. */
+export type Command = {
+  /** A path, relative to `cwd` where it does not begin with a slash. */
+  file: string;
+  argv: readonly string[];
+  cwd: string;
+  /** The complete environment. It goes into execve(2) and nowhere else. */
+  env: Readonly<Record<string, string>>;
+  /** Run it as `/bin/sh FILE …` where the kernel does not know its format, as shells do. */
+  hasShellFallback: boolean;
+};
+
+/** Everything that a start depends on. */
+export type StartPlan = {
+  policy: Policy;
+  roots: readonly Root[];
+  layers: readonly Layer[];
+  landlockAbi: number;
+  needsUserNamespace: boolean;
+  /** Of the caller. */
+  uid: number;
+  gid: number;
+  arch: Arch;
+};
+
+/** A start that is being written: its steps are made in the order in which they are added. */
+export type Start = {
+  plan: StartPlan;
+  image: ProgramImage;
+  /** Adds a system call. Its failure ends the start, unless `more` tolerates it. */
+  call: (
+    text: string,
+    name: SystemCall,
+    args: readonly number[],
+    more?: Omit<Step, "number" | "args" | "text">,
+  ) => void;
+  has: (layer: Layer["name"]) => boolean;
+};
+
+/** @param begun a start of the same plan that this one goes on from */
+export function createStart(plan: StartPlan, begun?: Start): Start {
+  const image = new ProgramImage(begun?.image);
+  return {
+    plan,
+    image,
+    call: (text, name, args, more = {}) =>
+      image.step({ number: systemCall(name, plan.arch), args, text, ...more }),
+    has: (name) => plan.layers.some((layer) => layer.name === name && layer.enforced),
+  };
+}
+
+export const AT_FDCWD = -100;
+export const O_CLOEXEC = 0o2_000_000;

@@ -1,0 +1,41 @@
+/** Tries every attack as whoever runs this, and prints what happened as JSON. Called by attacks.test.ts: PROGRAM DIRECTORY. */
+import { type KernelFeatures, probeKernel } from "../../../../src/process/confinement/kernel.ts";
+import { AttackRange } from "./attack-range.ts";
+import { attacks } from "./attack-table.ts";
+
+const off = "switched off for this test";
+
+/** Errno by configuration; 0 is success. */
+type Outcome = Record<"none" | "start" | "landlock" | "seccomp" | "mount-namespace" | "all", number>;
+export type Measurement = { features: KernelFeatures; outcomes: Record<string, Outcome> };
+
+/** The control, no layer, each layer by itself, and all of them. */
+function configurations(features: KernelFeatures): Record<keyof Outcome, KernelFeatures | null> {
+  const { landlock, landlockAbi, seccomp, mountNamespace } = features;
+  const start = { ...features, landlock: off, landlockAbi: 0, seccomp: off, mountNamespace: off };
+  return {
+    none: null,
+    start,
+    landlock: { ...start, landlock, landlockAbi },
+    seccomp: { ...start, seccomp },
+    "mount-namespace": { ...start, mountNamespace },
+    all: features,
+  };
+}
+
+if (import.meta.main) {
+  const [program = "", directory = ""] = process.argv.slice(2);
+  const features = probeKernel();
+  await using range = new AttackRange(program, directory);
+  await range.open();
+  const limits = { memory_bytes: 128 << 20, processes: 30, open_files: 64, file_size_bytes: 1 << 20 };
+  const policy = range.policy({}, limits);
+  const outcomes: Measurement["outcomes"] = {};
+  for (const { name } of attacks) {
+    const outcome = {} as Outcome;
+    for (const [configuration, kernel] of Object.entries(configurations(features)))
+      outcome[configuration as keyof Outcome] = await range.try(name, policy, kernel);
+    outcomes[name] = outcome;
+  }
+  console.log(JSON.stringify({ features, outcomes } satisfies Measurement));
+}
