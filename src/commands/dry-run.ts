@@ -18,7 +18,7 @@ export async function run(context: Context, { args: [source = ""] }: Input): Pro
     throw new AuroraError("not-supported", `"${manifest.pack.id}" does not support dry runs`, {
       hint: "its manifest says safety.dry_run_supported: false",
     });
-  return await dryRun(workspace, manifest, digest);
+  return await dryRun(workspace, manifest, digest, { isApproved: false, allowAll: true });
 }
 
 export const render = renderScratchRun;

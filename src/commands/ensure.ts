@@ -6,19 +6,24 @@ import { installFlow } from "./shared/install-flow.ts";
 import { selectLivePacks } from "./shared/packs.ts";
 import { withHomeLock } from "./shared/workspace.ts";
 
-type EnsureInput = Input<"no-start" | "retry", "approve" | "confirm-within">;
+type EnsureInput = Input<
+  "no-start" | "retry" | "allow-all" | "require-confinement",
+  "approve" | "confirm-within">;
 
 /** Like install, and where nothing is to be installed it also brings the services into the wanted state. */
 export async function run(context: Context, { args, options }: EnsureInput): Promise<ChangeResult> {
   const result = await installFlow(context, args, {
     approve: options.approve,
     retry: options.retry === true,
+    allowAll: options["allow-all"] === true,
+    requireConfinement: options["require-confinement"] === true,
     confirmWithin: options["confirm-within"],
     change: { start: options["no-start"] !== true },
   });
   if (result.changed || result.state !== "committed" || options["no-start"] === true) return result;
   const packIds = result.packs.map(({ pack_id }) => pack_id);
-  return await withHomeLock(context, `start ${packIds.join(" ")}`, async (workspace) => {
+  return await withHomeLock(context, `start ${packIds.join(" ")}`, async (locked) => {
+    const workspace = { ...locked, requireConfinement: options["require-confinement"] === true };
     const packs = selectLivePacks(workspace, packIds);
     const started = await startHealthy(
       workspace,

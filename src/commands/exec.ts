@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
-import { scriptEnvironment } from "../lifecycle/script.ts";
+import { explainPackProcess, packProcess, type ProcessExplanation } from "../lifecycle/pack-process.ts";
+import { serveOwn } from "../lifecycle/script.ts";
 import {
   backgroundProcesses,
   findBackground,
@@ -32,37 +33,40 @@ type Listed = {
   log: string;
 };
 type Killed = { id: string; stopped: number; survivors: number };
-type Result = CommandResult | Started | Listed[] | Killed;
+type Explained = ProcessExplanation & { command: string[] };
+type Result = CommandResult | Started | Listed[] | Killed | Explained;
+type ExecInput = Input<"background" | "list" | "explain" | "require-confinement", "timeout" | "kill">;
 
 /** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
 const KILL_GRACE_MS = 5_000;
 
 export async function run(
   context: Context,
-  input: Input<"background" | "list", "timeout" | "kill">,
+  input: ExecInput,
 ): Promise<Result> {
   checkForm(input);
   const timeoutMs = parseTimeout(input.options.timeout);
   return await withOwnFailures(async () => {
-    using workspace = await openForReading(context);
+    using opened = await openForReading(context);
+    const workspace = { ...opened, requireConfinement: input.options["require-confinement"] === true };
     const packId = input.args[0] as string;
     const pack = requireLivePack(workspace, packId).script;
     const records = `${workspace.paths.run}/background`;
     if (input.options.list) return listBackground(records, packId).map(listed);
     if (input.options.kill !== undefined) return await kill(records, packId, input.options.kill);
+    if (input.options.explain)
+      return { ...explainPackProcess(workspace, pack, "exec"), command: [...input.rest] };
 
     makeDirectory(pack.dataDirectory, 0o700);
     makeDirectory(pack.logDirectory, 0o700);
     const { argv, env: added } = commandOf(input.rest, pack.packDirectory);
-    const environment = (tmpDirectory: string) => ({
-      ...scriptEnvironment(workspace, pack, tmpDirectory),
-      ...added,
-    });
+    const processIn = (tmpDirectory: string) => packProcess(workspace, pack, "exec", tmpDirectory);
     if (input.options.background) {
       const { id, pid, log_file } = startBackground({
         argv,
         cwd: pack.packDirectory,
-        env: (_id, tmpDirectory) => environment(tmpDirectory),
+        env: (_id, tmpDirectory) => ({ ...processIn(tmpDirectory).env, ...added }),
+        confinement: (tmpDirectory) => processIn(tmpDirectory).confinement,
         owner: packId,
         directory: records,
         logFile: (id) => `${pack.logDirectory}/exec-${id}.log`,
@@ -71,10 +75,13 @@ export async function run(
       return { pid, id, log: log_file };
     }
     using scratch = createScratch(workspace.paths.tmp, "exec");
+    const { env, confinement, channel } = processIn(scratch.path);
+    await using _channel = serveOwn(workspace, pack, channel);
     return await runCommand(context, {
       argv,
       cwd: pack.packDirectory,
-      env: environment(scratch.path),
+      env: { ...env, ...added },
+      confinement,
       timeoutMs,
     });
   });
@@ -94,6 +101,7 @@ export function render(result: Result, paint: Paint): string {
       ]),
     );
   }
+  if ("policy" in result) return explanationOf(result);
   if ("stopped" in result) return `${result.id}: ${result.stopped} processes stopped`;
   if ("log" in result) return `${result.id}  pid ${result.pid}, output in ${result.log}`;
   return "";
@@ -104,17 +112,27 @@ export function exitCode(result: Result): number {
   return "survivors" in result && result.survivors > 0 ? 1 : 0;
 }
 
-function checkForm({ rest, options }: Input<"background" | "list", "timeout" | "kill">): void {
+function explanationOf({ policy, absent }: Explained): string {
+  const width = (column: "what" | "verdict") => Math.max(...policy.map((line) => line[column].length));
+  const [what, verdict] = [width("what"), width("verdict")];
+  return [
+    ...policy.map((line) => `${line.what.padEnd(what)}  ${line.verdict.padEnd(verdict)}  ${line.by}`),
+    ...absent.map((path) => `${path} does not exist, and grants nothing`),
+  ].join("\n");
+}
+
+function checkForm({ rest, options }: ExecInput): void {
   const forms = [
     options.background && "--background",
     options.list && "--list",
     options.kill !== undefined && "--kill",
+    options.explain && "--explain",
   ];
   const [form, other] = forms.filter((name) => typeof name === "string");
   const hint = "aurora help exec shows how it is called";
   if (other !== undefined)
     throw new AuroraError("usage", `${form} and ${other} exclude each other`, { hint });
-  const isCommandWanted = form === undefined || form === "--background";
+  const isCommandWanted = form === undefined || form === "--background" || form === "--explain";
   if (isCommandWanted && rest.length === 0)
     throw new AuroraError("usage", '"exec" needs a command after "--"', {
       hint: "aurora exec PACK -- CMD…",

@@ -3,6 +3,7 @@ import { type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecyc
 import { knownPackIds } from "../registry/packs.ts";
 import { parseDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
+import { ownDirectory } from "./shared/own-pack.ts";
 import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
@@ -31,8 +32,10 @@ export async function run(
 }
 
 async function logDirectoryOf(context: Context, packId: string): Promise<string> {
+  const own = ownDirectory(context, checkPackId(packId), "AURORA_LOG_DIR");
+  if (own !== undefined) return own;
   using workspace = await openForReading(context);
-  if (!knownPackIds(workspace.registry).includes(checkPackId(packId)))
+  if (!knownPackIds(workspace.registry).includes(packId))
     throw unknownPack(workspace, packId, "is not known");
   return workspace.paths.logsOf(packId);
 }

@@ -6,15 +6,16 @@ import { planText } from "./shared/plan-text.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
 import { openForReading } from "./shared/workspace.ts";
 
-export async function run(context: Context, { args, options }: Input<"retry">): Promise<PlanDocument> {
-  using workspace = await openForReading(context);
+export async function run(context: Context, { args, options }: Input<"retry" | "allow-all" | "require-confinement">): Promise<PlanDocument> {
+  using opened = await openForReading(context);
+  const workspace = { ...opened, requireConfinement: options["require-confinement"] === true };
   const prepared = await prepareChange(
     workspace,
     "install",
     args.map((source) => resolveSource(context, source)),
     (source) => scanSource(workspace, source),
     (packId) => findSource(context, packId),
-    options.retry === true,
+    { retry: options.retry === true, allowAll: options["allow-all"] === true },
   );
   return prepared.document;
 }

@@ -9,6 +9,8 @@ const confirmOption = {
   value: "TIME",
   help: "Roll back unless aurora confirm is called within this time",
 } as const;
+const allowAllOption = { help: "Run the packs of the sources unconfined; part of what is approved" } as const;
+const requireConfinementOption = { help: "Refuse where this machine cannot confine (exit code 9)" } as const;
 const retryOption = { help: "Also take a digest that failed its health gate before" } as const;
 
 /** Every command, in the order help shows them. Only data here: `load` brings in the code. */
@@ -81,7 +83,11 @@ export const commands: readonly CommandSpec[] = [
     group: "Packs",
     summary: "Show what an install would do, and the digest to approve",
     args: [{ name: "SRC", many: true, pack: true }],
-    options: { retry: retryOption },
+    options: {
+      retry: retryOption,
+      "allow-all": allowAllOption,
+      "require-confinement": requireConfinementOption,
+    },
     examples: ["plan ./packs/pack03_os_base", "plan --json pack03_os_base | jq -r .plan_digest"],
     load: () => import("./plan.ts"),
   }),
@@ -90,13 +96,15 @@ export const commands: readonly CommandSpec[] = [
     group: "Packs",
     summary: "Install packs: approved, switched at once, gated on health, back by itself",
     details:
-      "Dependencies that are found among the sources come along. Where a pack asks for an operator's approval, the plan is\nshown and the word APPROVE is asked for; without a terminal, --approve or --approve=PLAN_DIGEST is needed.",
+      "Dependencies that are found among the sources come along. Where a pack asks for an operator's approval, or for\nmore than it was allowed before, the plan is shown and the word APPROVE is asked for; without a terminal, --approve or --approve=PLAN_DIGEST is needed.",
     args: [{ name: "SRC", many: true, pack: true }],
     options: {
       approve: approveOption,
       "no-start": { help: "Do not start the packs" },
       "confirm-within": confirmOption,
       retry: retryOption,
+      "allow-all": allowAllOption,
+      "require-confinement": requireConfinementOption,
     },
     examples: ["install ./packs/pack03_os_base", "install ./my_pack --approve --confirm-within 5m"],
     load: () => import("./install.ts"),
@@ -111,6 +119,8 @@ export const commands: readonly CommandSpec[] = [
       "no-start": { help: "Do not start the packs" },
       "confirm-within": confirmOption,
       retry: retryOption,
+      "allow-all": allowAllOption,
+      "require-confinement": requireConfinementOption,
     },
     examples: ["ensure ./packs/pack03_os_base --approve"],
     load: () => import("./ensure.ts"),
@@ -387,11 +397,14 @@ export const commands: readonly CommandSpec[] = [
       background: { help: "Start it, print its id, and do not wait" },
       list: { help: "Show the commands in the background" },
       kill: { value: "ID", help: "End a command in the background" },
+      explain: { help: "Run nothing; show what the command might do, and which layer enforces each line" },
+      "require-confinement": requireConfinementOption,
     },
     examples: [
       "exec pack03_os_base -- ls -la",
       "exec pack03_os_base --timeout 10s --json -- ./report.sh",
       "exec pack03_os_base --background -- ./watch.sh",
+      "exec --explain pack03_os_base -- ./report.sh",
     ],
     load: () => import("./exec.ts"),
   }),

@@ -35,13 +35,24 @@ export type ChangeResult = {
   packs: { pack_id: string; version: string; generation: number | null; digest: string; health: string }[];
 };
 
-/** Runs the dry run of every pack that is to change and has one. Throws `script-failed` before anything is changed. */
-export async function rehearse(workspace: Workspace, { actions, wanted }: PreparedChange): Promise<void> {
+/**
+ * Runs the dry run of every pack that is to change and has one. Throws `script-failed` before anything is changed.
+ *
+ * @param isApproved the plan is approved already: then the scripts may read and connect as they will in earnest
+ */
+export async function rehearse(
+  workspace: Workspace,
+  { actions, wanted, allowAll }: PreparedChange,
+  isApproved: boolean,
+): Promise<void> {
   for (const { action, pack_id, digest } of actions) {
     const manifest = wanted.get(pack_id)?.manifest;
     if (action === "none" || !manifest?.pack.safety.dry_run_supported) continue;
     workspace.info(`dry-run ${pack_id}`);
-    const { ok, steps } = await dryRun(workspace, manifest, digest);
+    const { ok, steps } = await dryRun(workspace, manifest, digest, {
+      isApproved,
+      allowAll: allowAll.has(pack_id),
+    });
     const [step] = steps;
     if (ok || !step) continue;
     if (workspace.signal.aborted)
@@ -69,7 +80,8 @@ export async function applyChange(
     .filter(({ action }) => action !== "none")
     .map(({ pack_id, digest }) => {
       const manifest = prepared.wanted.get(pack_id)?.manifest as Manifest;
-      return packNeeds(workspace, pack_id, { manifest, digest }, options);
+      const allow_all = prepared.allowAll.has(pack_id) ? 1 : 0;
+      return packNeeds(workspace, pack_id, { manifest, digest, allow_all }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
   const end = await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs);
@@ -122,7 +134,7 @@ function packsOf({ registry }: Workspace, actions: PlanDocument["actions"]): Cha
 export function packNeeds(
   workspace: Workspace,
   packId: string,
-  target: { manifest: Manifest; digest: string } | null,
+  target: { manifest: Manifest; digest: string; allow_all: number } | null,
   { start, reasons, parents }: Pick<ChangeOptions, "start" | "reasons" | "parents">,
 ): PackNeeds {
   const { registry } = workspace;
@@ -141,7 +153,7 @@ export function packNeeds(
           digest: target.digest,
           version: target.manifest.pack.version,
           parent,
-          allow_all: 0,
+          allow_all: target.allow_all,
         }
       : null,
     was_running: wasRunning,

@@ -12,13 +12,17 @@ import {
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
+import { manifestFromStored } from "../manifest/stored.ts";
+import { environmentOf } from "../registry/environment.ts";
 import { namespaces } from "../registry/namespaces.ts";
-import { openRegistryForReading, type Registry } from "../registry/registry.ts";
+import { openRegistry, type Registry } from "../registry/registry.ts";
 import { serviceOf } from "../registry/services.ts";
+import { livePack } from "../registry/packs.ts";
 import { copyTreeWritable } from "../store/copy-tree.ts";
 import { readLink } from "../system/durable.ts";
-import { type HomePaths, homePaths } from "../system/home.ts";
+import { homePaths } from "../system/home.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
+import { approvedPart, noPermissions, permissionsOf } from "./permissions.ts";
 import {
   INSTALL_TIMEOUT_MS,
   runScript,
@@ -35,9 +39,20 @@ export type DryRunReport = {
   digest: string;
   ok: boolean;
   steps: ScriptReport[];
-  /** What the script did to its scratch: files by their path, `data/…` and `logs/…` among them, and `ns:<pack id>`. */
+  /** What the script did to its scratch: files by their path, `data/…` and `logs/…` among them, `ns:<pack id>`
+   * and `env:<name>`. */
   changes: FileChange[];
 };
+
+/** How far a rehearsal may go. */
+export type Approved = {
+  /** The operator has approved the plan before its dry run. */
+  isApproved: boolean;
+  /** `--allow-all` is part of the plan. */
+  allowAll: boolean;
+};
+
+const nothingApproved: Approved = { isApproved: false, allowAll: false };
 
 /** A pack's data beyond this is not copied into the scratch of a dry run, which then finds its data empty. */
 export const MAX_COPIED_DATA_BYTES = 256 * 1024 ** 2;
@@ -52,10 +67,11 @@ export async function dryRun(
   workspace: Workspace,
   manifest: Manifest,
   digest: string,
+  approved: Approved,
 ): Promise<DryRunReport> {
   const { id, entrypoint } = manifest.pack;
   if (entrypoint.install === null) return { pack_id: id, digest, ok: true, steps: [], changes: [] };
-  return await inScratchCopy(workspace, manifest, digest, async (inner, pack) => {
+  return await inScratchCopy(workspace, manifest, digest, approved, async (inner, pack) => {
     const step = await runScript(inner, pack, "install", {
       args: ["--dry-run"],
       timeoutMs: INSTALL_TIMEOUT_MS,
@@ -71,7 +87,7 @@ export async function testPack(
   manifest: Manifest,
   digest: string,
 ): Promise<DryRunReport> {
-  return await inScratchCopy(workspace, manifest, digest, (inner, pack) =>
+  return await inScratchCopy(workspace, manifest, digest, nothingApproved, (inner, pack) =>
     runScript(inner, pack, "test", { timeoutMs: TEST_TIMEOUT_MS, signal: workspace.signal }),
   );
 }
@@ -80,15 +96,17 @@ async function inScratchCopy(
   workspace: Workspace,
   manifest: Manifest,
   digest: string,
+  approved: Approved,
   work: (inner: Workspace, pack: ScriptPack) => Promise<ScriptReport>,
 ): Promise<DryRunReport> {
   const { id } = manifest.pack;
   using scratch = createScratch(workspace.paths.tmp, "dry-run");
-  const { paths, pack } = copyHome(workspace, scratch, manifest, digest);
-  using registry = openRegistryForReading(paths);
+  const { paths, pack } = copyHome(workspace, scratch, manifest, digest, approved);
+  using registry = openRegistry(paths);
   const before = { tree: fingerprints(pack.packDirectory), data: fingerprints(pack.dataDirectory) };
   const homeBefore = homeFingerprint(workspace, id, digest);
-  const step = await work({ ...workspace, paths, registry }, pack);
+  const { underLock: _, lockToken: __, ...outer } = workspace;
+  const step = await work({ ...outer, paths, registry }, pack);
   const homeAfter = homeFingerprint(workspace, id, digest);
   if (homeBefore !== homeAfter)
     throw new AuroraError(
@@ -104,13 +122,19 @@ async function inScratchCopy(
     ...changesBetween(new Map(), fingerprints(pack.logDirectory), "logs/").filter(
       ({ path }) => !isOurLog(path),
     ),
-    ...namespaceChanges(workspace, paths),
+    ...changesBetween(recordPrints(workspace.registry, id), recordPrints(registry, id), ""),
   ].toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   return { pack_id: id, digest, ok: step.rc === 0, steps: [step], changes };
 }
 
 /** A home that holds just what a script of this pack may look at. */
-function copyHome(workspace: Workspace, scratch: Scratch, manifest: Manifest, digest: string) {
+function copyHome(
+  workspace: Workspace,
+  scratch: Scratch,
+  manifest: Manifest,
+  digest: string,
+  approved: Approved,
+) {
   const { id } = manifest.pack;
   const paths = homePaths(`${scratch.path}/home`);
   for (const directory of [paths.home, paths.store, paths.live, paths.data, paths.logs, paths.run, paths.tmp])
@@ -142,8 +166,25 @@ function copyHome(workspace: Workspace, scratch: Scratch, manifest: Manifest, di
     logDirectory: paths.logsOf(id),
     home: paths.home,
     isDryRun: true,
+    ...rehearsalRights(workspace, manifest, approved),
   };
   return { paths, pack };
+}
+
+/**
+ * What a rehearsal may: what the operator has approved already. That is what the generation has that is live, or all that is
+ * asked for where the approval came with the command.
+ */
+function rehearsalRights(
+  { registry }: Workspace,
+  manifest: Manifest,
+  { isApproved, allowAll }: Approved,
+): Pick<ScriptPack, "permissions" | "allowAll"> {
+  const asked = permissionsOf(manifest);
+  if (isApproved) return { permissions: asked, allowAll };
+  const live = livePack(registry, manifest.pack.id);
+  const granted = live === undefined ? noPermissions : permissionsOf(manifestFromStored(live.manifest));
+  return { permissions: approvedPart(granted, asked), allowAll: allowAll && live?.allow_all === 1 };
 }
 
 type Fingerprints = Map<string, string>;
@@ -195,13 +236,12 @@ function isOurLog(path: string): boolean {
   return path === "logs/install.log" || path === "logs/test.log";
 }
 
-function namespaceChanges(workspace: Workspace, paths: HomePaths): FileChange[] {
-  using after = openRegistryForReading(paths);
-  return changesBetween(namespacePrints(workspace.registry), namespacePrints(after), "");
-}
-
-function namespacePrints(registry: Registry): Fingerprints {
-  return new Map(namespaces(registry).map(({ pack_id, meta }) => [`ns:${pack_id}`, meta]));
+/** What a script may have changed in the registry's copy. */
+function recordPrints(registry: Registry, packId: string): Fingerprints {
+  return new Map([
+    ...namespaces(registry).map(({ pack_id, meta }) => [`ns:${pack_id}`, meta] as const),
+    ...environmentOf(registry, packId).map(({ name, value }) => [`env:${name}`, value] as const),
+  ]);
 }
 
 /**

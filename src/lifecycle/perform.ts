@@ -124,18 +124,13 @@ function packOf(plan: TransactionPlan, step: Step): TransactionPack {
 
 function newPack(workspace: Workspace, pack: TransactionPack): ScriptPack | undefined {
   return pack.to
-    ? scriptPack(workspace, storedManifest(workspace, pack.to.digest), pack.to.digest, pack.to.generation)
+    ? scriptPack(workspace, storedManifest(workspace, pack.to.digest), pack.to)
     : undefined;
 }
 
 function oldPack(workspace: Workspace, pack: TransactionPack): ScriptPack | undefined {
   return pack.from
-    ? scriptPack(
-        workspace,
-        storedManifest(workspace, pack.from.digest),
-        pack.from.digest,
-        pack.from.generation,
-      )
+    ? scriptPack(workspace, storedManifest(workspace, pack.from.digest), pack.from)
     : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { type Manifest } from "../manifest/schema.ts";
+import { type ConfinementSummary } from "./pack-process.ts";
 import { type PlanAction } from "./plan.ts";
 
 /** What the operator reviews, and what `plan --json` prints. */
@@ -9,22 +10,43 @@ export type PlanDocument = {
   changed: boolean;
   actions: PlanAction[];
   permissions: PackPermissions[];
-  /** Which layers of the kernel confine the packs' processes. */
-  confinement: "none";
+  /** What confines each pack's processes on this machine. */
+  confinement: PackConfinement[];
   /** Paths as `<pack id>/<path>`. */
   files: { added: string[]; changed: string[]; removed: string[] };
 };
 
-type PackPermissions = Manifest["pack"]["permissions"] & { pack_id: string };
+type PackPermissions = Manifest["pack"]["permissions"] & {
+  pack_id: string;
+  /** Directories of the machine that it mounts. */
+  mounts: string[];
+  limits: Manifest["pack"]["limits"];
+  /** The operator lets it run unconfined: then the rest means nothing. */
+  allow_all: boolean;
+  /** What it may now and could not before, in words: this is what needs an approval. */
+  grows: string[];
+};
 
-/** What the plan digest covers beside the actions: for each pack the names of its variables and its permissions. */
-export type PlannedPack = { manifest: Manifest; environmentNames: string[]; files: PlanDocument["files"] };
+type PackConfinement = ConfinementSummary & { pack_id: string };
+
+/** What the plan digest covers beside the actions: for each pack the names of its variables and what it may. */
+export type PlannedPack = {
+  manifest: Manifest;
+  environmentNames: string[];
+  files: PlanDocument["files"];
+  allowAll: boolean;
+  grows: string[];
+  confinement: ConfinementSummary;
+};
 
 /**
  * Puts the plan together: pure.
  *
+ * An approval is required where a pack asks for it, and where one may more than before: what nobody has approved is never
+ * opened up.
+ *
  * The digest covers the bytes and with them the scripts (by each tree's digest), the names of the variables, the
- * permissions, and the state before (generation and digest of each pack): approving it cannot approve anything else.
+ * permissions, what confines them, and the state before (generation and digest of each pack): approving it cannot approve anything else.
  */
 export function planDocument(
   kind: string,
@@ -34,7 +56,11 @@ export function planDocument(
   const changing = actions.filter(({ action }) => action !== "none");
   const permissions = actions.flatMap(({ pack_id }) => {
     const pack = packs.get(pack_id);
-    return pack ? [{ pack_id, ...pack.manifest.pack.permissions }] : [];
+    return pack ? [permissionsFor(pack_id, pack)] : [];
+  });
+  const confinement = actions.flatMap(({ pack_id }) => {
+    const pack = packs.get(pack_id);
+    return pack ? [{ pack_id, ...pack.confinement }] : [];
   });
   const environment = Object.fromEntries(
     actions.map(({ pack_id }) => [pack_id, packs.get(pack_id)?.environmentNames ?? []]),
@@ -44,15 +70,28 @@ export function planDocument(
     for (const change of ["added", "changed", "removed"] as const)
       files[change].push(...(packs.get(pack_id)?.files[change] ?? []).map((path) => `${pack_id}/${path}`));
   return {
-    plan_digest: digestOf({ kind, actions, permissions, environment, confinement: "none" }),
-    approval_required: changing.some(
-      ({ pack_id }) => packs.get(pack_id)?.manifest.pack.safety.operator_approval_required ?? true,
-    ),
+    plan_digest: digestOf({ kind, actions, permissions, environment, confinement }),
+    approval_required: changing.some(({ pack_id }) => {
+      const pack = packs.get(pack_id);
+      return !pack || pack.manifest.pack.safety.operator_approval_required || pack.grows.length > 0;
+    }),
     changed: changing.length > 0,
     actions: [...actions],
     permissions,
-    confinement: "none",
+    confinement,
     files,
+  };
+}
+
+function permissionsFor(packId: string, { manifest, allowAll, grows }: PlannedPack): PackPermissions {
+  const { permissions, limits, mounts } = manifest.pack;
+  return {
+    pack_id: packId,
+    ...permissions,
+    mounts: mounts.flatMap((mount) => (mount.type === "host" ? [`${mount.source} (${mount.mode})`] : [])),
+    limits,
+    allow_all: allowAll,
+    grows,
   };
 }
 

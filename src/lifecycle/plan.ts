@@ -3,10 +3,10 @@ import { type Manifest } from "../manifest/schema.ts";
 import { compareVersions, satisfies } from "../manifest/version.ts";
 
 /** A pack that is to be live after the transaction. */
-export type WantedPack = { digest: string; manifest: Manifest };
+export type WantedPack = { digest: string; manifest: Manifest; allowAll: boolean };
 
 /** A pack that is live now. */
-export type PresentPack = { digest: string; manifest: Manifest; generation: number };
+export type PresentPack = { digest: string; manifest: Manifest; generation: number; allowAll: boolean };
 
 type ActionKind = "install" | "upgrade" | "downgrade" | "replace" | "none";
 
@@ -23,7 +23,8 @@ export type PlanAction = {
 /**
  * What has to be done so that the wanted packs are live: pure, from what is wanted and what is there.
  *
- * @returns one action for each wanted pack, dependencies first; `none` where the pack is live with that very digest
+ * @returns one action for each wanted pack, dependencies first; `none` where the pack is live with that very digest,
+ *   confined or unconfined as it is to be
  * @throws {AuroraError} `dependency-missing`, `version-conflict`, `dependency-cycle`, each with every fault found
  */
 export function planActions(wanted: readonly WantedPack[], present: readonly PresentPack[]): PlanAction[] {
@@ -52,7 +53,7 @@ function byId<Pack extends { manifest: Manifest }>(packs: readonly Pack[]): Map<
 
 function actionKind(from: PresentPack | undefined, to: WantedPack): ActionKind {
   if (!from) return "install";
-  if (from.digest === to.digest) return "none";
+  if (from.digest === to.digest && from.allowAll === to.allowAll) return "none";
   const order = compareVersions(to.manifest.pack.version, from.manifest.pack.version);
   return order > 0 ? "upgrade" : order < 0 ? "downgrade" : "replace";
 }

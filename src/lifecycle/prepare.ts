@@ -14,13 +14,23 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
+import { policyOf, summarizeConfinement } from "./pack-process.ts";
+import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
+import { scriptPack } from "./script.ts";
 import { checkServiceType } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */
-export type SourcePack = { manifest: Manifest; digest: string; entries: TreeEntry[]; bytes: number };
+export type SourcePack = {
+  manifest: Manifest;
+  digest: string;
+  entries: TreeEntry[];
+  bytes: number;
+  /** Whether it is to run unconfined. Undefined: as it does now where this very content is live, else confined. */
+  allowAll?: boolean;
+};
 
 /** Reads one source: `stagePack` for a change, a mere scan for `plan`. */
 export type ReadSource = (source: string) => Promise<SourcePack>;
@@ -32,6 +42,8 @@ export type PreparedChange = {
   document: PlanDocument;
   actions: PlanAction[];
   wanted: Map<string, SourcePack>;
+  /** The packs that are to run unconfined. */
+  allowAll: Set<string>;
 };
 
 /** So much free space must stay after everything is copied, in bytes. */
@@ -40,7 +52,8 @@ export const FREE_SPACE_RESERVE_BYTES = 16 * 1024 ** 2;
 /**
  * Reads the sources and whatever they depend on that is not live in a fitting version, and plans.
  *
- * @param retry whether digests that failed their gate before may be used
+ * @param options `retry`: whether digests that failed their gate before may be used; `allowAll`: whether the packs of the sources,
+ *   and not what they depend on, are to run unconfined
  * @throws {AuroraError} for everything that can be known to go wrong before anything changes
  */
 export async function prepareChange(
@@ -49,10 +62,10 @@ export async function prepareChange(
   sources: readonly string[],
   read: ReadSource,
   find: FindSource,
-  retry: boolean,
+  { retry, allowAll }: { retry: boolean; allowAll: boolean },
 ): Promise<PreparedChange> {
   const present = presentPacks(workspace);
-  const wanted = await readClosure(sources, read, find, present);
+  const wanted = await readClosure(sources, read, find, present, allowAll);
   return prepareWanted(workspace, kind, wanted, present, retry);
 }
 
@@ -64,32 +77,61 @@ export function prepareWanted(
   present: readonly PresentPack[],
   retry: boolean,
 ): PreparedChange {
-  const list: WantedPack[] = [...wanted.values()];
+  const list: WantedPack[] = [...wanted.values()].map(({ manifest, digest, allowAll }) => {
+    const before = present.find((pack) => pack.manifest.pack.id === manifest.pack.id);
+    return { manifest, digest, allowAll: allowAll ?? (before?.digest === digest && before.allowAll) };
+  });
   const actions = planActions(list, present);
   const changing = actions.filter(({ action }) => action !== "none").map(({ pack_id }) => pack_id);
   const planned = new Map<string, PlannedPack>();
-  for (const [packId, { manifest, entries }] of wanted) {
+  for (const { manifest, digest, allowAll } of list) {
+    const packId = manifest.pack.id;
+    const { entries } = wanted.get(packId) as SourcePack;
     const before = present.find((pack) => pack.manifest.pack.id === packId);
     const own = environmentOf(workspace.registry, packId).map(({ name }) => name);
     planned.set(packId, {
       manifest,
       environmentNames: [...new Set([...manifest.pack.env.required, ...own])].toSorted(),
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
+      allowAll,
+      grows: growthOf(before, manifest, allowAll),
+      confinement: confinementOf(workspace, manifest, digest, allowAll),
     });
   }
-  for (const packId of changing) checkOne(workspace, wanted.get(packId) as SourcePack, retry);
+  for (const packId of changing) {
+    checkOne(workspace, wanted.get(packId) as SourcePack, retry);
+    checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
+  }
   checkUnconfirmed(workspace, changing);
   checkFreeSpace(
     workspace,
     changing.map((packId) => wanted.get(packId) as SourcePack),
   );
-  return { document: planDocument(kind, actions, planned), actions, wanted };
+  const allowAll = new Set(list.filter((pack) => pack.allowAll).map(({ manifest }) => manifest.pack.id));
+  return { document: planDocument(kind, actions, planned), actions, wanted, allowAll };
+}
+
+/** What a pack may now and could not before. */
+function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll: boolean): string[] {
+  if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
+  // What could do anything before does not grow, whatever it names now.
+  if (before?.allowAll === true) return [];
+  const growth = permissionGrowth(before ? permissionsOf(before.manifest) : noPermissions, permissionsOf(manifest));
+  const wasRequired = before?.manifest.pack.permissions.confinement === "required";
+  const isRequired = manifest.pack.permissions.confinement === "required";
+  return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
+}
+
+function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
+  const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
+  return summarizeConfinement(policyOf(workspace, pack, "start", workspace.paths.tmp));
 }
 
 export function presentPacks(workspace: Pick<Workspace, "registry">): PresentPack[] {
-  return livePacks(workspace.registry).map(({ digest, generation, manifest }) => ({
+  return livePacks(workspace.registry).map(({ digest, generation, manifest, allow_all }) => ({
     digest,
     generation,
+    allowAll: allow_all === 1,
     manifest: manifestFromStored(manifest),
   }));
 }
@@ -99,6 +141,7 @@ async function readClosure(
   read: ReadSource,
   find: FindSource,
   present: readonly PresentPack[],
+  allowAll: boolean,
 ): Promise<Map<string, SourcePack>> {
   const wanted = new Map<string, SourcePack>();
   const live = new Map(present.map((pack) => [pack.manifest.pack.id, pack.manifest]));
@@ -108,7 +151,7 @@ async function readClosure(
     const other = wanted.get(id);
     if (other && other.digest !== pack.digest)
       throw new AuroraError("usage", `the pack "${id}" is given twice, with different content`);
-    wanted.set(id, pack);
+    wanted.set(id, allowAll ? { ...pack, allowAll } : pack);
   }
   const queue = [...wanted.values()];
   for (let pack = queue.shift(); pack; pack = queue.shift())
@@ -131,13 +174,8 @@ function entriesOf(workspace: Workspace, digest: string): TreeEntry[] {
 }
 
 function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry: boolean): void {
-  const { id, data, env, permissions, device } = manifest.pack;
+  const { id, data, env, device } = manifest.pack;
   checkServiceType(manifest);
-  if (permissions.confinement === "required")
-    throw new AuroraError(
-      "denied",
-      `cannot install "${id}": it requires confinement, and this build has none`,
-    );
   checkDevice(id, device);
   const failed = quarantineOf(workspace.registry, digest);
   if (failed && !retry)
@@ -165,6 +203,24 @@ function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry:
         hint: `aurora env set ${id} ${missing.map((name) => `${name}=VALUE`).join(" ")}`,
       },
     );
+}
+
+/** Known before anything is changed; each start checks it again. */
+function checkConfinement(
+  { requireConfinement = false }: Workspace,
+  packId: string,
+  { manifest, allowAll, confinement }: PlannedPack,
+): void {
+  const isRequired = manifest.pack.permissions.confinement === "required";
+  if (allowAll && requireConfinement)
+    throw new AuroraError("usage", "--allow-all and --require-confinement exclude each other");
+  if ((!isRequired && !requireConfinement) || allowAll || confinement.state === "enforced") return;
+  const missing = confinement.layers.find(({ enforced, reason }) => !enforced && reason !== null);
+  throw new AuroraError(
+    "denied",
+    `cannot install "${packId}": it requires confinement, and ${missing?.name ?? "a layer"} is not available: ${missing?.reason ?? "unknown"}`,
+    { hint: "aurora doctor shows what this machine can enforce" },
+  );
 }
 
 function checkDevice(packId: string, { os, arch, min_memory_bytes }: Manifest["pack"]["device"]): void {

@@ -1,10 +1,12 @@
 import { type Manifest } from "../manifest/schema.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
-import { environmentOf } from "../registry/environment.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
-import { packEnvironment, type ScriptFacts } from "./pack-environment.ts";
+import { answerOwn } from "./channel/answer-own.ts";
+import { serveChannel } from "./channel/serve-channel.ts";
+import { packProcess } from "./pack-process.ts";
+import { type Permissions, permissionsOf } from "./permissions.ts";
 import { ScriptLog } from "./script-log.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -28,6 +30,10 @@ export type ScriptPack = {
   logDirectory: string;
   home: string;
   isDryRun: boolean;
+  /** What the operator has approved of what the manifest asks for. */
+  permissions: Permissions;
+  /** The operator lets it run unconfined. */
+  allowAll: boolean;
 };
 
 export type ScriptReport = {
@@ -41,14 +47,12 @@ export type ScriptReport = {
   stderr: string;
 };
 
-/** The live or stored pack of a home, for its scripts. */
+/** A pack of a home at a generation that an operator has approved, with all that it asks for: live, or about to be. */
 export function scriptPack(
-  workspace: Workspace,
+  { paths }: Pick<Workspace, "paths">,
   manifest: Manifest,
-  digest: string,
-  generation: number,
+  { digest, generation, allow_all }: { digest: string; generation: number; allow_all: number },
 ): ScriptPack {
-  const { paths } = workspace;
   return {
     manifest,
     generation,
@@ -57,34 +61,19 @@ export function scriptPack(
     logDirectory: paths.logsOf(manifest.pack.id),
     home: paths.home,
     isDryRun: false,
+    permissions: permissionsOf(manifest),
+    allowAll: allow_all === 1,
   };
 }
 
-/** The environment of one of a pack's processes. */
-export function scriptEnvironment(
+/** Serves the channel of a pack's process, if it has one, until it is disposed. */
+export function serveOwn(
   workspace: Workspace,
   pack: ScriptPack,
-  tmpDirectory: string,
-): Record<string, string> {
-  const { id, version, permissions, env } = pack.manifest.pack;
-  const facts: ScriptFacts = {
-    packId: id,
-    version,
-    generation: pack.generation,
-    packDirectory: pack.packDirectory,
-    dataDirectory: pack.dataDirectory,
-    logDirectory: pack.logDirectory,
-    tmpDirectory,
-    home: pack.home,
-    self: workspace.self,
-    isDryRun: pack.isDryRun,
-  };
-  const own = environmentOf(workspace.registry, id);
-  return {
-    ...packEnvironment(facts, workspace.env, [...permissions.env, ...env.required], own),
-    // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
-    ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
-  };
+  channel: string | null,
+): AsyncDisposable | undefined {
+  if (channel === null) return undefined;
+  return serveChannel({ directory: channel, answer: answerOwn(workspace, pack.manifest.pack.id) });
 }
 
 type RunScriptOptions = {
@@ -98,7 +87,7 @@ type RunScriptOptions = {
  * line with times, and is returned.
  *
  * @returns the report, whatever the exit code; rc is -1 after a timeout
- * @throws {AuroraError} `not-executable`, `command-not-found`
+ * @throws {AuroraError} `not-executable`, `command-not-found`; `denied` where it cannot be confined as it has to be
  */
 export async function runScript(
   workspace: Workspace,
@@ -112,12 +101,15 @@ export async function runScript(
   makeDirectory(pack.logDirectory, 0o700);
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, name);
+  const { env: environment, confinement, channel } = packProcess(workspace, pack, name, scratch.path);
+  await using _channel = serveOwn(workspace, pack, channel);
   using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
   const { argv, env } = scriptArgv(entry, pack.packDirectory);
   const result = await run({
     argv: [...argv, ...(options.args ?? [])],
     cwd: pack.packDirectory,
-    env: { ...scriptEnvironment(workspace, pack, scratch.path), ...env },
+    env: { ...environment, ...env },
+    confinement,
     onOutput: (stream, chunk) => log.add(stream, chunk),
     maxBufferBytes: MAX_OUTPUT_BYTES,
     timeoutMs: options.timeoutMs,

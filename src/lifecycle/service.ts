@@ -10,13 +10,14 @@ import { serviceOf, type ServiceRow, type ServiceState, setService } from "../re
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { removeTree } from "../system/scratch.ts";
+import { packProcess } from "./pack-process.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
   runScript,
-  scriptEnvironment,
   type ScriptPack,
   type ScriptReport,
+  serveOwn,
   START_TIMEOUT_MS,
 } from "./script.ts";
 import { appendTimeIndex, serviceLogs } from "./service-log.ts";
@@ -120,10 +121,13 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
   appendTimeIndex(pack.logDirectory, at, before);
   try {
     const { argv, env } = scriptArgv(entry, pack.packDirectory);
+    const { env: environment, confinement, channel } = packProcess(workspace, pack, "start", tmpDirectory);
+    await using _channel = serveOwn(workspace, pack, channel);
     const result = await run({
       argv,
       cwd: pack.packDirectory,
-      env: { ...scriptEnvironment(workspace, pack, tmpDirectory), ...env, AURORA_SERVICE: serviceId },
+      env: { ...environment, ...env, AURORA_SERVICE: serviceId },
+      confinement,
       stdout: { descriptor: stdout },
       stderr: { descriptor: stderr },
       timeoutMs: START_TIMEOUT_MS,

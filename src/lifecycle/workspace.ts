@@ -13,6 +13,13 @@ export type Workspace = {
   env: Readonly<Record<string, string | undefined>>;
   /** The token of the home's lock, while this program holds it. */
   lockToken?: string;
+  /**
+   * Makes a small change under the home's lock, which this workspace does not hold. Absent where it does, or where nobody else
+   * uses the home, as in a dry run.
+   */
+  underLock?: <T>(description: string, work: (locked: Workspace) => T | Promise<T>) => Promise<T>;
+  /** `--require-confinement`: where this machine cannot confine, nothing of a pack runs. */
+  requireConfinement?: boolean;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

@@ -63,6 +63,10 @@ export function openTransactions(registry: Registry): TransactionRow[] {
   );
 }
 
+export function transactionById(registry: Registry, id: string): TransactionRow | undefined {
+  return registry.get<TransactionRow>("SELECT * FROM transactions WHERE id = ?", id);
+}
+
 /** The newest transaction that has to do with a pack. */
 export function lastTransaction(registry: Registry, packId: string): TransactionRow | undefined {
   return registry.get<TransactionRow>(

@@ -1,6 +1,5 @@
-import { environmentOf } from "../../registry/environment.ts";
 import { type Context, type Input } from "../command.ts";
-import { checkPackId, openForReading } from "../shared/workspace.ts";
+import { withOwnPack } from "../shared/own-pack.ts";
 
 /** Values only where they are asked for: they may be secret. */
 type Result = { pack_id: string; variables: { name: string; value?: string }[] };
@@ -9,8 +8,7 @@ export async function run(
   context: Context,
   { args: [packId = ""], options }: Input<"show-values">,
 ): Promise<Result> {
-  using workspace = await openForReading(context);
-  const rows = environmentOf(workspace.registry, checkPackId(packId));
+  const rows = await withOwnPack(context, packId, "env list", {});
   return {
     pack_id: packId,
     variables: rows.map(({ name, value }) => (options["show-values"] === true ? { name, value } : { name })),

@@ -1,32 +1,22 @@
 import { AuroraError } from "../../errors.ts";
-import { appendEvent } from "../../registry/events.ts";
-import { registerNamespace } from "../../registry/namespaces.ts";
+import { MAX_META_BYTES } from "../../lifecycle/own-operations.ts";
 import { type Context, type Input } from "../command.ts";
 import { type NamespaceEntry, namespaceEntry } from "../shared/namespace-entry.ts";
-import { checkPackId, withOwnOrHomeLock } from "../shared/workspace.ts";
+import { withOwnPack } from "../shared/own-pack.ts";
+import { checkPackId } from "../shared/workspace.ts";
 
-/** The largest meta that is taken, in bytes of JSON. */
-export const MAX_META_BYTES = 64 * 1024;
-
-export function run(
+export async function run(
   context: Context,
   { args: [packId = ""], options }: Input<never, "meta" | "if-revision">,
 ): Promise<NamespaceEntry> {
   checkPackId(packId);
   const meta = parseMeta(options.meta ?? "{}");
   const ifRevision = parseRevision(options["if-revision"]);
-  return withOwnOrHomeLock(context, `ns register ${packId}`, ({ registry, now }) => {
-    const at = now().toISOString();
-    return registry.write(() => {
-      const row = registerNamespace(registry, packId, meta, at, ifRevision);
-      appendEvent(registry, { at, packId, kind: "namespace-registered", detail: { revision: row.revision } });
-      return namespaceEntry(row);
-    });
-  });
+  return namespaceEntry(await withOwnPack(context, packId, "ns register", { meta, ifRevision }));
 }
 
-/** Any JSON object; returned as the text that is stored. Throws `usage`, `too-large`. */
-function parseMeta(text: string): string {
+/** Any JSON object. Throws `usage`, `too-large`. */
+function parseMeta(text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -39,10 +29,9 @@ function parseMeta(text: string): string {
     throw new AuroraError("usage", "cannot read --meta: it is not a JSON object", {
       hint: `write --meta '{"key": "value"}'`,
     });
-  const stored = JSON.stringify(value);
-  if (Buffer.byteLength(stored) > MAX_META_BYTES)
+  if (Buffer.byteLength(JSON.stringify(value)) > MAX_META_BYTES)
     throw new AuroraError("too-large", `cannot register: --meta has more than ${MAX_META_BYTES} bytes`);
-  return stored;
+  return value;
 }
 
 function parseRevision(text: string | undefined): number | undefined {

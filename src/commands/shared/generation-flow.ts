@@ -1,11 +1,13 @@
 import { AuroraError } from "../../errors.ts";
 import { type ChangeResult } from "../../lifecycle/change.ts";
+import { planOf } from "../../lifecycle/confirmation.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { storedManifest } from "../../lifecycle/perform.ts";
 import { prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
-import { generationOf } from "../../registry/generations.ts";
+import { generationOf, type GenerationRow } from "../../registry/generations.ts";
 import { livePack } from "../../registry/packs.ts";
+import { transactionById } from "../../registry/transactions.ts";
 import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
 import { verifyTree } from "../../store/verify-tree.ts";
 import { type Context } from "../command.ts";
@@ -22,6 +24,13 @@ export function generationOption(name: string, text: string | undefined): number
   throw new AuroraError("usage", `cannot read ${name} "${text}": it is not the number of a generation`, {
     hint: "aurora history PACK shows the generations",
   });
+}
+
+/** Whether a generation ran unconfined: what was approved with it comes back with it, and has to be approved again. */
+function wasAllowAll({ registry }: Workspace, packId: string, entry: GenerationRow): boolean {
+  const transaction = transactionById(registry, entry.transaction_id);
+  const pack = transaction && planOf(transaction.plan).packs.find(({ pack_id }) => pack_id === packId);
+  return pack?.to?.allow_all === 1;
 }
 
 /** Makes the content of an earlier generation live again, as a new generation. */
@@ -72,7 +81,9 @@ export async function generationFlow(
     );
   const { entries, bytes } = readTreeRecord(workspace.paths, digest);
   const manifest = storedManifest(workspace, digest);
-  const wanted = new Map([[packId, { manifest, digest, entries, bytes }]]);
+  const wanted = new Map([
+    [packId, { manifest, digest, entries, bytes, allowAll: wasAllowAll(workspace, packId, entry) }],
+  ]);
   const prepared = prepareWanted(workspace, kind, wanted, presentPacks(workspace), options.retry);
   const isRollback = kind === "rollback";
   return await changeFlow(context, workspace, kind, prepared, {

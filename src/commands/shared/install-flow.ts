@@ -24,6 +24,8 @@ import { openForWriting, refuseInsideTransaction, withHomeLock } from "./workspa
 type FlowOptions = {
   approve: string | undefined;
   retry: boolean;
+  /** `--require-confinement` */
+  requireConfinement?: boolean;
   confirmWithin: string | undefined;
   change: Omit<ChangeOptions, "confirmWithinMs">;
 };
@@ -32,10 +34,11 @@ type FlowOptions = {
 export async function installFlow(
   context: Context,
   sources: readonly string[],
-  options: FlowOptions,
+  options: FlowOptions & { allowAll: boolean },
 ): Promise<ChangeResult> {
   refuseInsideTransaction(context, `install ${sources.join(" ")}`);
-  using workspace = openForWriting(context);
+  using opened = openForWriting(context);
+  const workspace: Workspace = { ...opened, requireConfinement: options.requireConfinement === true };
   using _staging = holdStaging(workspace.paths, "shared");
   const directories = sources.map((source) => resolveSource(context, source));
   const prepared = await prepareChange(
@@ -44,7 +47,7 @@ export async function installFlow(
     directories,
     (source) => stageSource(workspace, source, progressOf(context, source)),
     (packId) => findSource(context, packId),
-    options.retry,
+    { retry: options.retry, allowAll: options.allowAll },
   );
   return await changeFlow(context, workspace, "install", prepared, options);
 }
@@ -55,17 +58,23 @@ export async function changeFlow(
   workspace: Workspace,
   kind: TransactionKind,
   prepared: PreparedChange,
-  { approve, retry, confirmWithin, change }: FlowOptions,
+  { approve, retry, requireConfinement = false, confirmWithin, change }: FlowOptions,
 ): Promise<ChangeResult> {
   const confirmWithinMs =
     confirmWithin === undefined ? undefined : durationOption("--confirm-within", confirmWithin);
   if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
-  await rehearse(workspace, prepared);
-  const approval = await approvePlan(context, prepared.document, approve);
-  if (!approval) return refusedResult(workspace, prepared.document, "the operator did not approve the plan");
+  const ask = () => approvePlan(context, prepared.document, approve);
+  // What is new about its permissions is opened up for a dry run neither: then it comes after the approval.
+  const isAskedFirst = approve !== undefined || prepared.document.permissions.some(({ grows }) => grows.length > 0);
+  const first = isAskedFirst ? await ask() : undefined;
+  if (isAskedFirst && !first) return refusedPlan(workspace, prepared);
+  await rehearse(workspace, prepared, isAskedFirst);
+  const approval = first ?? (await ask());
+  if (!approval) return refusedPlan(workspace, prepared);
 
   const packIds = prepared.document.actions.map(({ pack_id }) => pack_id).join(" ");
-  const result = await withHomeLock(context, `${kind} ${packIds}`, async (locked) => {
+  const result = await withHomeLock(context, `${kind} ${packIds}`, async (opened) => {
+    const locked = { ...opened, requireConfinement };
     const now = prepareWanted(locked, kind, prepared.wanted, presentPacks(locked), retry);
     if (!now.document.changed) return unchangedResult(locked, now.document);
     checkStillApproved(approval, now, approve);
@@ -81,6 +90,10 @@ export async function changeFlow(
   if (context.signal.aborted && result.state === "rolled-back")
     throw new AuroraError("interrupted", "stopped, and everything is as it was before");
   return result;
+}
+
+function refusedPlan(workspace: Workspace, { document }: PreparedChange): ChangeResult {
+  return refusedResult(workspace, document, "the operator did not approve the plan");
 }
 
 /** Somebody else may have changed the home while the operator was thinking: then another plan was approved. */

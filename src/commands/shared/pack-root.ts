@@ -6,6 +6,7 @@ import { ensureHome } from "../../system/ensure-home.ts";
 import { homePaths } from "../../system/home.ts";
 import { PackRoot } from "../../vfs/pack-root.ts";
 import { type Context } from "../command.ts";
+import { ownDirectory } from "./own-pack.ts";
 import { unknownPack } from "./unknown-pack.ts";
 import { checkPackId, openForReading } from "./workspace.ts";
 
@@ -38,8 +39,8 @@ export async function openPackRootForWriting(context: Context, packId: string): 
 }
 
 async function dataDirectoryOf(context: Context, packId: string): Promise<string> {
-  const own = context.env["AURORA_DATA_DIR"];
-  if (context.env["AURORA_PACK_ID"] === packId && own?.startsWith("/") && existsSync(own)) return own;
+  const own = ownDirectory(context, packId, "AURORA_DATA_DIR");
+  if (own !== undefined && existsSync(own)) return own;
   const directory = homePaths(context.home).dataOf(packId);
   if (existsSync(directory)) return directory;
   using workspace = await openForReading(context);

@@ -27,5 +27,5 @@ export function selectLivePacks(workspace: Workspace, packIds: readonly string[]
 
 function livePackOf(workspace: Workspace, row: PackRow): LivePack {
   const manifest = manifestFromStored(row.manifest);
-  return { row, manifest, script: scriptPack(workspace, manifest, row.digest, row.generation) };
+  return { row, manifest, script: scriptPack(workspace, manifest, row) };
 }

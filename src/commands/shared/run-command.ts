@@ -20,7 +20,7 @@ export type CommandResult = {
   max_rss_bytes: number;
 };
 
-type Command = Pick<RunOptions, "argv" | "cwd" | "env"> & { timeoutMs?: number | undefined };
+type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement"> & { timeoutMs?: number | undefined };
 
 const EXIT_TIMED_OUT = 124;
 
@@ -29,8 +29,8 @@ const EXIT_TIMED_OUT = 124;
  * with its output captured.
  */
 export async function runCommand(context: Context, command: Command): Promise<CommandResult> {
-  const { argv, cwd, env, timeoutMs } = command;
-  const common = { argv, cwd, env, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const { argv, cwd, env, confinement, timeoutMs } = command;
+  const common = { argv, cwd, env, ...(confinement ? { confinement } : {}), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const result = context.json
     ? await run({
         ...common,

@@ -20,6 +20,7 @@ type Open = Workspace & Disposable;
  * has left is brought to its end first, where this user may do that.
  */
 export async function openForReading(context: Context): Promise<Open> {
+  refuseConfined(context);
   const paths = homePaths(context.home);
   const registry = openRegistryForReading(paths);
   if (
@@ -36,6 +37,7 @@ export async function openForReading(context: Context): Promise<Open> {
 
 /** Opens the home for a command that writes, creating it on first use. Does not take the lock. */
 export function openForWriting(context: Context): Open {
+  refuseConfined(context);
   const paths = homePaths(context.home);
   ensureHome(paths);
   return workspaceOf(context, paths, openRegistry(paths));
@@ -55,7 +57,8 @@ export async function withHomeLock<T>(
   refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
   using lock = await takeHomeLock(workspace, description, context.waitMs);
-  const locked: Workspace = { ...workspace, lockToken: lock.token };
+  const { underLock: _, ...opened } = workspace;
+  const locked: Workspace = { ...opened, lockToken: lock.token };
   await settle(locked);
   return await work(locked);
 }
@@ -72,7 +75,26 @@ export async function withOwnOrHomeLock<T>(
   if (!isInsideTransaction(context))
     return await withHomeLock(context, description, async (workspace) => await work(workspace));
   using workspace = openForWriting(context);
-  return await work(workspace);
+  const { underLock: _, ...inside } = workspace;
+  return await work(inside);
+}
+
+/**
+ * A confined script reaches its own pack and nothing else of the home: better said than found out by a file that cannot be
+ * opened.
+ *
+ * @throws {AuroraError} `denied`
+ */
+function refuseConfined(context: Context): void {
+  if (!isConfined(context)) return;
+  throw new AuroraError("denied", "cannot use the home: this is called from a pack's confined script", {
+    hint: "a script may use aurora vfs, logs, ns get, ns register, ns unregister and env, for its own pack",
+  });
+}
+
+/** Whether this is called from a pack's confined script, about the home that it belongs to. */
+export function isConfined({ env, home }: Context): boolean {
+  return env["AURORA_CHANNEL"] !== undefined && env["AURORA_HOME"] === home;
 }
 
 /**
@@ -119,7 +141,8 @@ async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   // A held lock means that somebody is at work on it, so nothing was interrupted.
   if (!lock) return;
   try {
-    await settle({ ...workspace, lockToken: lock.token });
+    const { underLock: _, ...opened } = workspace;
+    await settle({ ...opened, lockToken: lock.token });
   } catch (thrown) {
     // What is there can be shown also on a full disk.
     if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
@@ -143,6 +166,7 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     },
     info: (message) => context.log.info(message),
     warn: (message) => context.log.warn(message),
+    underLock: (description, work) => withOwnOrHomeLock(context, description, work),
     [Symbol.dispose]: () => registry[Symbol.dispose](),
   };
 }

@@ -32,6 +32,9 @@ export type Confinement = {
   launch: ((command: Command) => Launch) | null;
 };
 
+/** Nothing is enforced: a command may do what the caller may. */
+export const unconfined: Confinement = { layers: [], absent: [], launch: null };
+
 /**
  * One start. Spawn `file` with `argv`, an empty environment, and `reportDescriptor` as descriptor 3; the working directory
  * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are

@@ -1,0 +1,181 @@
+import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+
+import { makeDirectory } from "../../system/durable.ts";
+import { makeFifo } from "../../system/fifo.ts";
+import {
+  type ChannelReply,
+  type ChannelRequest,
+  isRequestId,
+  MAX_REQUEST_BYTES,
+  parseRequest,
+  replyName,
+  requestName,
+  REQUESTS_NAME,
+} from "./protocol.ts";
+
+const O_CLOEXEC = 0o2_000_000;
+const O_PATH = 0o10_000_000;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+/** A caller that does not read its answer is given up after this, in milliseconds. */
+const MAX_REPLY_MS = 2_000;
+const REPLY_POLL_MS = 2;
+/** Whoever sends nothing but rubbish waits this long between two readings of it. */
+const RUBBISH_PAUSE_MS = 50;
+const MAX_RUBBISH_LINES = 16;
+const LINE_LENGTH = 32;
+
+export type ServeOptions = {
+  /** Where the channel is; it is made where it does not exist. The pack may write there. */
+  directory: string;
+  /** Does what is asked. What it throws is the caller's answer too: it never throws. */
+  answer: (request: ChannelRequest) => Promise<ChannelReply>;
+};
+
+/**
+ * Serves a channel until it is disposed: whoever runs a pack's script does this meanwhile. Requests are answered one after
+ * another.
+ *
+ * The directory belongs to the pack, so everything in it may be a trap: names are opened from the directory's descriptor,
+ * without following a link and without waiting, and then must be what they are taken for.
+ *
+ * @throws what node:fs throws, where the channel cannot be made
+ */
+export function serveChannel({ directory, answer }: ServeOptions): AsyncDisposable {
+  makeDirectory(directory, 0o700);
+  const place = openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  let requests: number;
+  try {
+    requests = openRequests(place);
+  } catch (thrown) {
+    closeSync(place);
+    throw thrown;
+  }
+  const reader = Bun.file(requests).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const stopping = new AbortController();
+  const done = serve(reader, place, answer, stopping.signal);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await reader.cancel().catch(() => {});
+      await done;
+      closeSync(requests);
+      closeSync(place);
+    },
+  };
+}
+
+/** Open for reading and writing, so that it never comes to an end. */
+function openRequests(place: number): number {
+  const path = `/proc/self/fd/${place}/${REQUESTS_NAME}`;
+  for (let isSecond = false; ; isSecond = true) {
+    try {
+      makeFifo(path, 0o600);
+    } catch (thrown) {
+      if (codeOf(thrown) !== "EEXIST") throw thrown;
+    }
+    const descriptor = openIf(path, O_RDWR, (stat) => stat.isFIFO());
+    if (descriptor !== undefined) return descriptor;
+    if (isSecond) throw new Error(`there is no FIFO at ${path}`);
+    // The pack has put something else in its place.
+    unlinkSync(path);
+  }
+}
+
+async function serve(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  place: number,
+  answer: ServeOptions["answer"],
+  signal: AbortSignal,
+): Promise<void> {
+  let rest = "";
+  while (!signal.aborted) {
+    const chunk = await reader.read().catch(() => ({ done: true, value: undefined }));
+    if (chunk.done || chunk.value === undefined) return;
+    const lines = (rest + Buffer.from(chunk.value).toString("latin1")).split("\n");
+    // A line that is too long is no id, whatever follows.
+    rest = (lines.pop() ?? "").slice(0, LINE_LENGTH + 1);
+    let rubbish = 0;
+    for (const line of lines) {
+      if (signal.aborted) return;
+      if (isRequestId(line)) await answerOne(place, line, answer, signal);
+      else if (line !== "") rubbish++;
+    }
+    if (rubbish > MAX_RUBBISH_LINES || chunk.value.length > rest.length + 60_000)
+      await Bun.sleep(RUBBISH_PAUSE_MS);
+  }
+}
+
+async function answerOne(
+  place: number,
+  id: string,
+  answer: ServeOptions["answer"],
+  signal: AbortSignal,
+): Promise<void> {
+  const reply = openIf(`/proc/self/fd/${place}/${replyName(id)}`, O_WRONLY, (stat) => stat.isFIFO());
+  // Nobody waits for an answer: then nothing is done either.
+  if (reply === undefined) return;
+  try {
+    const request = readRequest(place, id);
+    const result: ChannelReply =
+      request === undefined
+        ? { ok: false, error: { code: "usage", message: "cannot read the request", hint: null } }
+        : await answer(request);
+    await writeReply(reply, Buffer.from(`${JSON.stringify(result)}\n`), signal);
+  } finally {
+    closeSync(reply);
+  }
+}
+
+function readRequest(place: number, id: string): ChannelRequest | undefined {
+  const descriptor = openIf(
+    `/proc/self/fd/${place}/${requestName(id)}`,
+    O_RDONLY,
+    // With a second name it may be a file that this pack may not read.
+    (stat) => stat.isFile() && stat.nlink === 1 && stat.size <= MAX_REQUEST_BYTES,
+  );
+  if (descriptor === undefined) return undefined;
+  try {
+    const bytes = Buffer.alloc(MAX_REQUEST_BYTES);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.length; length += count)
+      count = readSync(descriptor, bytes, length, bytes.length - length, null);
+    return parseRequest(bytes.subarray(0, length));
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function writeReply(descriptor: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + MAX_REPLY_MS;
+  for (let written = 0; written < bytes.length;)
+    try {
+      written += writeSync(descriptor, bytes, written);
+    } catch (thrown) {
+      // EPIPE: the caller has gone away.
+      if (codeOf(thrown) !== "EAGAIN" || signal.aborted || performance.now() > deadline) return;
+      await Bun.sleep(REPLY_POLL_MS);
+    }
+}
+
+/** Opens what is there without waiting for it, and closes it again where it is not what is expected. */
+function openIf(
+  path: string,
+  flags: number,
+  isExpected: (stat: ReturnType<typeof fstatSync>) => boolean,
+): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  } catch {
+    return undefined;
+  }
+  if (isExpected(fstatSync(descriptor))) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return (thrown as NodeJS.ErrnoException).code;
+}

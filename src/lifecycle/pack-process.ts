@@ -1,0 +1,191 @@
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
+
+import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
+import { type Explanation, explainPolicy } from "../process/confinement/explain.ts";
+import { probeKernel } from "../process/confinement/kernel.ts";
+import { layersFor } from "../process/confinement/layers.ts";
+import { packPolicy, type Policy } from "../process/confinement/policy.ts";
+import { readSystemFiles } from "../process/confinement/system-files.ts";
+import { environmentOf } from "../registry/environment.ts";
+import { channelDirectory } from "./channel/protocol.ts";
+import { packEnvironment, type ScriptFacts } from "./pack-environment.ts";
+import { type ScriptPack } from "./script.ts";
+import { type Workspace } from "./workspace.ts";
+
+/** Why a pack's process is started. */
+export type Purpose = "install" | "start" | "stop" | "health" | "test" | "exec" | "job";
+
+/** All that is needed to start one of a pack's processes. */
+export type PackProcess = {
+  /** The complete environment. */
+  env: Record<string, string>;
+  confinement: Confinement;
+  /** Where its calls to `"$AURORA_BIN"` arrive (`serveChannel`); null where it reaches the home by itself. */
+  channel: string | null;
+};
+
+/**
+ * How to start a process of a pack: its environment, and what it may do by its manifest and the operator's approval. Whatever
+ * starts a process for a pack builds it here.
+ *
+ * @param tmpDirectory its scratch
+ * @throws {AuroraError} `denied` where confinement is required and this machine lacks it
+ */
+export function packProcess(
+  workspace: Workspace,
+  pack: ScriptPack,
+  purpose: Purpose,
+  tmpDirectory: string,
+): PackProcess {
+  const env = environment(workspace, pack, tmpDirectory);
+  const policy = policyOf(workspace, pack, purpose, tmpDirectory);
+  const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
+  const confinement = prepareConfinement(policy, probeKernel(), {
+    required: isRequired || workspace.requireConfinement === true,
+    ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
+  });
+  const files = confinement.layers.find(({ name }) => name === "landlock-files");
+  if (files?.enforced === true) {
+    const channel = channelDirectory(tmpDirectory);
+    return { env: { ...env, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel };
+  }
+  if (!pack.allowAll) warnOnce(workspace, pack, files?.reason ?? "this machine cannot confine");
+  // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
+  const lock = workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken };
+  return { env: { ...env, ...lock }, confinement, channel: null };
+}
+
+/** What a process of a pack may do, line by line, and what enforces each. */
+export type ProcessExplanation = {
+  pack_id: string;
+  policy: Explanation[];
+  layers: ConfinementSummary["layers"];
+  /** Paths and programs that do not exist, and so grant nothing. */
+  absent: string[];
+};
+
+/** Explains what `packProcess` would start. */
+export function explainPackProcess(
+  workspace: Workspace,
+  pack: ScriptPack,
+  purpose: Purpose,
+): ProcessExplanation {
+  const policy = policyOf(workspace, pack, purpose, `${workspace.paths.tmp}/${purpose}-…`);
+  const features = probeKernel();
+  const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
+  return {
+    pack_id: pack.manifest.pack.id,
+    policy: explainPolicy(policy, features, process.geteuid?.() === 0),
+    layers: summarizeConfinement(policy).layers,
+    absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) => known.has(path)),
+  };
+}
+
+/** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
+export function policyOf(
+  { self }: Pick<Workspace, "self">,
+  pack: ScriptPack,
+  purpose: Purpose,
+  tmpDirectory: string,
+): Policy {
+  const { permissions, manifest } = pack;
+  const { limits, service, entrypoint } = manifest.pack;
+  const isRoot = process.geteuid?.() === 0;
+  return packPolicy({
+    system: readSystemFiles(performance.now(), isRoot),
+    tree: pack.packDirectory,
+    dataDir: pack.dataDirectory,
+    logDir: pack.logDirectory,
+    scratchDir: tmpDirectory,
+    home: pack.home,
+    permissions: {
+      // In a dry run only copies may be written.
+      read: pack.isDryRun ? [...permissions.read, ...permissions.write] : permissions.read,
+      write: pack.isDryRun ? [pack.packDirectory] : permissions.write,
+      run: permissions.run,
+      net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },
+      unix: permissions.unix,
+    },
+    limits,
+    runtime: ownPrograms(self),
+    allowAll: pack.allowAll,
+    signals: signalsOf(purpose, service.type === "oneshot" && entrypoint.start !== null),
+    notify: service.type === "notify" && purpose === "start",
+  });
+}
+
+/**
+ * Each start is an inside of its own for the kernel, so that the stop script of a oneshot pack could not even look whether what
+ * its start has left still lives: those who have to do with that may send signals to every process of their user.
+ */
+function signalsOf(purpose: Purpose, leavesProcesses: boolean): Policy["signals"] {
+  return leavesProcesses && purpose !== "install" && purpose !== "test" ? "user" : "inside";
+}
+
+/** This program, and what it needs to run from its sources. */
+function ownPrograms(self: string): string[] {
+  const programs = [process.execPath, self].map(realPath);
+  return self.endsWith("/scripts/aurora") ? [...programs, dirname(dirname(realPath(self)))] : programs;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: string): Record<string, string> {
+  const { id, version, env } = pack.manifest.pack;
+  const facts: ScriptFacts = {
+    packId: id,
+    version,
+    generation: pack.generation,
+    packDirectory: pack.packDirectory,
+    dataDirectory: pack.dataDirectory,
+    logDirectory: pack.logDirectory,
+    tmpDirectory,
+    home: pack.home,
+    self: workspace.self,
+    isDryRun: pack.isDryRun,
+  };
+  const own = environmentOf(workspace.registry, id);
+  return packEnvironment(facts, workspace.env, [...pack.permissions.env, ...env.required], own);
+}
+
+const warned = new Set<string>();
+
+/** Once for a pack in a command is enough. */
+function warnOnce(workspace: Workspace, { manifest }: ScriptPack, reason: string): void {
+  const { id } = manifest.pack;
+  if (warned.has(id)) return;
+  warned.add(id);
+  workspace.warn(`"${id}" runs unconfined: ${reason}`);
+}
+
+/** How far a policy is enforced, in one word. */
+type ConfinementState = "enforced" | "partial" | "none" | "allow-all";
+
+/** What confines a pack's processes on this machine, as it is shown and recorded. */
+export type ConfinementSummary = {
+  state: ConfinementState;
+  layers: { name: string; enforced: boolean; reason: string | null }[];
+};
+
+/** What confines a policy's processes on this machine. */
+export function summarizeConfinement(policy: Policy): ConfinementSummary {
+  const layers = layersFor(policy, probeKernel(), process.geteuid?.() === 0);
+  return {
+    state: stateOf(policy, layers),
+    layers: layers.map(({ name, enforced, reason }) => ({ name, enforced, reason })),
+  };
+}
+
+function stateOf({ unconfined }: Policy, layers: readonly { enforced: boolean; isRequired: boolean }[]) {
+  if (unconfined) return "allow-all";
+  const required = layers.filter(({ isRequired }) => isRequired);
+  if (required.every(({ enforced }) => enforced)) return "enforced";
+  return required.some(({ enforced }) => enforced) ? "partial" : "none";
+}
