@@ -12,6 +12,8 @@ export type Command = {
   cwd: string;
   /** The complete environment. It goes into execve(2) and nowhere else. */
   env: Readonly<Record<string, string>>;
+  /** It is to lead a session of its own (setsid(2)) inside a pid namespace as well. */
+  newSession?: boolean;
   /** Run it as `/bin/sh FILE …` where the kernel does not know its format, as shells do. */
   hasShellFallback: boolean;
 };
@@ -23,6 +25,8 @@ export type StartPlan = {
   layers: readonly Layer[];
   landlockAbi: number;
   needsUserNamespace: boolean;
+  /** See `Command`. */
+  newSession: boolean;
   /** Of the caller. */
   uid: number;
   gid: number;

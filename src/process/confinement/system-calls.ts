@@ -54,6 +54,7 @@ const numbers = {
   migrate_pages: [256, 238],
   mknod: [133, null],
   mknodat: [259, 33],
+  mmap: [9, 222],
   modify_ldt: [154, null],
   mount: [165, 40],
   mount_setattr: [442, 442],
