@@ -5,6 +5,7 @@ import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
+import { pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
@@ -83,10 +84,16 @@ export function prepareConfinement(
   const { list: roots, absent } = findRoots(policy, options.searchPath);
   const { arch, landlockAbi, needsUserNamespace } = features;
   const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch };
-  const compiled = new Map<boolean, CompiledPlan>();
+  const mayShare =
+    layers.some(({ name, enforced }) => name === "network-namespace" && enforced) &&
+    // The kernel counts a user's processes for each user namespace.
+    !(needsUserNamespace && policy.limits.processes !== null);
+  const compiled = new Map<string, CompiledPlan>();
   const planFor = (newSession: boolean) => {
-    const known = compiled.get(newSession) ?? compilePlan({ ...plan, newSession });
-    compiled.set(newSession, known);
+    const pinned = mayShare ? pinnedNamespaces(arch, needsUserNamespace) : undefined;
+    const key = `${newSession} ${pinned !== undefined}`;
+    const known = compiled.get(key) ?? compilePlan({ ...plan, newSession, pinned });
+    compiled.set(key, known);
     return known;
   };
   const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command);

@@ -1,4 +1,5 @@
 import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
+import { type PinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Address, ENDING_ADDRESS, SPLIT } from "./program-image.ts";
 import { type Root } from "./roots.ts";
 import { AT_FDCWD, O_CLOEXEC, type Start } from "./start.ts";
@@ -76,18 +77,53 @@ export const INIT_NAME = "aurora-init";
 
 function enterNamespaces(start: Start): void {
   const { call, image, plan, has } = start;
-  const { needsUserNamespace, uid, gid } = plan;
-  const flags =
-    CLONE_NEWNS | (needsUserNamespace ? CLONE_NEWUSER : 0) | (has("network-namespace") ? CLONE_NEWNET : 0);
+  const { needsUserNamespace, pinned } = plan;
+  if (pinned) enterPinned(start, pinned);
+  const isUserNew = needsUserNamespace && pinned?.user === undefined;
+  const isNetworkNew = has("network-namespace") && pinned === undefined;
+  const flags = CLONE_NEWNS | (isUserNew ? CLONE_NEWUSER : 0) | (isNetworkNew ? CLONE_NEWNET : 0);
   if (has("process-namespace")) split(start, flags | CLONE_NEWPID);
   else call("enter namespaces", "unshare", [flags]);
+  if (isUserNew) mapUser(start);
+  // What is mounted here stays here; what the machine mounts later still arrives.
+  call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
+}
+
+/** Both are opened first: in a user namespace the descriptors of a process outside cannot be reached any more. */
+function enterPinned({ call, image }: Start, { user, network }: PinnedNamespaces): void {
+  const open = (descriptor: number) => {
+    const opened = image.words(-1);
+    const path = image.text(`/proc/${process.pid}/fd/${descriptor}`);
+    call("open namespaces", "openat", [AT_FDCWD, path, O_CLOEXEC, 0], { store: opened });
+    return opened;
+  };
+  const [userAt, networkAt] = [user === undefined ? undefined : open(user), open(network)];
+  if (userAt !== undefined)
+    call("enter the user namespace", "setns", [userAt, CLONE_NEWUSER], { indirect: [0] });
+  call("enter the network namespace", "setns", [networkAt, CLONE_NEWNET], { indirect: [0] });
+}
+
+/** The process that makes namespaces for others, says so, and waits until it is told to end. */
+export function holdNamespaces(start: Start): void {
+  const { call, image, plan } = start;
+  const { needsUserNamespace } = plan;
+  call("enter namespaces", "unshare", [CLONE_NEWNET | (needsUserNamespace ? CLONE_NEWUSER : 0)]);
+  if (needsUserNamespace) mapUser(start);
+  const byte = image.text("x");
+  call("say so", "write", [1, byte, 1]);
+  call("wait", "read", [0, byte, 1]);
+  call("end", "exit_group", [0]);
+}
+
+function mapUser({ call, image, plan }: Start): void {
+  const { uid, gid } = plan;
   // user_namespaces(7): without capabilities outside, one may map only oneself, and only after giving up setgroups.
   const maps = [
     ["/proc/self/setgroups", "deny"],
     ["/proc/self/uid_map", `${uid} ${uid} 1`],
     ["/proc/self/gid_map", `${gid} ${gid} 1`],
   ] as const;
-  for (const [path, content] of needsUserNamespace ? maps : []) {
+  for (const [path, content] of maps) {
     const descriptor = image.words(-1);
     call(`open "${path}"`, "openat", [AT_FDCWD, image.text(path), O_WRONLY | O_CLOEXEC, 0], {
       store: descriptor,
@@ -95,8 +131,6 @@ function enterNamespaces(start: Start): void {
     call(`write "${path}"`, "write", [descriptor, image.text(content), content.length], { indirect: [0] });
     call("close", "close", [descriptor], { indirect: [0] });
   }
-  // What is mounted here stays here; what the machine mounts later still arrives.
-  call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
 }
 
 /** Whoever unshares a pid namespace is not in it, its children are. */

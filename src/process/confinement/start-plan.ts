@@ -1,6 +1,7 @@
+import { type LayerName } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 import { type Address, type ProgramImage } from "./program-image.ts";
-import { prepareFiles } from "./start-files.ts";
+import { holdNamespaces, prepareFiles } from "./start-files.ts";
 import {
   becomeUser,
   closeDescriptors,
@@ -81,6 +82,18 @@ export function compileStart(
   return image;
 }
 
+function trialPlan(
+  names: readonly LayerName[],
+): Pick<StartPlan, "policy" | "roots" | "layers" | "newSession" | "landlockAbi"> {
+  return {
+    policy: nobody,
+    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
+    layers: names.map((name) => ({ name, enforced: true, reason: null, isRequired: false })),
+    newSession: true,
+    landlockAbi: 0,
+  };
+}
+
 /** What a trial is made with beside a mount namespace. */
 export type TrialLayers = readonly ("process-namespace" | "network-namespace")[];
 
@@ -95,26 +108,26 @@ export function compileTrial(
   uid: number,
   gid: number,
 ): ProgramImage {
-  const start = createStart({
-    policy: nobody,
-    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
-    layers: (["mount-namespace", ...layers] as const).map((name) => ({
-      name,
-      enforced: true,
-      reason: null,
-      isRequired: false,
-    })),
-    newSession: true,
-    landlockAbi: 0,
-    needsUserNamespace,
-    uid,
-    gid,
-    arch,
-  });
+  const plan = trialPlan(["mount-namespace", ...layers]);
+  const start = createStart({ ...plan, needsUserNamespace, uid, gid, arch });
   closeDescriptors(start);
   resetSignals(start);
   prepareFiles(start);
   start.call("end", "exit_group", [0]);
+  return start.image;
+}
+
+/** What `pinnedNamespaces` starts. */
+export function compileHolder(
+  arch: Arch,
+  needsUserNamespace: boolean,
+  uid: number,
+  gid: number,
+): ProgramImage {
+  const start = createStart({ ...trialPlan([]), needsUserNamespace, uid, gid, arch });
+  closeDescriptors(start);
+  resetSignals(start);
+  holdNamespaces(start);
   return start.image;
 }
 

@@ -1,4 +1,5 @@
 import { type Layer } from "./layers.ts";
+import { type PinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { ProgramImage, type Step } from "./program-image.ts";
 import { type Root } from "./roots.ts";
@@ -25,6 +26,8 @@ export type StartPlan = {
   layers: readonly Layer[];
   landlockAbi: number;
   needsUserNamespace: boolean;
+  /** Entered instead of new ones. */
+  pinned?: PinnedNamespaces | undefined;
   /** See `Command`. */
   newSession: boolean;
   /** Of the caller. */

@@ -90,6 +90,7 @@ const numbers = {
   ptrace: [101, 117],
   quotactl: [179, 60],
   quotactl_fd: [443, 443],
+  read: [0, 63],
   reboot: [169, 142],
   request_key: [249, 218],
   rt_sigaction: [13, 134],
