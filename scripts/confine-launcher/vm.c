@@ -17,7 +17,7 @@ struct step {
   i64 args[6];
   u64 store;    /* where the result goes as 32 bits, or 0 */
   u64 text;     /* what this step is about, for the report */
-  i32 number;   /* of the system call */
+  i32 number;   /* of the system call, or SPLIT */
   u32 indirect; /* bit i: args[i] is the address of a 32-bit value */
   i32 tolerate; /* 0: every error ends the start; -1: none does; else the one errno that does not */
   u32 textLength;
@@ -33,9 +33,18 @@ struct program {
 
 #define PROGRAM ((const struct program *)0x10002000UL)
 #define EXIT_NOT_CONFINED 125
+/* Not a system call: goes on in a child in new namespaces. args: flags for clone(2), names of the relay and of the init, session. */
+#define SPLIT -1
+/* Mapped by a step before: what the init has to say to the relay. */
+struct ending {
+  i32 isKnown;
+  i32 status; /* as wait4(2) has it */
+};
+#define ENDING ((volatile struct ending *)0x20000000UL)
 
 #if defined(__x86_64__)
-enum { WRITE = 1, EXIT_GROUP = 231 };
+enum { WRITE = 1, EXIT_GROUP = 231, CLONE = 56, GETPID = 39, KILL = 62, WAIT4 = 61, PRCTL = 157, PPOLL = 271 };
+enum { RT_SIGPROCMASK = 14, RT_SIGTIMEDWAIT = 128, PRLIMIT64 = 302, SETSID = 112 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 r10 __asm__("r10") = a[3], r8 __asm__("r8") = a[4], r9 __asm__("r9") = a[5];
   i64 result;
@@ -47,7 +56,8 @@ static inline i64 systemCall(i64 number, const i64 *a) {
 }
 __asm__(".section .text.start,\"ax\"\n.globl _start\n_start: xor %ebp,%ebp\n and $-16,%rsp\n call start\n hlt\n.text\n");
 #elif defined(__aarch64__)
-enum { WRITE = 64, EXIT_GROUP = 94 };
+enum { WRITE = 64, EXIT_GROUP = 94, CLONE = 220, GETPID = 172, KILL = 129, WAIT4 = 260, PRCTL = 167, PPOLL = 73 };
+enum { RT_SIGPROCMASK = 135, RT_SIGTIMEDWAIT = 137, PRLIMIT64 = 261, SETSID = 157 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a[0], x1 __asm__("x1") = a[1], x2 __asm__("x2") = a[2];
   register i64 x3 __asm__("x3") = a[3], x4 __asm__("x4") = a[4], x5 __asm__("x5") = a[5];
@@ -59,13 +69,17 @@ __asm__(".section .text.start,\"ax\"\n.globl _start\n_start: mov x29,#0\n mov x3
 #error "no launcher for this architecture"
 #endif
 
-static void write3(i64 descriptor, u64 text, u64 length) {
-  i64 a[6] = {descriptor, (i64)text, (i64)length};
-  systemCall(WRITE, a);
+static __attribute__((noinline)) i64 call5(i64 number, i64 a0, i64 a1, i64 a2, i64 a3, i64 a4) {
+  i64 a[6] = {a0, a1, a2, a3, a4};
+  return systemCall(number, a);
+}
+static i64 call3(i64 number, i64 a0, i64 a1, i64 a2) { return call5(number, a0, a1, a2, 0, 0); }
+static __attribute__((noreturn)) void end(i64 code) {
+  for (;;) call3(EXIT_GROUP, code, 0, 0);
 }
 
 /* Writes "<what the step is about>: errno <number>\n" and ends. */
-static void fail(const struct program *program, const struct step *step, i64 error) {
+static __attribute__((noreturn)) void fail(const struct program *program, const struct step *step, i64 error) {
   char text[24];
   u32 at = sizeof text;
   text[--at] = '\n';
@@ -76,10 +90,85 @@ static void fail(const struct program *program, const struct step *step, i64 err
   text[--at] = ' ';
   text[--at] = 'o', text[--at] = 'n', text[--at] = 'r', text[--at] = 'r', text[--at] = 'e';
   text[--at] = ' ', text[--at] = ':';
-  write3(program->reportDescriptor, step->text, step->textLength);
-  write3(program->reportDescriptor, (u64)&text[at], sizeof text - at);
-  i64 a[6] = {EXIT_NOT_CONFINED};
-  systemCall(EXIT_GROUP, a);
+  call3(WRITE, program->reportDescriptor, (i64)step->text, step->textLength);
+  call3(WRITE, program->reportDescriptor, (i64)&text[at], sizeof text - at);
+  end(EXIT_NOT_CONFINED);
+}
+
+enum { SIGKILL = 9, SIGCHLD = 17, WNOHANG = 1, SIG_SETMASK = 2, RLIMIT_CORE = 4, POLLIN = 1 };
+enum { PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, CLOSE_RANGE = 436, PIDFD_OPEN = 434 };
+
+struct signalInfo {
+  i32 number, error, code, padding;
+  i32 pid; /* of the sender; 0 for one outside this pid namespace, and for the kernel */
+  i32 rest[27];
+};
+
+/*
+ * Waits for the child `pid` and, while it waits, passes on to `target` what was sent to this process by somebody. What a
+ * terminal sends to its whole foreground group reaches the command without us. All signals are blocked, so that they wait here
+ * and, in a pid namespace's init, are not dropped.
+ */
+static i32 waitFor(i32 pid, i32 target, u32 isInit) {
+  u64 all = ~0UL;
+  struct signalInfo info;
+  i32 status = 0;
+  for (;;) {
+    i64 number = call5(RT_SIGTIMEDWAIT, (i64)&all, (i64)&info, 0, sizeof all, 0);
+    if (number == SIGCHLD) {
+      /* One SIGCHLD may stand for several; an init is the parent of every orphan. */
+      for (i64 ended; (ended = call5(WAIT4, isInit ? -1 : pid, (i64)&status, WNOHANG, 0, 0)) > 0;)
+        if (ended == pid) return status;
+    } else if (number > 0 && info.code <= 0 && (!isInit || info.pid == 0))
+      call3(KILL, target, number, 0);
+  }
+}
+
+/* Outside the namespaces: ends as the command has ended. */
+static __attribute__((noreturn)) void relay(i32 init) {
+  i32 status = waitFor(init, init, 0);
+  if (ENDING->isKnown) status = ENDING->status;
+  u32 number = status & 0x7f;
+  if (number == 0) end(status >> 8 & 0xff);
+  u64 limits[2] = {0, 0}, none = 0;
+  call5(PRLIMIT64, 0, RLIMIT_CORE, (i64)limits, 0, 0);
+  call3(KILL, call3(GETPID, 0, 0, 0), number, 0);
+  call5(RT_SIGPROCMASK, SIG_SETMASK, (i64)&none, 0, sizeof none, 0);
+  end(128 + number);
+}
+
+/*
+ * Three processes come of one: this one, outside, is the relay; its child is the init of a new pid namespace; and the init's
+ * child goes on with the list. When the command ends, so does the init, and with it, by the kernel, everything that is left in
+ * the namespace. The init ends when the relay does, too.
+ */
+static void split(const struct program *program, const struct step *step, const i64 *args) {
+  i64 self = call3(PIDFD_OPEN, call3(GETPID, 0, 0, 0), 0, 0);
+  if (self < 0) fail(program, step, -self);
+  i64 init = call5(CLONE, args[0] | SIGCHLD, 0, 0, 0, 0);
+  if (init < 0) fail(program, step, -init);
+  if (init > 0) {
+    call3(PRCTL, PR_SET_NAME, args[1], 0);
+    call3(CLOSE_RANGE, 0, ~0U, 0);
+    relay((i32)init);
+  }
+  call3(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0);
+  /* The relay may have ended before that: then its descriptor can be read. */
+  struct { i32 descriptor; short events, happened; } look = {(i32)self, POLLIN, 0};
+  i64 now[2] = {0, 0};
+  if (call5(PPOLL, (i64)&look, 1, (i64)now, 0, 0) != 0) end(EXIT_NOT_CONFINED);
+  i64 command = call5(CLONE, SIGCHLD, 0, 0, 0, 0);
+  if (command < 0) fail(program, step, -command);
+  if (command == 0) {
+    if (args[3]) call3(SETSID, 0, 0, 0);
+    return;
+  }
+  call3(PRCTL, PR_SET_NAME, args[2], 0);
+  /* Whoever waits for the end of a stream waits for the command's. */
+  call3(CLOSE_RANGE, 0, ~0U, 0);
+  ENDING->status = waitFor((i32)command, (i32)command, 1);
+  ENDING->isKnown = 1;
+  end(0);
 }
 
 __attribute__((used, noreturn)) void start(void) {
@@ -90,12 +179,15 @@ __attribute__((used, noreturn)) void start(void) {
     for (u32 k = 0; k < 6; k++)
       a[k] = step->indirect >> k & 1 ? (i64) * (const i32 *)step->args[k] : step->args[k];
     for (u32 n = 0; n < step->count; n++, a[step->vary]++) {
+      if (step->number == SPLIT) {
+        split(program, step, a);
+        continue;
+      }
       i64 result = systemCall(step->number, a);
       if (step->store) *(i32 *)step->store = (i32)result;
       if (result < 0 && step->tolerate != -1 && step->tolerate != -result) fail(program, step, -result);
     }
   }
   /* A list that does not end in execve or exit is a fault of the compiler: never run on. */
-  i64 a[6] = {EXIT_NOT_CONFINED};
-  for (;;) systemCall(EXIT_GROUP, a);
+  end(EXIT_NOT_CONFINED);
 }

@@ -5,11 +5,12 @@ import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
+import { pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
-import { type Command, type StartPlan } from "./start.ts";
+import { type Command } from "./start.ts";
 
 export type ConfinementOptions = {
   /** `confinement: required` or `--require-confinement`: without its layers nothing is started. */
@@ -38,7 +39,7 @@ export const unconfined: Confinement = { layers: [], absent: [], launch: null };
 /**
  * One start. Spawn `file` with `argv`, an empty environment, and `reportDescriptor` as descriptor 3; the working directory
  * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are
- * the command's. When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
+ * the command's; with a pid namespace it stands for the command outside (see `Policy.processNamespace`). When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
  * call `failure` first.
  */
 type Launch = {
@@ -85,9 +86,21 @@ export function prepareConfinement(
   if (!policy.unconfined) refuseOpenHome(policy);
   const { list: roots, absent } = findRoots(policy, options.searchPath);
   const { arch, landlockAbi, needsUserNamespace } = features;
-  const plan: StartPlan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch };
-  let compiled: CompiledPlan | undefined;
-  return { layers, absent, launch: (command) => prepareLaunch((compiled ??= compilePlan(plan)), command) };
+  const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch };
+  const mayShare =
+    layers.some(({ name, enforced }) => name === "network-namespace" && enforced) &&
+    // The kernel counts a user's processes for each user namespace.
+    !(needsUserNamespace && policy.limits.processes !== null);
+  const compiled = new Map<string, CompiledPlan>();
+  const planFor = (newSession: boolean) => {
+    const pinned = mayShare ? pinnedNamespaces(arch, needsUserNamespace) : undefined;
+    const key = `${newSession} ${pinned !== undefined}`;
+    const known = compiled.get(key) ?? compilePlan({ ...plan, newSession, pinned });
+    compiled.set(key, known);
+    return known;
+  };
+  const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command);
+  return { layers, absent, launch };
 }
 
 function requireLayers(layers: readonly Layer[]): void {

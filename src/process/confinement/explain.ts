@@ -78,8 +78,10 @@ function denied(policy: Policy, layers: readonly Layer[]): Explanation[] {
     ...(net.udp ? [] : [line("UDP", "seccomp")]),
     ...(unix ? [] : [line("Unix sockets, but pairs of its own", "seccomp", "landlock-scopes")]),
     line("every other kind of socket", "seccomp"),
-    ...(policy.signals === "user" ? [] : [line("signals to processes outside", "landlock-scopes")]),
-    line("memory, environment and files of processes outside", "landlock-files"),
+    ...(policy.signals === "user"
+      ? []
+      : [line("signals to processes outside", "landlock-scopes", "process-namespace")]),
+    line("memory, environment and files of processes outside", "landlock-files", "process-namespace"),
     line("mounts, namespaces, kernel modules, BPF, keys, tracing, io_uring", "seccomp"),
     line("set-id programs and files, capabilities", "no-new-privileges"),
   ];

@@ -6,7 +6,7 @@ import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { controlGroupReason } from "./control-group.ts";
 import { launcherImages } from "./launcher-image.ts";
 import { parseReport } from "./report.ts";
-import { compileTrial } from "./start-plan.ts";
+import { compileTrial, type TrialLayers } from "./start-plan.ts";
 import { type Arch } from "./system-calls.ts";
 
 /** Null: it can be used. Else why not, in plain words. */
@@ -23,6 +23,10 @@ export type KernelFeatures = {
   seccomp: Reason;
   /** A mount namespace: root's own, or within a user namespace. */
   mountNamespace: Reason;
+  /** A pid namespace with a /proc of its own, beside a mount namespace. */
+  processNamespace: Reason;
+  /** A network namespace, beside a mount namespace. */
+  networkNamespace: Reason;
   /** Whether the mount namespace needs a user namespace: for everybody but root. */
   needsUserNamespace: boolean;
   /** A version 2 control group in which this process may make groups that limit memory and processes. */
@@ -59,19 +63,41 @@ function probe(): KernelFeatures {
     landlock: abi > 0 ? null : landlockReason(-abi),
     seccomp: seccompReason(-seccompError(arch)),
     mountNamespace: null,
+    processNamespace: null,
+    networkNamespace: null,
     needsUserNamespace: !isRoot,
     controlGroup: controlGroupReason(),
   };
-  const first = tryLauncher(arch, !isRoot);
-  if (first.isDone) return features;
-  if (!first.isStarted) {
-    const launcher = `programs cannot be started from memory: ${first.reason}`;
-    return { ...features, launcher, mountNamespace: launcher };
-  }
+  const everything = tryLauncher(arch, !isRoot, ["process-namespace", "network-namespace"]);
+  if (everything.isDone) return features;
+  if (!everything.isStarted) return withoutLauncher(features, everything.reason);
   // Root without CAP_SYS_ADMIN, as in most containers, is as good as anybody else.
-  const needsUserNamespace = !isRoot || tryLauncher(arch, true).isDone;
-  const mountNamespace = isRoot && needsUserNamespace ? null : namespaceReason(first);
-  return { ...features, needsUserNamespace, mountNamespace };
+  const plain = tryLauncher(arch, !isRoot, []);
+  const needsUserNamespace = !isRoot || (!plain.isDone && tryLauncher(arch, true, []).isDone);
+  return { ...features, needsUserNamespace, ...tryNamespaces(arch, needsUserNamespace) };
+}
+
+function withoutLauncher(features: KernelFeatures, why: string): KernelFeatures {
+  const launcher = `programs cannot be started from memory: ${why}`;
+  const [mountNamespace, processNamespace, networkNamespace] = [launcher, launcher, launcher];
+  return { ...features, launcher, mountNamespace, processNamespace, networkNamespace };
+}
+
+/** Each by itself, where all of them at once cannot be had. */
+function tryNamespaces(
+  arch: Arch,
+  needsUserNamespace: boolean,
+): Pick<KernelFeatures, "mountNamespace" | "processNamespace" | "networkNamespace"> {
+  const attempt = (...layers: TrialLayers): Reason => {
+    const trial = tryLauncher(arch, needsUserNamespace, layers);
+    return trial.isDone ? null : namespaceReason(trial);
+  };
+  const mountNamespace = attempt();
+  return {
+    mountNamespace,
+    processNamespace: mountNamespace ?? attempt("process-namespace"),
+    networkNamespace: mountNamespace ?? attempt("network-namespace"),
+  };
 }
 
 /** The same for all: for a system that has none of it. */
@@ -83,6 +109,8 @@ export function nothing(arch: Arch | null, reason: string): KernelFeatures {
     landlock: reason,
     seccomp: reason,
     mountNamespace: reason,
+    processNamespace: reason,
+    networkNamespace: reason,
     needsUserNamespace: false,
     controlGroup: reason,
   };
@@ -90,9 +118,10 @@ export function nothing(arch: Arch | null, reason: string): KernelFeatures {
 
 type Trial = { isDone: boolean; isStarted: boolean; step: string; reason: string };
 
-/** Starts a launcher that makes a mount namespace as a command's would, and ends. */
-function tryLauncher(arch: Arch, needsUserNamespace: boolean): Trial {
-  const image = compileTrial(arch, needsUserNamespace, process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
+/** Starts a launcher that makes namespaces as a command's would, and ends. */
+function tryLauncher(arch: Arch, needsUserNamespace: boolean, layers: TrialLayers): Trial {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  const image = compileTrial(arch, needsUserNamespace, layers, uid, gid);
   let descriptor: number | undefined;
   try {
     descriptor = openMemfdExecutable("aurora-trial", image.build(arch, STDERR));

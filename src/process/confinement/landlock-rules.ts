@@ -35,7 +35,7 @@ export const SCOPES_ABI = 6;
 /** Below this, truncate(2) is not checked, and the filter for system calls has to refuse it. */
 export const TRUNCATE_ABI = 3;
 
-export type Access = "read" | "list" | "execute" | "write" | "device";
+export type Access = "read" | "list" | "execute" | "write" | "device" | "input" | "output";
 
 const read = RIGHT.readFile | RIGHT.readDirectory;
 const rightsOf: Record<Access, number> = {
@@ -56,6 +56,8 @@ const rightsOf: Record<Access, number> = {
     RIGHT.refer |
     RIGHT.truncate |
     RIGHT.ioctlDevice,
+  input: RIGHT.readFile | RIGHT.ioctlDevice,
+  output: RIGHT.writeFile | RIGHT.truncate | RIGHT.ioctlDevice,
   device: RIGHT.readFile | RIGHT.writeFile | RIGHT.truncate | RIGHT.ioctlDevice,
 };
 
@@ -76,7 +78,6 @@ export function pathRights(access: Access, isDirectory: boolean, abi: number): n
 
 /**
  * struct landlock_ruleset_attr: what is refused unless a rule grants it. A shorter one is right for an older kernel.
- *
  */
 export function rulesetWords(abi: number, { unix, signals }: Pick<Policy, "unix" | "signals">): number[] {
   const words = [handledRights(abi)];

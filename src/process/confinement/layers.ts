@@ -9,6 +9,8 @@ export type LayerName =
   | "seccomp"
   | "no-new-privileges"
   | "mount-namespace"
+  | "process-namespace"
+  | "network-namespace"
   | "limits"
   | "process-limit";
 
@@ -46,6 +48,8 @@ export function layersFor(policy: Policy, features: KernelFeatures, isRoot: bool
   add("no-new-privileges", true, allowed ?? launcher);
   const namespace = allowed ?? launcher ?? namespaceReason(policy, features);
   add("mount-namespace", false, namespace);
+  add("process-namespace", false, namespace ?? processNamespaceReason(policy, features));
+  if (!hasNetwork(policy)) add("network-namespace", false, namespace ?? features.networkNamespace);
   const { processes, ...others } = limits;
   if (Object.values(others).some((limit) => limit !== null)) add("limits", true, launcher);
   if (processes !== null)
@@ -60,6 +64,18 @@ function namespaceReason(policy: Policy, features: KernelFeatures): Reason {
   if (features.needsUserNamespace && policy.uid !== undefined)
     return features.mountNamespace ?? "in a user namespace the command could not run as another user";
   return features.mountNamespace;
+}
+
+function processNamespaceReason(policy: Policy, features: KernelFeatures): Reason {
+  if (policy.processNamespace === false) return "it is switched off for this command";
+  if (policy.signals === "user" && policy.processNamespace !== true)
+    return "its processes and those of the pack's other starts are to reach each other";
+  return features.processNamespace;
+}
+
+/** In a network namespace there are no ports of the machine, and no abstract sockets. */
+function hasNetwork({ net, unix }: Policy): boolean {
+  return net.connect.length > 0 || net.listen.length > 0 || net.udp || unix;
 }
 
 /** RLIMIT_NPROC counts all processes of a user within a user namespace, and never holds for root (setrlimit(2)). */

@@ -34,8 +34,18 @@ export type Policy = {
   /** Run as this user and group instead of the caller; only root can. */
   uid?: number;
   gid?: number;
-  /** Use a mount namespace where the kernel lets us: it alone stops chmod and the like outside. */
+  /** Use namespaces where the kernel lets us: a mount namespace alone stops chmod and the like outside. */
   namespaces: boolean;
+  /**
+   * Whether the command and all it starts are alone in a pid namespace, where there can be one. Then
+   * - everything that is left in it dies with the command: it must be false for a start that leaves processes running on
+   *   purpose (a oneshot pack's), and for a command that is to see or signal processes of another start;
+   * - the process that is spawned is a relay outside the namespace: it has the command's exit code, is the one to send signals
+   *   to, and takes the whole tree with it when it is killed. `$$` inside is another number.
+   *
+   * By default it is so where signals stay "inside", and not where they may reach the "user"'s other processes.
+   */
+  processNamespace?: boolean;
 };
 
 /** Null is no limit of ours. They hold for each process, but `processes` for all of a user's. */
@@ -77,6 +87,8 @@ type PackPolicyInput = {
   signals: "inside" | "user";
   /** A service of type `notify`. */
   notify?: boolean;
+  /** See `Policy`. */
+  processNamespace?: boolean;
   uid?: number;
   gid?: number;
 };
@@ -89,7 +101,7 @@ type PackPolicyInput = {
  * `read` and `write`: the pack could have made it a link to anywhere, and the wider grant covers it anyway.
  */
 export function packPolicy(input: PackPolicyInput): Policy {
-  const { permissions, allowAll, home, uid, gid } = input;
+  const { permissions, allowAll, home, processNamespace, uid, gid } = input;
   const write = outermost([input.dataDir, input.logDir, input.scratchDir, ...permissions.write]);
   const isCovered = (path: string) => write.some((root) => isBelow(path, root));
   return {
@@ -116,6 +128,7 @@ export function packPolicy(input: PackPolicyInput): Policy {
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
     namespaces: true,
+    ...(processNamespace === undefined ? {} : { processNamespace }),
   };
 }
 

@@ -5,7 +5,7 @@ import { type Arch } from "./system-calls.ts";
 export type Address = number & { readonly address: unique symbol };
 
 export type Step = {
-  /** Number of the system call. */
+  /** Number of the system call, or `SPLIT`. */
   number: number;
   args: readonly number[];
   /** What it is about, for the report of a failure. */
@@ -20,6 +20,13 @@ export type Step = {
   repeat?: { times: number; argument: number };
 };
 
+/**
+ * No system call: the rest of the list is done by a child in new namespaces, which has an init above it (vm.c). Its arguments
+ * are flags for clone(2), the addresses of two names, and whether the child begins a session.
+ */
+export const SPLIT = -1;
+/** Where vm.c expects a shared page before that. */
+export const ENDING_ADDRESS = 0x2000_0000;
 /** The addresses agree with scripts/confine-launcher: vm.c has the data's, link.ld the code's. */
 const CODE_ADDRESS = 0x40_1000;
 const DATA_ADDRESS = 0x1000_2000;

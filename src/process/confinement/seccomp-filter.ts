@@ -110,13 +110,10 @@ type FilterPolicy = Pick<Policy, "net" | "unix" | "notify">;
 export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: boolean): Buffer {
   const { net, unix, notify } = policy;
   const bpf = new BpfAssembler();
+  const cases: Case[] = [];
   const when = (name: SystemCall, body: () => void) => {
     const number = findSystemCall(name, arch);
-    if (number === undefined) return;
-    const next = bpf.label();
-    bpf.ifEqual(number, undefined, next);
-    body();
-    bpf.place(next);
+    if (number !== undefined) cases.push({ number, body });
   };
   /** Ends with an error where `test` jumps, and allows where it does not. */
   const refuseIf = (test: (refused: Label, allowed: Label) => void, error = EPERM) => {
@@ -226,8 +223,39 @@ export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: bo
   when("socket", () => refuseIf((refused, allowed) => socketTest(bpf, policy, refused, allowed), EACCES));
   // listen(2) on a socket without a port gets one of the kernel's choice, and Landlock is not asked.
   if (net.listen.length === 0 && !unix) when("listen", () => bpf.return(ERROR | EACCES));
-  bpf.return(ALLOW);
+  choose(
+    bpf,
+    cases.toSorted((a, b) => a.number - b.number),
+  );
   return bpf.assemble();
+}
+
+/** What is done about one system call. Its body ends with a return. */
+type Case = { number: number; body: () => void };
+/** So few are compared one after the other. */
+const MAX_IN_A_ROW = 3;
+
+/**
+ * Finds the case of a system call by halves; what has none is allowed. The kernel goes through the whole filter once for each
+ * system call there is when it is set, and at every call whose arguments matter: openat(2) is one.
+ */
+function choose(bpf: BpfAssembler, cases: readonly Case[]): void {
+  if (cases.length > MAX_IN_A_ROW) {
+    const middle = cases.length >> 1;
+    const upper = bpf.label();
+    bpf.ifAtLeast((cases[middle] as Case).number, upper);
+    choose(bpf, cases.slice(0, middle));
+    bpf.place(upper);
+    choose(bpf, cases.slice(middle));
+    return;
+  }
+  for (const { number, body } of cases) {
+    const next = bpf.label();
+    bpf.ifEqual(number, undefined, next);
+    body();
+    bpf.place(next);
+  }
+  bpf.return(ALLOW);
 }
 
 /** socket(family, type, protocol): only what is named. MPTCP, SCTP, raw, packet, vsock and the rest never are. */

@@ -20,7 +20,7 @@ const NEWLINE = 10;
 
 /**
  * Starts a process as `spawnChild` does, but confined. The child is the command itself: its pid, exit code, signals and
- * streams. Where the confinement has nothing to enforce, this is `spawnChild`.
+ * streams; with a pid namespace it stands for the command (see `Policy.processNamespace`). Where the confinement has nothing to enforce, this is `spawnChild`.
  *
  * A confined command has the umask 027, whatever `options.umask` says. What keeps it from being executed shows only after
  * its end, in `failure`, because the launcher finds it out in the child.
@@ -35,12 +35,19 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
   const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
   const file = findExecutable(argv[0] ?? "", env["PATH"], cwd);
   const path = file.startsWith("/") ? file : `${cwd}/${file}`;
-  const launch = confinement.launch({ file, argv, cwd, env, hasShellFallback: isPlainScript(path) });
+  const launch = confinement.launch({
+    file,
+    argv,
+    cwd,
+    env,
+    newSession,
+    hasShellFallback: isPlainScript(path),
+  });
   try {
     const child = Bun.spawn([launch.file], {
       argv0: argv[0] as string,
       cwd: "/",
-      env: {},
+      env: ownVariables(env),
       stdio: [stdin, stdout, stderr, launch.reportDescriptor],
       detached: newSession,
       ...(cgroup === undefined ? {} : { cgroup }),
@@ -55,6 +62,14 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       { cause: thrown },
     );
   }
+}
+
+/**
+ * By these a tree is found again, and the relay of a pid namespace belongs to it. The launcher itself reads no variables, and
+ * the command gets its environment from the plan.
+ */
+function ownVariables(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("AURORA_")));
 }
 
 function doNothing(): void {}

@@ -1,5 +1,6 @@
 import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
-import { type Address } from "./program-image.ts";
+import { type PinnedNamespaces } from "./pinned-namespaces.ts";
+import { type Address, ENDING_ADDRESS, SPLIT } from "./program-image.ts";
 import { type Root } from "./roots.ts";
 import { AT_FDCWD, O_CLOEXEC, type Start } from "./start.ts";
 
@@ -11,6 +12,14 @@ const RESOLVE_NO_SYMLINKS = 0x04;
 const OPEN_HOW_BYTES = 24;
 const CLONE_NEWNS = 0x0002_0000;
 const CLONE_NEWUSER = 0x1000_0000;
+const CLONE_NEWPID = 0x2000_0000;
+const CLONE_NEWNET = 0x4000_0000;
+const PAGE_BYTES = 65_536;
+const PROT_READ_WRITE = 3;
+/** MAP_SHARED, MAP_ANONYMOUS and MAP_FIXED_NOREPLACE. */
+const MAP_SHARED_AT = 0x01 | 0x20 | 0x10_0000;
+const MS_RDONLY = 1;
+const MS_NOEXEC = 8;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_REC = 0x4000;
@@ -45,6 +54,7 @@ export function prepareFiles(start: Start): Address | undefined {
   if (hasNamespace) {
     protectMounts(start, writable);
     for (const { root } of replaced) mountMemory(start, root.path);
+    if (has("process-namespace")) mountProcesses(start);
   }
   if (!has("landlock-files")) return undefined;
   const ruleset = createRuleset(start);
@@ -52,6 +62,7 @@ export function prepareFiles(start: Start): Address | undefined {
     if (!writable.includes(grant)) open(start, grant);
     addRule(start, grant, ruleset);
   }
+  grantOwnStreams(start, ruleset);
   for (const { port, words } of portRules(plan.policy.net, plan.landlockAbi)) {
     const { image, call } = start;
     const args = [ruleset, LANDLOCK_RULE_NET_PORT, image.words(...words), 0];
@@ -60,16 +71,59 @@ export function prepareFiles(start: Start): Address | undefined {
   return ruleset;
 }
 
-function enterNamespaces({ call, image, plan }: Start): void {
-  const { needsUserNamespace, uid, gid } = plan;
-  call("enter namespaces", "unshare", [CLONE_NEWNS | (needsUserNamespace ? CLONE_NEWUSER : 0)]);
+/** As `ps` shows them: what stays outside for the command, and what is above it inside. */
+export const RELAY_NAME = "aurora-relay";
+export const INIT_NAME = "aurora-init";
+
+function enterNamespaces(start: Start): void {
+  const { call, image, plan, has } = start;
+  const { needsUserNamespace, pinned } = plan;
+  if (pinned) enterPinned(start, pinned);
+  const isUserNew = needsUserNamespace && pinned?.user === undefined;
+  const isNetworkNew = has("network-namespace") && pinned === undefined;
+  const flags = CLONE_NEWNS | (isUserNew ? CLONE_NEWUSER : 0) | (isNetworkNew ? CLONE_NEWNET : 0);
+  if (has("process-namespace")) split(start, flags | CLONE_NEWPID);
+  else call("enter namespaces", "unshare", [flags]);
+  if (isUserNew) mapUser(start);
+  // What is mounted here stays here; what the machine mounts later still arrives.
+  call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
+}
+
+/** Both are opened first: in a user namespace the descriptors of a process outside cannot be reached any more. */
+function enterPinned({ call, image }: Start, { user, network }: PinnedNamespaces): void {
+  const open = (descriptor: number) => {
+    const opened = image.words(-1);
+    const path = image.text(`/proc/${process.pid}/fd/${descriptor}`);
+    call("open namespaces", "openat", [AT_FDCWD, path, O_CLOEXEC, 0], { store: opened });
+    return opened;
+  };
+  const [userAt, networkAt] = [user === undefined ? undefined : open(user), open(network)];
+  if (userAt !== undefined)
+    call("enter the user namespace", "setns", [userAt, CLONE_NEWUSER], { indirect: [0] });
+  call("enter the network namespace", "setns", [networkAt, CLONE_NEWNET], { indirect: [0] });
+}
+
+/** The process that makes namespaces for others, says so, and waits until it is told to end. */
+export function holdNamespaces(start: Start): void {
+  const { call, image, plan } = start;
+  const { needsUserNamespace } = plan;
+  call("enter namespaces", "unshare", [CLONE_NEWNET | (needsUserNamespace ? CLONE_NEWUSER : 0)]);
+  if (needsUserNamespace) mapUser(start);
+  const byte = image.text("x");
+  call("say so", "write", [1, byte, 1]);
+  call("wait", "read", [0, byte, 1]);
+  call("end", "exit_group", [0]);
+}
+
+function mapUser({ call, image, plan }: Start): void {
+  const { uid, gid } = plan;
   // user_namespaces(7): without capabilities outside, one may map only oneself, and only after giving up setgroups.
   const maps = [
     ["/proc/self/setgroups", "deny"],
     ["/proc/self/uid_map", `${uid} ${uid} 1`],
     ["/proc/self/gid_map", `${gid} ${gid} 1`],
   ] as const;
-  for (const [path, content] of needsUserNamespace ? maps : []) {
+  for (const [path, content] of maps) {
     const descriptor = image.words(-1);
     call(`open "${path}"`, "openat", [AT_FDCWD, image.text(path), O_WRONLY | O_CLOEXEC, 0], {
       store: descriptor,
@@ -77,8 +131,18 @@ function enterNamespaces({ call, image, plan }: Start): void {
     call(`write "${path}"`, "write", [descriptor, image.text(content), content.length], { indirect: [0] });
     call("close", "close", [descriptor], { indirect: [0] });
   }
-  // What is mounted here stays here; what the machine mounts later still arrives.
-  call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
+}
+
+/** Whoever unshares a pid namespace is not in it, its children are. */
+function split({ call, image, plan }: Start, flags: number): void {
+  const anonymous = -1;
+  call("map memory", "mmap", [ENDING_ADDRESS, PAGE_BYTES, PROT_READ_WRITE, MAP_SHARED_AT, anonymous, 0]);
+  const names = [image.text(RELAY_NAME), image.text(INIT_NAME)];
+  image.step({
+    number: SPLIT,
+    text: "enter namespaces",
+    args: [flags, ...names, plan.newSession ? 1 : 0],
+  });
 }
 
 function createGrant({ image, plan }: Start, root: Root): Grant {
@@ -107,6 +171,23 @@ function grantText({ path, isStrict }: Root): string {
 }
 
 /**
+ * `echo x > /dev/stderr` opens anew what the stream is: the caller's terminal, or the file that output was redirected to. What
+ * can already be read or written through the descriptor may be opened again for the same. Pipes need no grant, and the kernel
+ * takes none for them.
+ */
+function grantOwnStreams({ call, image, plan }: Start, ruleset: Address): void {
+  for (const [descriptor, access] of [
+    [0, "input"],
+    [1, "output"],
+    [2, "output"],
+  ] as const) {
+    const rule = image.words(pathRights(access, false, plan.landlockAbi), descriptor);
+    const args = [ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0];
+    call("grant the standard streams", "landlock_add_rule", args, { indirect: [0], tolerate: "any" });
+  }
+}
+
+/**
  * Makes every mount read-only but copies of the writable roots, made by their descriptors beforehand: then not even modes,
  * owners, times and attributes can be changed elsewhere, which Landlock does not look at.
  */
@@ -130,11 +211,20 @@ function protectMounts({ call, image }: Start, writable: readonly Grant[]): void
     });
 }
 
-/** An empty file system in memory, which only this command and its children see. */
-function mountMemory({ call, image }: Start, path: string): void {
+/** An empty file system in memory, which only this command and its children see, with no more in it than it may use itself. */
+function mountMemory({ call, image, plan }: Start, path: string): void {
   const type = image.text("tmpfs");
   const flags = MS_NOSUID | MS_NODEV;
-  call(`mount "${path}"`, "mount", [type, image.text(path), type, flags, image.text("mode=1777")]);
+  const { memory_bytes: bytes } = plan.policy.limits;
+  const options = bytes === null ? "mode=1777" : `mode=1777,size=${bytes}`;
+  call(`mount "${path}"`, "mount", [type, image.text(path), type, flags, image.text(options)]);
+}
+
+/** In place of the machine's, in which every process is. */
+function mountProcesses({ call, image }: Start): void {
+  const [type, path] = [image.text("proc"), image.text("/proc")];
+  const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  call('mount "/proc"', "mount", [type, path, type, flags, 0]);
 }
 
 function createRuleset({ call, image, plan }: Start): Address {

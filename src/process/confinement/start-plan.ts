@@ -1,6 +1,7 @@
+import { type LayerName } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 import { type Address, type ProgramImage } from "./program-image.ts";
-import { prepareFiles } from "./start-files.ts";
+import { holdNamespaces, prepareFiles } from "./start-files.ts";
 import {
   becomeUser,
   closeDescriptors,
@@ -9,6 +10,7 @@ import {
   prepareFilter,
   resetSignals,
   setLimits,
+  setSignalMask,
 } from "./start-process.ts";
 import { type Command, createStart, type Start, type StartPlan } from "./start.ts";
 import { type Arch } from "./system-calls.ts";
@@ -74,34 +76,58 @@ export function compileStart(
     call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, 0], { indirect: [0] });
   setLimits(start);
   if (!plan.policy.unconfined) call("set the umask", "umask", [UMASK]);
+  if (has("process-namespace")) setSignalMask(start, 0);
   if (filter !== undefined) filterSystemCalls(start, filter);
   execute(start, command);
   return image;
 }
 
+function trialPlan(
+  names: readonly LayerName[],
+): Pick<StartPlan, "policy" | "roots" | "layers" | "newSession" | "landlockAbi"> {
+  return {
+    policy: nobody,
+    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
+    layers: names.map((name) => ({ name, enforced: true, reason: null, isRequired: false })),
+    newSession: true,
+    landlockAbi: 0,
+  };
+}
+
+/** What a trial is made with beside a mount namespace. */
+export type TrialLayers = readonly ("process-namespace" | "network-namespace")[];
+
 /**
- * A start in a mount namespace that executes nothing and ends with code 0: whether the launcher runs here, and the namespace
- * can be had. It mounts over what every Linux has.
+ * A start in namespaces that executes nothing and ends with code 0: whether the launcher runs here, and the namespaces can
+ * be had. It mounts over what every Linux has.
  */
 export function compileTrial(
+  arch: Arch,
+  needsUserNamespace: boolean,
+  layers: TrialLayers,
+  uid: number,
+  gid: number,
+): ProgramImage {
+  const plan = trialPlan(["mount-namespace", ...layers]);
+  const start = createStart({ ...plan, needsUserNamespace, uid, gid, arch });
+  closeDescriptors(start);
+  resetSignals(start);
+  prepareFiles(start);
+  start.call("end", "exit_group", [0]);
+  return start.image;
+}
+
+/** What `pinnedNamespaces` starts. */
+export function compileHolder(
   arch: Arch,
   needsUserNamespace: boolean,
   uid: number,
   gid: number,
 ): ProgramImage {
-  const start = createStart({
-    policy: nobody,
-    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
-    layers: [{ name: "mount-namespace", enforced: true, reason: null, isRequired: false }],
-    landlockAbi: 0,
-    needsUserNamespace,
-    uid,
-    gid,
-    arch,
-  });
+  const start = createStart({ ...trialPlan([]), needsUserNamespace, uid, gid, arch });
   closeDescriptors(start);
-  prepareFiles(start);
-  start.call("end", "exit_group", [0]);
+  resetSignals(start);
+  holdNamespaces(start);
   return start.image;
 }
 

@@ -27,13 +27,21 @@ export function closeDescriptors({ call }: Start): void {
 }
 
 /** SIGKILL, SIGSTOP and what the C library keeps for itself cannot be set; they are at their default. */
-export function resetSignals({ call, image }: Start): void {
+export function resetSignals(start: Start): void {
+  const { call, image, has } = start;
   const nothing = image.words(0, 0, 0, 0);
   call("reset signals", "rt_sigaction", [1, nothing, 0, SIGNAL_SET_BYTES], {
     tolerate: "any",
     repeat: { times: LAST_SIGNAL, argument: 0 },
   });
-  call("unblock signals", "rt_sigprocmask", [SIG_SETMASK, nothing, 0, SIGNAL_SET_BYTES]);
+  // Until there is a command to pass them on to, signals wait.
+  if (has("process-namespace")) setSignalMask(start, -1);
+  else setSignalMask(start, 0);
+}
+
+/** @param mask 0 for none, -1 for all */
+export function setSignalMask({ call, image }: Start, mask: 0 | -1): void {
+  call("set the signal mask", "rt_sigprocmask", [SIG_SETMASK, image.words(mask), 0, SIGNAL_SET_BYTES]);
 }
 
 /** The policy's user and group, without the caller's other groups. */

@@ -1,4 +1,5 @@
 import { type Layer } from "./layers.ts";
+import { type PinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { ProgramImage, type Step } from "./program-image.ts";
 import { type Root } from "./roots.ts";
@@ -12,6 +13,8 @@ export type Command = {
   cwd: string;
   /** The complete environment. It goes into execve(2) and nowhere else. */
   env: Readonly<Record<string, string>>;
+  /** It is to lead a session of its own (setsid(2)) inside a pid namespace as well. */
+  newSession?: boolean;
   /** Run it as `/bin/sh FILE …` where the kernel does not know its format, as shells do. */
   hasShellFallback: boolean;
 };
@@ -23,6 +26,10 @@ export type StartPlan = {
   layers: readonly Layer[];
   landlockAbi: number;
   needsUserNamespace: boolean;
+  /** Entered instead of new ones. */
+  pinned?: PinnedNamespaces | undefined;
+  /** See `Command`. */
+  newSession: boolean;
   /** Of the caller. */
   uid: number;
   gid: number;

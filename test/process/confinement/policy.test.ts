@@ -44,6 +44,8 @@ const everything: KernelFeatures = {
   landlock: null,
   seccomp: null,
   mountNamespace: null,
+  processNamespace: null,
+  networkNamespace: null,
   needsUserNamespace: true,
   controlGroup: null,
 };
@@ -107,7 +109,26 @@ describe("layersFor", () => {
       seccomp: null,
       "no-new-privileges": null,
       "mount-namespace": null,
+      "process-namespace": null,
+      "network-namespace": null,
     });
+  });
+
+  test("processes and ports of the machine are there for whom they are granted", () => {
+    expect(stateOf({}, { signals: "user" })["process-namespace"]).toBe(
+      "its processes and those of the pack's other starts are to reach each other",
+    );
+    expect(stateOf({}, { processNamespace: false })["process-namespace"]).toBe(
+      "it is switched off for this command",
+    );
+    expect(stateOf({}, { signals: "user", processNamespace: true })["process-namespace"]).toBeNull();
+    expect(stateOf({ processNamespace: "no /proc" })["process-namespace"]).toBe("no /proc");
+    for (const granted of [
+      { net: { ...noNet, listen: [80] } },
+      { net: { ...noNet, udp: true } },
+      { unix: true },
+    ])
+      expect(stateOf({}, granted)).not.toHaveProperty("network-namespace");
   });
 
   test("each gap has its reason, in plain words", () => {
@@ -122,6 +143,8 @@ describe("layersFor", () => {
       seccomp: "no memory files",
       "no-new-privileges": "no memory files",
       "mount-namespace": "no memory files",
+      "process-namespace": "no memory files",
+      "network-namespace": "no memory files",
     });
     expect(stateOf({}, { uid: 1000 })).toMatchObject({
       "mount-namespace": "in a user namespace the command could not run as another user",
