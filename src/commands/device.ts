@@ -1,19 +1,26 @@
+import { machineLayers, type MachineLayer, machineSummary } from "../lifecycle/machine-confinement.ts";
+import { probeKernel } from "../process/confinement/kernel.ts";
 import { type Device, readDevice } from "../system/device/read-device.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context } from "./command.ts";
 
-export function run({ env }: Context): Device {
-  return readDevice(env);
+type Result = Omit<Device, "confinement"> & {
+  confinement: Device["confinement"] & {
+    /** The layers that can be used here. */
+    enforced: string[];
+    layers: MachineLayer[];
+  };
+};
+
+export function run({ env }: Context): Result {
+  const device = readDevice(env);
+  const layers = machineLayers(probeKernel());
+  const enforced = layers.filter(({ available }) => available).map(({ name }) => name);
+  return { ...device, confinement: { enforced, ...device.confinement, layers } };
 }
 
-export function render(device: Device): string {
-  const { enforced, available } = device.confinement;
-  const offers = [
-    ...(available.landlock_abi ? [`Landlock (ABI ${available.landlock_abi})`] : []),
-    ...(available.seccomp ? ["seccomp"] : []),
-    ...(available.user_namespaces ? ["user namespaces"] : []),
-    ...(available.cgroup_v2 ? ["control groups v2"] : []),
-  ];
+export function render(device: Result): string {
+  const { layers, available, enforced } = device.confinement;
   const rows: [string, string][] = [
     ["os", `${device.os} ${device.arch}`],
     ["kernel", device.kernel],
@@ -28,8 +35,11 @@ export function render(device: Device): string {
     ],
     ["init", device.init ?? "unknown"],
     ["container", device.container ?? "none"],
-    ["confined", enforced.length === 0 ? "packs run unconfined in this build" : enforced.join(", ")],
-    ["kernel has", offers.length === 0 ? "nothing to confine with" : offers.join(", ")],
+    ["landlock", available.landlock_abi === null ? "unknown" : `ABI ${available.landlock_abi}`],
+    ["confined", `${machineSummary(layers)}${enforced.length === 0 ? "" : `: ${enforced.join(", ")}`}`],
+    ...layers.flatMap(({ name, reason }): [string, string][] =>
+      reason === null ? [] : [["missing", `${name}: ${reason}`]],
+    ),
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)}  ${value}`).join("\n");
 }

@@ -1,4 +1,6 @@
 import { bad, type Check, examineHome, good } from "../lifecycle/examine-home.ts";
+import { machineLayers, type MachineLayer, machineSummary } from "../lifecycle/machine-confinement.ts";
+import { probeKernel } from "../process/confinement/kernel.ts";
 import { readDevice } from "../system/device/read-device.ts";
 import { homePaths } from "../system/home.ts";
 import { formatSize } from "../system/units.ts";
@@ -15,18 +17,25 @@ export function run(context: Context): Result {
 }
 
 function examineMachine(context: Context): Check[] {
-  const { os, arch, kernel, cpus, memory_bytes, confinement } = readDevice(context.env);
+  const { os, arch, kernel, cpus, memory_bytes } = readDevice(context.env);
   const shell = Bun.which("sh", { PATH: context.env["PATH"] ?? "" });
-  const { landlock_abi, seccomp } = confinement.available;
   return [
     good("machine", `${os} ${arch}, kernel ${kernel}, ${cpus} cpus, ${formatSize(memory_bytes)} of memory`),
     shell === null
       ? bad("shell", "there is no sh on PATH", "packs with shell scripts will not run")
       : good("shell", shell),
-    good(
-      "confinement",
-      `packs run unconfined in this build; the kernel has Landlock ABI ${landlock_abi ?? "unknown"}, seccomp ${seccomp === true ? "yes" : "no"}`,
-    ),
+    ...examineConfinement(machineLayers(probeKernel()), os),
+  ];
+}
+
+/** One line on the whole, and one for each layer that is missing. What is missing and only adds to the rest is no fault. */
+function examineConfinement(layers: readonly MachineLayer[], os: string): Check[] {
+  const summary = machineSummary(layers);
+  const isWhole = layers.every(({ available, is_required }) => available || !is_required);
+  const hint = 'packs with "confinement: required" are refused here, others run with what is left';
+  return [
+    isWhole || os !== "linux" ? good("confinement", summary) : bad("confinement", summary, hint),
+    ...layers.flatMap(({ name, reason }) => (reason === null ? [] : [good(name, `missing: ${reason}`)])),
   ];
 }
 

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { type Explanation, explainPolicy } from "../process/confinement/explain.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
-import { layersFor } from "../process/confinement/layers.ts";
+import { type Layer, layersFor } from "../process/confinement/layers.ts";
 import { packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
@@ -23,6 +23,8 @@ export type PackProcess = {
   confinement: Confinement;
   /** Where its calls to `"$AURORA_BIN"` arrive (`serveChannel`); null where it reaches the home by itself. */
   channel: string | null;
+  /** What confines it. */
+  summary: ConfinementSummary;
 };
 
 /**
@@ -45,15 +47,16 @@ export function packProcess(
     required: isRequired || workspace.requireConfinement === true,
     ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
   });
+  const summary = summaryOf(policy, confinement.layers);
   const files = confinement.layers.find(({ name }) => name === "landlock-files");
   if (files?.enforced === true) {
     const channel = channelDirectory(tmpDirectory);
-    return { env: { ...env, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel };
+    return { env: { ...env, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
   }
   if (!pack.allowAll) warnOnce(workspace, pack, files?.reason ?? "this machine cannot confine");
   // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
   const lock = workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken };
-  return { env: { ...env, ...lock }, confinement, channel: null };
+  return { env: { ...env, ...lock }, confinement, channel: null, summary };
 }
 
 /** What a process of a pack may do, line by line, and what enforces each. */
@@ -176,7 +179,10 @@ export type ConfinementSummary = {
 
 /** What confines a policy's processes on this machine. */
 export function summarizeConfinement(policy: Policy): ConfinementSummary {
-  const layers = layersFor(policy, probeKernel(), process.geteuid?.() === 0);
+  return summaryOf(policy, layersFor(policy, probeKernel(), process.geteuid?.() === 0));
+}
+
+function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {
   return {
     state: stateOf(policy, layers),
     layers: layers.map(({ name, enforced, reason }) => ({ name, enforced, reason })),

@@ -6,7 +6,7 @@ import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { findProcesses, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { serviceOf, type ServiceRow, type ServiceState, setService } from "../registry/services.ts";
+import { serviceOf, type ServiceRow, type ServiceState, setService, setServiceConfinement } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { removeTree } from "../system/scratch.ts";
@@ -83,7 +83,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
     };
   }
 
-  const { report, session } = await runStart(workspace, pack, entrypoint.start, serviceId);
+  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
   const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
@@ -94,6 +94,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
       rc: report.rc,
       processes: JSON.stringify(left),
     });
+    setServiceConfinement(workspace.registry, id, JSON.stringify(summary));
     appendEvent(workspace.registry, {
       at: timestamp(workspace),
       packId: id,
@@ -121,7 +122,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
   appendTimeIndex(pack.logDirectory, at, before);
   try {
     const { argv, env } = scriptArgv(entry, pack.packDirectory);
-    const { env: environment, confinement, channel } = packProcess(workspace, pack, "start", tmpDirectory);
+    const { env: environment, confinement, channel, summary } = packProcess(workspace, pack, "start", tmpDirectory);
     await using _channel = serveOwn(workspace, pack, channel);
     const result = await run({
       argv,
@@ -146,7 +147,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       stdout: await readRange(logs.stdout, before.stdout, after.stdout),
       stderr: await readRange(logs.stderr, before.stderr, after.stderr),
     };
-    return { report, session: result.pid };
+    return { report, session: result.pid, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);

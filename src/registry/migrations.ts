@@ -65,4 +65,9 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_by_pack ON events (pack_id, id);
   `,
+  // What confines each service, as it was when it was started; and the user that each pack has for itself.
+  `
+  CREATE TABLE service_confinement (pack_id TEXT PRIMARY KEY, summary TEXT NOT NULL) STRICT;
+  CREATE TABLE pack_users (pack_id TEXT PRIMARY KEY, uid INTEGER NOT NULL UNIQUE) STRICT;
+  `,
 ];

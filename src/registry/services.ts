@@ -62,6 +62,23 @@ export function setHealth(registry: Registry, packId: string, health: Health, at
   registry.run("UPDATE services SET health = ?, health_at = ? WHERE pack_id = ?", health, at, packId);
 }
 
+/** Records what confines the service that was just started, as JSON. */
+export function setServiceConfinement(registry: Registry, packId: string, summary: string): void {
+  registry.run(
+    `INSERT INTO service_confinement (pack_id, summary) VALUES (?, ?)
+     ON CONFLICT (pack_id) DO UPDATE SET summary = excluded.summary`,
+    packId,
+    summary,
+  );
+}
+
+/** What confines the services, by pack, as JSON. */
+export function serviceConfinements(registry: Registry): Map<string, string> {
+  const rows = registry.all<{ pack_id: string; summary: string }>("SELECT * FROM service_confinement");
+  return new Map(rows.map(({ pack_id, summary }) => [pack_id, summary]));
+}
+
 export function forgetService(registry: Registry, packId: string): void {
+  registry.run("DELETE FROM service_confinement WHERE pack_id = ?", packId);
   registry.run("DELETE FROM services WHERE pack_id = ?", packId);
 }

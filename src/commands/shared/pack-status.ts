@@ -1,8 +1,9 @@
 import { observeService } from "../../lifecycle/observe-service.ts";
+import { type ConfinementSummary } from "../../lifecycle/pack-process.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { memoryOf } from "../../process/tree.ts";
 import { livePackSummaries } from "../../registry/packs.ts";
-import { type Health, services, type ServiceState } from "../../registry/services.ts";
+import { type Health, serviceConfinements, services, type ServiceState } from "../../registry/services.ts";
 import { allTrees } from "../../registry/trees.ts";
 import { bootId } from "../../system/boot.ts";
 import { formatSize } from "../../system/units.ts";
@@ -22,7 +23,8 @@ export type PackStatus = {
   restarts: number;
   exit_code: number | null;
   memory_bytes: number | null;
-  confinement: "none";
+  /** What confines its processes, as it was when they were started; null where it was not started. */
+  confinement: ConfinementSummary | null;
 };
 
 /** The state of the packs that were named, staged ones included, or of all that are installed. Throws `not-found`. */
@@ -31,6 +33,7 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
   const boot = bootId();
   const rows = new Map(services(registry).map((row) => [row.pack_id, row]));
   const live = new Map(livePackSummaries(registry).map((row) => [row.pack_id, row]));
+  const confinements = serviceConfinements(registry);
   const ids = packIds.length > 0 ? [...new Set(packIds)] : [...live.keys()];
   return ids.map((packId) => {
     const pack = live.get(checkPackId(packId));
@@ -50,7 +53,7 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
       restarts: row?.restarts ?? 0,
       exit_code: row?.rc ?? null,
       memory_bytes: processes.length === 0 ? null : memoryOf(processes.map(({ pid }) => pid)),
-      confinement: "none",
+      confinement: state === "running" ? confinementOf(confinements.get(packId)) : null,
     };
   });
 }
@@ -69,15 +72,19 @@ function stagedStatus(workspace: Workspace, packId: string): PackStatus {
     restarts: 0,
     exit_code: null,
     memory_bytes: null,
-    confinement: "none",
+    confinement: null,
   };
+}
+
+function confinementOf(summary: string | undefined): ConfinementSummary | null {
+  return summary === undefined ? null : (JSON.parse(summary) as ConfinementSummary);
 }
 
 export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
   if (statuses.length === 0) return "nothing is installed";
   return table(
-    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY"],
-    statuses.map(({ pack_id, version, generation, state, health, pid, since, memory_bytes }) => [
+    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY", "CONFINEMENT"],
+    statuses.map(({ pack_id, version, generation, state, health, pid, since, memory_bytes, confinement }) => [
       pack_id,
       version,
       generation === null ? "-" : String(generation),
@@ -86,6 +93,7 @@ export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
       pid === null ? "-" : String(pid),
       since ?? "-",
       memory_bytes === null ? "-" : formatSize(memory_bytes),
+      confinement?.state ?? "-",
     ]),
   );
 }

@@ -26,12 +26,28 @@ export function planText(document: PlanDocument): string {
     ...(document.changed
       ? ["Permissions:", ...permissions.map((pack) => `  ${pack.pack_id}: ${permissionText(pack)}`)]
       : []),
-    `Confinement: ${document.confinement}`,
+    ...(document.changed
+      ? ["Confinement:", ...document.confinement.map((pack) => `  ${pack.pack_id}: ${confinementText(pack)}`)]
+      : []),
     `Plan: ${document.plan_digest}`,
   ].join("\n");
 }
 
-function permissionText({ read, write, run, net, unix, env }: PlanDocument["permissions"][number]): string {
+/** How far it is confined, by what, and what is missing. */
+function confinementText({ state, layers }: PlanDocument["confinement"][number]): string {
+  if (state === "allow-all") return "none, by --allow-all";
+  const holding = layers.filter(({ enforced }) => enforced).map(({ name }) => name);
+  const missing = layers.filter(({ reason, enforced }) => !enforced && reason !== null);
+  return [
+    `${state}${holding.length === 0 ? "" : `, by ${holding.join(", ")}`}`,
+    ...missing.map(({ name, reason }) => `    without ${name}: ${reason}`),
+  ].join("\n");
+}
+
+function permissionText(pack: PlanDocument["permissions"][number]): string {
+  const { read, write, run, net, unix, env, mounts, limits, allow_all, grows } = pack;
+  if (allow_all) return "everything, unconfined (--allow-all)";
+  const limited = Object.entries(limits).filter(([, limit]) => limit !== null);
   const parts = [
     ...(read.length > 0 ? [`reads ${read.join(", ")}`] : []),
     ...(write.length > 0 ? [`writes ${write.join(", ")}`] : []),
@@ -40,7 +56,12 @@ function permissionText({ read, write, run, net, unix, env }: PlanDocument["perm
     ...(net.listen.length > 0 ? [`listens on port ${net.listen.join(", ")}`] : []),
     ...(net.udp ? ["uses UDP"] : []),
     ...(unix ? ["uses Unix sockets"] : []),
+    ...(mounts.length > 0 ? [`mounts ${mounts.join(", ")}`] : []),
     ...(env.length > 0 ? [`sees ${env.join(", ")}`] : []),
   ];
-  return parts.length === 0 ? "nothing beyond the baseline" : parts.join("; ");
+  return [
+    parts.length === 0 ? "nothing beyond the baseline" : parts.join("; "),
+    ...(limited.length > 0 ? [`    limits: ${limited.map(([name, limit]) => `${name} ${limit}`).join(", ")}`] : []),
+    ...(grows.length > 0 ? [`    new, and to be approved: ${grows.join("; ")}`] : []),
+  ].join("\n");
 }

@@ -2,9 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 
 import { openLibc } from "../libc.ts";
 
-/** What this build enforces on packs, and what the kernel would offer. Null is what could not be found out. */
+/** What the kernel says that it offers to confine with. Null is what could not be found out. */
 export type Confinement = {
-  enforced: string[];
   available: {
     /** The version of Landlock's interface; 0 where the kernel has none. */
     landlock_abi: number | null;
@@ -18,17 +17,15 @@ export type Confinement = {
 const LANDLOCK_CREATE_RULESET = 444;
 const LANDLOCK_CREATE_RULESET_VERSION = 1;
 
-/** Looks what the kernel offers. Nothing of it is enforced in this build, and it says so. */
+/** Looks what the kernel says. Whether a container or a policy of the machine lets one use it, only a try can tell. */
 export function readConfinement(): Confinement {
   if (process.platform !== "linux")
     return {
-      enforced: [],
       available: { landlock_abi: null, seccomp: null, user_namespaces: null, cgroup_v2: null },
     };
   const namespaces = read("/proc/sys/user/max_user_namespaces");
   const status = read("/proc/self/status");
   return {
-    enforced: [],
     available: {
       landlock_abi: landlockAbi(),
       seccomp: status === "" ? null : /^Seccomp:/m.test(status),
