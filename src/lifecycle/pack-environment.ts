@@ -1,3 +1,6 @@
+/** Where programs are looked for when nobody says so. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** Variables that every script gets, as they are. */
 const passedThrough = new Set(["PATH", "HOME", "LANG", "TZ", "TERM"]);
 
@@ -44,7 +47,7 @@ export function packEnvironment(
   }
   for (const { name, value } of own) if (!isForbiddenVariable(name)) environment[name] = value;
   return {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: DEFAULT_PATH,
     ...environment,
     // A Python that runs as root would write its caches into the immutable tree.
     PYTHONDONTWRITEBYTECODE: "1",

@@ -1,15 +1,15 @@
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { type Explanation, explainPolicy } from "../process/confinement/explain.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
 import { type Layer, layersFor } from "../process/confinement/layers.ts";
-import { packPolicy, type Policy } from "../process/confinement/policy.ts";
+import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { channelDirectory } from "./channel/protocol.ts";
-import { packEnvironment, type ScriptFacts } from "./pack-environment.ts";
+import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -51,7 +51,8 @@ export function packProcess(
   const files = confinement.layers.find(({ name }) => name === "landlock-files");
   if (files?.enforced === true) {
     const channel = channelDirectory(tmpDirectory);
-    return { env: { ...env, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
+    const PATH = usablePath(env["PATH"] ?? "", policy);
+    return { env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
   }
   if (!pack.allowAll) warnOnce(workspace, pack, files?.reason ?? "this machine cannot confine");
   // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
@@ -106,7 +107,8 @@ export function policyOf(
       // In a dry run only copies may be written.
       read: pack.isDryRun ? [...permissions.read, ...permissions.write] : permissions.read,
       write: pack.isDryRun ? [pack.packDirectory] : permissions.write,
-      run: permissions.run,
+      // What a script builds or unpacks in its scratch it may run there; with the scratch it is gone.
+      run: [...permissions.run, tmpDirectory],
       net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },
       unix: permissions.unix,
     },
@@ -138,6 +140,21 @@ function realPath(path: string): string {
   } catch {
     return path;
   }
+}
+
+/**
+ * PATH without the directories that nothing may be executed from: shells take the first program of a name that they find, and do
+ * not go on where it is refused.
+ */
+function usablePath(path: string, policy: Policy): string {
+  const roots = [...policy.system.execute, ...policy.execute].map(realPath);
+  const usable = path.split(":").filter((directory) => {
+    const real = realPath(directory);
+    return (
+      roots.some((root) => isBelow(real, root)) || policy.programs.some((name) => existsSync(`${real}/${name}`))
+    );
+  });
+  return usable.length > 0 ? usable.join(":") : DEFAULT_PATH;
 }
 
 function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: string): Record<string, string> {

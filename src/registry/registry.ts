@@ -90,7 +90,14 @@ export function openRegistryForReading({ database: path, ...paths }: HomePaths):
     // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
     const database = new Database(path, { readwrite: true, create: false });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
-    if (checkVersion(database, path) > 0) return new Registry(database);
+    const version = checkVersion(database, path);
+    if (version === migrations.length) return new Registry(database);
+    if (version > 0) {
+      // An older program wrote it: what is read now may be in columns that it does not have yet.
+      database.close();
+      openRegistry({ database: path, ...paths })[Symbol.dispose]();
+      return openRegistryForReading({ database: path, ...paths });
+    }
     // Its creation was interrupted, or is going on right now: nothing was ever written to it.
     database.close();
     return new Registry(undefined);

@@ -299,7 +299,7 @@ test("a script inside the transaction cannot start another one, and is told at o
   expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
   expect(await t.run(["logs", "app"])).toMatchObject({
     stdout: expect.stringContaining(
-      "error[locked]: cannot install other: this is called from a pack's script inside a transaction",
+      "error[denied]: cannot install other: this is called from a pack's confined script",
     ),
   });
 });

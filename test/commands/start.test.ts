@@ -5,16 +5,21 @@ import { hasEnded, testHome } from "../support/test-home.ts";
 
 test("starts packs, dependencies first; what runs is left alone", async () => {
   await using t = testHome();
-  const start = 'echo "$AURORA_PACK_ID" >> "$AURORA_HOME/order"; sleep 300 & echo $! > data/pid';
-  t.write({ id: "zbase", start });
-  t.write({ id: "app", start, manifest: '  dependencies: [{ pack_id: zbase, version_constraint: "*" }]' });
-  await t.run(["install", "app", "--no-start"]);
+  const start = `echo "$AURORA_PACK_ID" >> '${t.shared}/order'; sleep 300 & echo $! > data/pid`;
+  const permissions = `  permissions: { write: ["${t.shared}"] }`;
+  t.write({ id: "zbase", start, manifest: permissions });
+  t.write({
+    id: "app",
+    start,
+    manifest: `${permissions}\n  dependencies: [{ pack_id: zbase, version_constraint: "*" }]`,
+  });
+  await t.run(["install", "app", "--no-start", "--approve"]);
   expect(await t.run(["start", "app", "zbase"])).toEqual({
     stdout: "zbase is running (pid PID)\napp is running (pid PID)\n",
     stderr: "",
     exitCode: 0,
   });
-  expect(readFileSync(`${t.home}/order`, "utf8")).toBe("zbase\napp\n");
+  expect(readFileSync(`${t.shared}/order`, "utf8")).toBe("zbase\napp\n");
   expect(await t.run(["start", "app"])).toEqual({
     stdout: "app is already running (pid PID)\n",
     stderr: "",

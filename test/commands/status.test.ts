@@ -16,7 +16,7 @@ test("what is installed; exit 3 only where a named pack does not run", async () 
     .split("\n")
     .map((line) => line.split(/\s{2,}/));
   expect(rows).toEqual([
-    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY"],
+    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY", "CONFINEMENT"],
     [
       "app",
       "1.0.0",
@@ -26,8 +26,9 @@ test("what is installed; exit 3 only where a named pack does not run", async () 
       expect.stringMatching(/^\d+$/),
       "TIME",
       expect.stringMatching(/^[\d.]+ [KM]iB$/),
+      "enforced",
     ],
-    ["idle", "1.0.0", "1", "installed", "unknown", "-", "-", "-"],
+    ["idle", "1.0.0", "1", "installed", "unknown", "-", "-", "-", "-"],
   ] as never);
   expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 0 });
   expect(await t.run(["status", "app", "idle"])).toMatchObject({ exitCode: 3 });
@@ -50,7 +51,19 @@ test("--json has these keys", async () => {
         restarts: 0,
         exit_code: 0,
         memory_bytes: expect.any(Number),
-        confinement: "none",
+        confinement: {
+          state: "enforced",
+          layers: expect.arrayContaining([
+            { name: "landlock-files", enforced: true, reason: null },
+            { name: "seccomp", enforced: true, reason: null },
+            { name: "no-new-privileges", enforced: true, reason: null },
+            {
+              name: "process-namespace",
+              enforced: false,
+              reason: "its processes and those of the pack's other starts are to reach each other",
+            },
+          ]),
+        },
       },
     ],
     stderr: "",

@@ -66,10 +66,15 @@ test("what ignores the signal is killed", async () => {
 
 test("dependents stop first", async () => {
   await using t = testHome();
-  const stop = 'echo "$AURORA_PACK_ID" >> "$AURORA_HOME/order"';
-  t.write({ id: "base", stop });
-  t.write({ id: "app", stop, manifest: '  dependencies: [{ pack_id: base, version_constraint: "*" }]' });
-  await t.run(["install", "app"]);
+  const stop = `echo "$AURORA_PACK_ID" >> '${t.shared}/order'`;
+  const permissions = `  permissions: { write: ["${t.shared}"] }`;
+  t.write({ id: "base", stop, manifest: permissions });
+  t.write({
+    id: "app",
+    stop,
+    manifest: `${permissions}\n  dependencies: [{ pack_id: base, version_constraint: "*" }]`,
+  });
+  await t.run(["install", "app", "--approve"]);
   await t.run(["stop", "base", "app"]);
-  expect(readFileSync(`${t.home}/order`, "utf8")).toBe("app\nbase\n");
+  expect(readFileSync(`${t.shared}/order`, "utf8")).toBe("app\nbase\n");
 });

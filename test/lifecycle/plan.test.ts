@@ -18,7 +18,7 @@ function wanted(
     version_constraint,
   }));
   const pack = { id, version, dependencies, permissions: {}, safety: { operator_approval_required: true } };
-  return { digest, manifest: { pack } as unknown as Manifest };
+  return { digest, manifest: { pack: { ...pack, mounts: [] } } as unknown as Manifest, allowAll: false };
 }
 
 const present = (id: string, version: string, needs: Needs = {}, generation = 1): PresentPack => ({
@@ -154,6 +154,9 @@ describe("the plan digest", () => {
       names?: string[];
       permissions?: object;
       digest?: string;
+      allowAll?: boolean;
+      grows?: string[];
+      layers?: boolean;
     } = {},
   ) => {
     const pack = wanted("a", "1.0.0", {}, change.digest);
@@ -164,6 +167,12 @@ describe("the plan digest", () => {
         {
           manifest: pack.manifest,
           environmentNames: change.names ?? [],
+          allowAll: change.allowAll ?? false,
+          grows: change.grows ?? [],
+          confinement: {
+            state: "enforced" as const,
+            layers: [{ name: "seccomp", enforced: change.layers ?? true, reason: null }],
+          },
           files: { added: ["x"], changed: [], removed: [] },
         },
       ],
@@ -179,6 +188,8 @@ describe("the plan digest", () => {
     ["the generation before", { live: [present("a", "0.1.0", {}, 2)] }],
     ["the names of variables", { names: ["TOKEN"] }],
     ["the permissions", { permissions: { unix: true } }],
+    ["that it runs unconfined", { allowAll: true }],
+    ["what confines it", { layers: false }],
     ["the kind of change", { kind: "rollback" }],
   ])("covers %s", (_name, change) => {
     expect(documentOf(change).plan_digest).not.toBe(documentOf().plan_digest);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 
 import { aurora, type Run, scratch } from "./aurora.ts";
 import { type TestPack, writePack } from "./test-pack.ts";
@@ -7,6 +7,8 @@ type TestHome = {
   home: string;
   /** Where the test's packs are: their ids are found there. */
   packs: string;
+  /** A directory outside the home, for packs that have the permission to write there. */
+  shared: string;
   /** Runs aurora on this home; what changes from run to run is masked. */
   run: (argv: readonly string[], options?: { env?: Record<string, string>; stdin?: string }) => Promise<Run>;
   /** The same, unmasked, with stdout parsed. */
@@ -21,10 +23,13 @@ export function testHome(): TestHome {
   const directory = scratch();
   const home = `${directory.path}/home`;
   const packs = `${directory.path}/packs`;
+  const shared = `${directory.path}/shared`;
+  mkdirSync(shared);
   const options = { home, cwd: directory.path };
   return {
     home,
     packs,
+    shared,
     run: async (argv, { env = {}, stdin } = {}) => {
       const result = await aurora(argv, {
         ...options,

@@ -85,9 +85,9 @@ export async function withOwnOrHomeLock<T>(
  *
  * @throws {AuroraError} `denied`
  */
-function refuseConfined(context: Context): void {
+function refuseConfined(context: Context, description = "use the home"): void {
   if (!isConfined(context)) return;
-  throw new AuroraError("denied", "cannot use the home: this is called from a pack's confined script", {
+  throw new AuroraError("denied", `cannot ${description}: this is called from a pack's confined script`, {
     hint: "a script may use aurora vfs, logs, ns get, ns register, ns unregister and env, for its own pack",
   });
 }
@@ -103,6 +103,7 @@ export function isConfined({ env, home }: Context): boolean {
  * @throws {AuroraError} `locked`
  */
 export function refuseInsideTransaction(context: Context, description: string): void {
+  refuseConfined(context, description);
   if (!isInsideTransaction(context)) return;
   throw new AuroraError(
     "locked",
