@@ -7,6 +7,7 @@ import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
 import { pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
+import { reExecArgv } from "./re-exec.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
@@ -41,7 +42,7 @@ export type Confinement = {
  */
 type Launch = {
   file: string;
-  /** What `ps` shows for the instant before the command takes over. */
+  /** The first is what `ps` shows for the instant before the command takes over. */
   argv: readonly string[];
   env: Readonly<Record<string, string>>;
   /** Without it as descriptor 3, a start that fails ends with code 125 and without a reason. */
@@ -96,7 +97,8 @@ export function prepareConfinement(
     compiled.set(key, known);
     return known;
   };
-  const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command);
+  const { backEnd = "launcher" } = features;
+  const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command, backEnd);
   return { layers, absent, launch };
 }
 
@@ -117,7 +119,11 @@ function refuseOpenHome(policy: Policy): void {
   });
 }
 
-function prepareLaunch(compiled: CompiledPlan, command: Command): Launch {
+function prepareLaunch(
+  compiled: CompiledPlan,
+  command: Command,
+  backEnd: NonNullable<KernelFeatures["backEnd"]>,
+): Launch {
   const texts = [command.file, command.cwd, ...command.argv, ...Object.entries(command.env).flat()];
   if (texts.some((text) => text.includes("\0")))
     throw new AuroraError(
@@ -131,13 +137,19 @@ function prepareLaunch(compiled: CompiledPlan, command: Command): Launch {
     for (const descriptor of open.splice(0)) closeSync(descriptor);
   };
   try {
-    const executable = openMemfdExecutable("aurora-launcher", image);
-    open.push(executable);
+    const program =
+      backEnd === "launcher"
+        ? openMemfdExecutable("aurora-launcher", image)
+        : openMemoryFile("aurora-image", image);
+    open.push(program);
+    const path = `/proc/${process.pid}/fd/${program}`;
+    const [self = "", ...words] = reExecArgv();
     const reportDescriptor = openMemoryFile("aurora-report", new Uint8Array());
     open.push(reportDescriptor);
     return {
-      file: `/proc/${process.pid}/fd/${executable}`,
-      argv: command.argv,
+      ...(backEnd === "launcher"
+        ? { file: path, argv: command.argv.slice(0, 1) }
+        : { file: self, argv: [self, ...words, path] }),
       env: {},
       reportDescriptor,
       failure: () => failureOf(command.file, readReport(reportDescriptor)),

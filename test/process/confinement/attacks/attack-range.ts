@@ -123,7 +123,7 @@ export class AttackRange {
     const inherited = openSync(join(this.#outside, "secret"), "r");
     try {
       using launch = confinement?.launch?.({ file, argv, cwd: tree, env, hasShellFallback: false });
-      const child = Bun.spawn([launch?.file ?? file, ...argv.slice(1)], {
+      const child = Bun.spawn(launch ? [launch.file, ...launch.argv.slice(1)] : argv, {
         env: launch?.env ?? env,
         cwd: tree,
         stdio: ["ignore", "inherit", "inherit", launch?.reportDescriptor ?? "ignore", inherited],
