@@ -3,11 +3,12 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
+import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
-import { pinnedNamespaces } from "./pinned-namespaces.ts";
+import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
-import { reExecArgv } from "./re-exec.ts";
+import { reExecCommand } from "./re-exec.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
@@ -35,7 +36,7 @@ export type Confinement = {
 };
 
 /**
- * One start. Spawn `file` with `argv`, an empty environment, and `reportDescriptor` as descriptor 3; the working directory
+ * One start. Spawn `file` with `argv`, an empty environment, and `descriptors` as descriptors 3 and on; the working directory
  * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are
  * the command's; with a pid namespace it stands for the command outside (see `Policy.processNamespace`). When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
  * call `failure` first.
@@ -45,8 +46,8 @@ type Launch = {
   /** The first is what `ps` shows for the instant before the command takes over. */
   argv: readonly string[];
   env: Readonly<Record<string, string>>;
-  /** Without it as descriptor 3, a start that fails ends with code 125 and without a reason. */
-  reportDescriptor: number;
+  /** What the launcher reads and writes. The command itself gets none of them. */
+  descriptors: readonly number[];
   /**
    * Why the command was not executed; undefined where it was. Ask when the process has ended with code 125: a command that
    * ends with 125 itself has left no report.
@@ -56,8 +57,11 @@ type Launch = {
   [Symbol.dispose]: () => void;
 };
 
-/** The number by which the launcher knows the report: the first one after the standard streams. */
+/** The numbers by which the launcher knows the report, and this program in its place the image. */
 const REPORT_DESCRIPTOR = 3;
+const IMAGE_DESCRIPTOR = 4;
+/** Those that are passed on lie above those that they become. */
+const FIRST_PASSED = 16;
 const ENOENT = 2;
 const EACCES = 13;
 const MAX_REPORT_BYTES = 16_384;
@@ -132,26 +136,30 @@ function prepareLaunch(
     );
   const { arch } = compiled.start.plan;
   const image = compileStart(compiled, command).build(arch, REPORT_DESCRIPTOR);
+  const { pinned } = compiled.start.plan;
   const open: number[] = [];
+  const keep = (descriptor: number) => {
+    const raised = raiseDescriptor(descriptor, FIRST_PASSED);
+    open.push(raised);
+    return raised;
+  };
   const dispose = () => {
     for (const descriptor of open.splice(0)) closeSync(descriptor);
   };
   try {
-    const program =
-      backEnd === "launcher"
-        ? openMemfdExecutable("aurora-launcher", image)
-        : openMemoryFile("aurora-image", image);
-    open.push(program);
-    const path = `/proc/${process.pid}/fd/${program}`;
-    const [self = "", ...words] = reExecArgv();
-    const reportDescriptor = openMemoryFile("aurora-report", new Uint8Array());
-    open.push(reportDescriptor);
+    const reportDescriptor = keep(openMemoryFile("aurora-report", new Uint8Array()));
     return {
       ...(backEnd === "launcher"
-        ? { file: path, argv: command.argv.slice(0, 1) }
-        : { file: self, argv: [self, ...words, path] }),
+        ? {
+            file: `/proc/${process.pid}/fd/${keep(openMemfdExecutable("aurora-launcher", image))}`,
+            argv: command.argv.slice(0, 1),
+            descriptors: [reportDescriptor, ...(pinned ? pinnedDescriptors(pinned) : [])],
+          }
+        : {
+            ...reExecCommand(IMAGE_DESCRIPTOR),
+            descriptors: [reportDescriptor, keep(openMemoryFile("aurora-image", image))],
+          }),
       env: {},
-      reportDescriptor,
       failure: () => failureOf(command.file, readReport(reportDescriptor)),
       dispose,
       [Symbol.dispose]: dispose,

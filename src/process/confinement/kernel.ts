@@ -6,7 +6,8 @@ import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { controlGroupReason } from "./control-group.ts";
 import { launcherImages } from "./launcher-image.ts";
-import { reExecArgv } from "./re-exec.ts";
+import { packUserReason } from "./pack-user.ts";
+import { reExecCommand } from "./re-exec.ts";
 import { parseReport } from "./report.ts";
 import { compileNothing, compileTrial, type TrialLayers } from "./start-plan.ts";
 import { type Arch } from "./system-calls.ts";
@@ -36,12 +37,15 @@ export type KernelFeatures = {
   networkNamespace: Reason;
   /** Whether the mount namespace needs a user namespace: for everybody but root. */
   needsUserNamespace: boolean;
+  /** For root: packs can run as users of their own (`packUser`). */
+  ownUser?: Reason;
   /** A version 2 control group in which this process may make groups that limit memory and processes. */
   controlGroup: Reason;
 };
 
 const ENOSYS = 38;
 const EOPNOTSUPP = 95;
+const STDIN = 0;
 const STDERR = 2;
 
 let known: KernelFeatures | undefined;
@@ -73,6 +77,7 @@ function probe(): KernelFeatures {
     processNamespace: null,
     networkNamespace: null,
     needsUserNamespace: !isRoot,
+    ownUser: packUserReason(isRoot),
     controlGroup: controlGroupReason(),
   };
   const everything = tryLauncher(arch, !isRoot, ["process-namespace", "network-namespace"]);
@@ -114,8 +119,9 @@ export function withReExec(
 function tryReExec(arch: Arch): Pick<Trial, "isDone" | "reason"> {
   const image = openMemoryFile("aurora-trial", compileNothing(arch).build(arch, STDERR));
   try {
-    const argv = [...reExecArgv(), `/proc/${process.pid}/fd/${image}`];
-    const { exitCode, stderr } = Bun.spawnSync(argv, { cwd: "/", env: {}, stdin: "ignore", stderr: "pipe" });
+    // As its standard input: that is what it is not otherwise.
+    const { argv } = reExecCommand(STDIN);
+    const { exitCode, stderr } = Bun.spawnSync(argv, { cwd: "/", env: {}, stdin: image, stderr: "pipe" });
     const reason = parseReport(stderr.toString())?.reason ?? `it ended with code ${exitCode}`;
     return { isDone: exitCode === 0, reason };
   } catch (thrown) {
@@ -154,6 +160,7 @@ export function nothing(arch: Arch | null, reason: string): KernelFeatures {
     processNamespace: reason,
     networkNamespace: reason,
     needsUserNamespace: false,
+    ownUser: reason,
     controlGroup: reason,
   };
 }

@@ -15,11 +15,16 @@ const SIGNAL_SET_BYTES = 8;
 const EINVAL = 22;
 const current = new Uint8Array(SIGACTION_BYTES);
 
-/** How to start this program as a launcher: from the compiled program or from its sources. */
-export function reExecArgv(): string[] {
-  return Bun.main.startsWith("/$bunfs/")
-    ? [process.execPath, RE_EXEC_WORD]
-    : [process.execPath, `${import.meta.dir}/../../main.ts`, RE_EXEC_WORD];
+/**
+ * How to start this program as a launcher: the compiled program, or its sources.
+ *
+ * @param image the descriptor that it has its image as
+ */
+export function reExecCommand(image: number): { file: string; argv: string[] } {
+  const file = process.execPath;
+  const words = [RE_EXEC_WORD, `/proc/self/fd/${image}`];
+  const main = Bun.main.startsWith("/$bunfs/") ? [] : [`${import.meta.dir}/../../main.ts`];
+  return { file, argv: [file, ...main, ...words] };
 }
 
 /**

@@ -49,7 +49,7 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       argv0,
       cwd: "/",
       env: ownVariables(env),
-      stdio: [stdin, stdout, stderr, launch.reportDescriptor],
+      stdio: [stdin, stdout, stderr, ...launch.descriptors],
       detached: newSession,
       ...(cgroup === undefined ? {} : { cgroup }),
     });

@@ -142,7 +142,7 @@ describe.skipIf(!isConfinable)("everyday commands, confined", () => {
         "ignore",
         Bun.file(join(home, "logs", "out")),
         Bun.file(join(home, "logs", "out")),
-        launched?.reportDescriptor ?? "ignore",
+        ...(launched?.descriptors ?? []),
       ],
     });
     const code = await child.exited;

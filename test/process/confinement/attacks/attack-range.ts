@@ -126,7 +126,7 @@ export class AttackRange {
       const child = Bun.spawn(launch ? [launch.file, ...launch.argv.slice(1)] : argv, {
         env: launch?.env ?? env,
         cwd: tree,
-        stdio: ["ignore", "inherit", "inherit", launch?.reportDescriptor ?? "ignore", inherited],
+        stdio: ["ignore", "inherit", "inherit", ...(launch?.descriptors ?? []), inherited],
         detached: true,
       });
       const code = await child.exited;
