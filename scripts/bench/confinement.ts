@@ -70,12 +70,12 @@ function confined(policy: Policy, features: KernelFeatures): () => Promise<void>
   return async () => {
     using launched = launch?.(command);
     if (launched === undefined) throw new Error("not confined");
-    await spawn([launched.file], launched.reportDescriptor);
+    await spawn([launched.file], launched.descriptors);
   };
 }
 
-async function spawn(argv: string[], report: number | "ignore" = "ignore"): Promise<void> {
-  const child = Bun.spawn(argv, { env: {}, cwd: "/", stdio: ["ignore", "ignore", "ignore", report] });
+async function spawn(argv: string[], more: readonly number[] = []): Promise<void> {
+  const child = Bun.spawn(argv, { env: {}, cwd: "/", stdio: ["ignore", "ignore", "ignore", ...more] });
   const code = await child.exited;
   if (code !== 0) throw new Error(`${argv.join(" ")} ended with code ${code}`);
 }

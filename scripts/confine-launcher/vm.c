@@ -31,7 +31,7 @@ struct program {
   u32 reportDescriptor;
 };
 
-#define PROGRAM ((const struct program *)0x10002000UL)
+#define PROGRAM ((const struct program *)0x2000002000UL)
 #define EXIT_NOT_CONFINED 125
 /* Not a system call: goes on in a child in new namespaces. args: flags for clone(2), names of the relay and of the init, session. */
 #define SPLIT -1

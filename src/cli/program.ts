@@ -11,6 +11,8 @@ import {
 } from "../commands/command.ts";
 import { commands } from "../commands/table.ts";
 import { AuroraError, toAuroraError } from "../errors.ts";
+import { type RE_EXEC_WORD as ReExecWord } from "../process/confinement/re-exec.ts";
+import { type Arch } from "../process/confinement/system-calls.ts";
 import { nearest } from "../system/nearest.ts";
 import {
   cacNotation,
@@ -27,12 +29,18 @@ import {
 import { createContext, paintFor, receivedSignal } from "./context.ts";
 import { ClosedPipe, writeAll } from "./output.ts";
 
+const RE_EXEC_WORD: typeof ReExecWord = "__exec";
 const EXIT_CLOSED_PIPE = 0;
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
 /** Runs one command line, writes its output, and returns the exit code. Never throws. */
 export async function program(argv: readonly string[]): Promise<number> {
   try {
+    if (argv[0] === RE_EXEC_WORD) {
+      // In the place of the launcher of a confined command: nothing else may run before it.
+      const { reExec } = await import("../process/confinement/re-exec.ts");
+      return reExec(argv[1] ?? "", process.arch as Arch);
+    }
     return await dispatch(argv);
   } catch (thrown) {
     try {

@@ -2,13 +2,14 @@ import { closeSync, readSync } from "node:fs";
 
 import { openPipe, PIPE_MAX_BYTES, widenPipe } from "../system/pipe.ts";
 
-/** So much is read at a time in the last look. */
+/** So much is read at a time in the last look. One block serves all: what is kept of it is copied. */
 const BLOCK_BYTES = 65_536;
+let block: Buffer | undefined;
 /** A pipe holds this at first; who fills it gets a wider one, which halves the changes between two processes. */
 const FULL_BYTES = 65_536;
 const WIDE_BYTES = 512 * 1024;
 /** Most commands end before this: they are spared the set-up of a stream, and their output is read at once at the end. */
-const START_AFTER_MS = 1;
+const START_AFTER_MS = 4;
 
 /**
  * Reads one output stream of a child to its end. Keeps the first `maxBytes`; what comes after is still read, so that the
@@ -97,7 +98,7 @@ export class OutputCapture {
 
   #drain(): void {
     void this.#reader?.cancel().catch(() => {});
-    const block = Buffer.allocUnsafe(BLOCK_BYTES);
+    block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
     try {
       for (let total = 0; total < PIPE_MAX_BYTES;) {
         const length = readSync(this.#pipe.read, block);

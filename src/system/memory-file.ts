@@ -3,6 +3,9 @@ import { writeSync } from "node:fs";
 import { errno, errnoError, openLibc } from "./libc.ts";
 
 const MFD_CLOEXEC = 1;
+/** Linux 6.3: says that it will not be executed, which `vm.memfd_noexec=2` insists on. Unknown before. */
+const MFD_NOEXEC_SEAL = 8;
+const EINVAL = 22;
 
 /**
  * An open file in memory that holds `bytes`, positioned at its start (memfd_create(2), Linux). The caller closes it.
@@ -11,7 +14,9 @@ const MFD_CLOEXEC = 1;
  * as `/dev/stdin`.
  */
 export function openMemoryFile(name: string, bytes: Uint8Array): number {
-  const descriptor = libc().memfd_create(Buffer.from(`${name}\0`), MFD_CLOEXEC);
+  const path = Buffer.from(`${name}\0`);
+  let descriptor = libc().memfd_create(path, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  if (descriptor < 0 && errno() === EINVAL) descriptor = libc().memfd_create(path, MFD_CLOEXEC);
   if (descriptor < 0) throw errnoError(errno(), "memfd_create");
   // Written at positions, so that the offset, which the child shares, stays at the start.
   for (let done = 0; done < bytes.length;)

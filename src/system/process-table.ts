@@ -104,11 +104,17 @@ export function readCommandLine(pid: number): string | undefined {
   }
 }
 
+/** Stays open: it is looked at after every command, and opening it would take most of the time. */
+let loadDescriptor: number | undefined;
+
 /** The number that was given to the newest process or thread of this pid namespace (proc_loadavg(5)). */
 export function newestProcessId(): number | undefined {
   try {
-    const last = Number(readFileSync("/proc/loadavg", "latin1").trim().split(" ").at(-1));
-    return Number.isInteger(last) ? last : undefined;
+    loadDescriptor ??= openSync("/proc/loadavg", "r");
+    const length = readSync(loadDescriptor, buffer, 0, STAT_BYTES, 0);
+    const line = buffer.toString("latin1", 0, length).trimEnd();
+    const last = Number(line.slice(line.lastIndexOf(" ") + 1));
+    return Number.isInteger(last) && last > 0 ? last : undefined;
   } catch {
     return undefined;
   }

@@ -3,10 +3,12 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
+import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
-import { pinnedNamespaces } from "./pinned-namespaces.ts";
+import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
+import { reExecCommand } from "./re-exec.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
@@ -37,18 +39,18 @@ export type Confinement = {
 export const unconfined: Confinement = { layers: [], absent: [], launch: null };
 
 /**
- * One start. Spawn `file` with `argv`, an empty environment, and `reportDescriptor` as descriptor 3; the working directory
+ * One start. Spawn `file` with `argv`, an empty environment, and `descriptors` as descriptors 3 and on; the working directory
  * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are
  * the command's; with a pid namespace it stands for the command outside (see `Policy.processNamespace`). When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
  * call `failure` first.
  */
 type Launch = {
   file: string;
-  /** What `ps` shows for the instant before the command takes over. */
+  /** The first is what `ps` shows for the instant before the command takes over. */
   argv: readonly string[];
   env: Readonly<Record<string, string>>;
-  /** Without it as descriptor 3, a start that fails ends with code 125 and without a reason. */
-  reportDescriptor: number;
+  /** What the launcher reads and writes. The command itself gets none of them. */
+  descriptors: readonly number[];
   /**
    * Why the command was not executed; undefined where it was. Ask when the process has ended with code 125: a command that
    * ends with 125 itself has left no report.
@@ -58,8 +60,11 @@ type Launch = {
   [Symbol.dispose]: () => void;
 };
 
-/** The number by which the launcher knows the report: the first one after the standard streams. */
+/** The numbers by which the launcher knows the report, and this program in its place the image. */
 const REPORT_DESCRIPTOR = 3;
+const IMAGE_DESCRIPTOR = 4;
+/** Those that are passed on lie above those that they become. */
+const FIRST_PASSED = 16;
 const ENOENT = 2;
 const EACCES = 13;
 const MAX_REPORT_BYTES = 16_384;
@@ -99,7 +104,8 @@ export function prepareConfinement(
     compiled.set(key, known);
     return known;
   };
-  const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command);
+  const { backEnd = "launcher" } = features;
+  const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command, backEnd);
   return { layers, absent, launch };
 }
 
@@ -120,7 +126,11 @@ function refuseOpenHome(policy: Policy): void {
   });
 }
 
-function prepareLaunch(compiled: CompiledPlan, command: Command): Launch {
+function prepareLaunch(
+  compiled: CompiledPlan,
+  command: Command,
+  backEnd: NonNullable<KernelFeatures["backEnd"]>,
+): Launch {
   const texts = [command.file, command.cwd, ...command.argv, ...Object.entries(command.env).flat()];
   if (texts.some((text) => text.includes("\0")))
     throw new AuroraError(
@@ -129,20 +139,30 @@ function prepareLaunch(compiled: CompiledPlan, command: Command): Launch {
     );
   const { arch } = compiled.start.plan;
   const image = compileStart(compiled, command).build(arch, REPORT_DESCRIPTOR);
+  const { pinned } = compiled.start.plan;
   const open: number[] = [];
+  const keep = (descriptor: number) => {
+    const raised = raiseDescriptor(descriptor, FIRST_PASSED);
+    open.push(raised);
+    return raised;
+  };
   const dispose = () => {
     for (const descriptor of open.splice(0)) closeSync(descriptor);
   };
   try {
-    const executable = openMemfdExecutable("aurora-launcher", image);
-    open.push(executable);
-    const reportDescriptor = openMemoryFile("aurora-report", new Uint8Array());
-    open.push(reportDescriptor);
+    const reportDescriptor = keep(openMemoryFile("aurora-report", new Uint8Array()));
     return {
-      file: `/proc/${process.pid}/fd/${executable}`,
-      argv: command.argv,
+      ...(backEnd === "launcher"
+        ? {
+            file: `/proc/${process.pid}/fd/${keep(openMemfdExecutable("aurora-launcher", image))}`,
+            argv: command.argv.slice(0, 1),
+            descriptors: [reportDescriptor, ...(pinned ? pinnedDescriptors(pinned) : [])],
+          }
+        : {
+            ...reExecCommand(IMAGE_DESCRIPTOR),
+            descriptors: [reportDescriptor, keep(openMemoryFile("aurora-image", image))],
+          }),
       env: {},
-      reportDescriptor,
       failure: () => failureOf(command.file, readReport(reportDescriptor)),
       dispose,
       [Symbol.dispose]: dispose,

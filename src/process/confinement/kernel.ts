@@ -3,10 +3,13 @@ import { closeSync, readFileSync } from "node:fs";
 import { systemReason } from "../../errors.ts";
 import { landlockAbi, seccompError } from "../../system/kernel-features.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
+import { openMemoryFile } from "../../system/memory-file.ts";
 import { controlGroupReason } from "./control-group.ts";
 import { launcherImages } from "./launcher-image.ts";
+import { packUserReason } from "./pack-user.ts";
+import { reExecCommand } from "./re-exec.ts";
 import { parseReport } from "./report.ts";
-import { compileTrial, type TrialLayers } from "./start-plan.ts";
+import { compileNothing, compileTrial, type TrialLayers } from "./start-plan.ts";
 import { type Arch } from "./system-calls.ts";
 
 /** Null: it can be used. Else why not, in plain words. */
@@ -15,7 +18,12 @@ export type Reason = string | null;
 /** What this kernel offers to confine with. */
 export type KernelFeatures = {
   arch: Arch | null;
-  /** Programs can be started from memory, which everything else needs. */
+  /**
+   * What makes a start's system calls: a small program in memory, or, where programs cannot be started from memory, this
+   * program itself, which takes longer and cannot have namespaces.
+   */
+  backEnd?: "launcher" | "re-exec";
+  /** Something can make a start's system calls, which everything else needs. */
   launcher: Reason;
   /** The version of Landlock's interface; 0 where there is none, and then `landlock` says why. */
   landlockAbi: number;
@@ -29,12 +37,15 @@ export type KernelFeatures = {
   networkNamespace: Reason;
   /** Whether the mount namespace needs a user namespace: for everybody but root. */
   needsUserNamespace: boolean;
+  /** For root: packs can run as users of their own (`packUser`). */
+  ownUser?: Reason;
   /** A version 2 control group in which this process may make groups that limit memory and processes. */
   controlGroup: Reason;
 };
 
 const ENOSYS = 38;
 const EOPNOTSUPP = 95;
+const STDIN = 0;
 const STDERR = 2;
 
 let known: KernelFeatures | undefined;
@@ -66,21 +77,58 @@ function probe(): KernelFeatures {
     processNamespace: null,
     networkNamespace: null,
     needsUserNamespace: !isRoot,
+    ownUser: packUserReason(isRoot),
     controlGroup: controlGroupReason(),
   };
   const everything = tryLauncher(arch, !isRoot, ["process-namespace", "network-namespace"]);
   if (everything.isDone) return features;
-  if (!everything.isStarted) return withoutLauncher(features, everything.reason);
+  if (!everything.isStarted) return withoutLauncher(features, arch, everything.reason);
   // Root without CAP_SYS_ADMIN, as in most containers, is as good as anybody else.
   const plain = tryLauncher(arch, !isRoot, []);
   const needsUserNamespace = !isRoot || (!plain.isDone && tryLauncher(arch, true, []).isDone);
   return { ...features, needsUserNamespace, ...tryNamespaces(arch, needsUserNamespace) };
 }
 
-function withoutLauncher(features: KernelFeatures, why: string): KernelFeatures {
-  const launcher = `programs cannot be started from memory: ${why}`;
-  const [mountNamespace, processNamespace, networkNamespace] = [launcher, launcher, launcher];
-  return { ...features, launcher, mountNamespace, processNamespace, networkNamespace };
+function withoutLauncher(features: KernelFeatures, arch: Arch, why: string): KernelFeatures {
+  const reason = `programs cannot be started from memory: ${why}`;
+  const other = withReExec(features, reason);
+  const trial = tryReExec(arch);
+  return trial.isDone
+    ? other
+    : { ...other, launcher: `${reason}; and not by Aurora itself: ${trial.reason}` };
+}
+
+/** The same kernel, with this program itself in the place of the launcher. */
+export function withReExec(
+  features: KernelFeatures,
+  why = "starting from memory is switched off",
+): KernelFeatures {
+  const reason = `${why}, and what does it instead has threads, to which the kernel gives no namespaces`;
+  const [mountNamespace, processNamespace, networkNamespace] = [reason, reason, reason];
+  return {
+    ...features,
+    backEnd: "re-exec",
+    launcher: null,
+    mountNamespace,
+    processNamespace,
+    networkNamespace,
+  };
+}
+
+/** Has this program take the launcher's place for a start that ends at once. */
+function tryReExec(arch: Arch): Pick<Trial, "isDone" | "reason"> {
+  const image = openMemoryFile("aurora-trial", compileNothing(arch).build(arch, STDERR));
+  try {
+    // As its standard input: that is what it is not otherwise.
+    const { argv } = reExecCommand(STDIN);
+    const { exitCode, stderr } = Bun.spawnSync(argv, { cwd: "/", env: {}, stdin: image, stderr: "pipe" });
+    const reason = parseReport(stderr.toString())?.reason ?? `it ended with code ${exitCode}`;
+    return { isDone: exitCode === 0, reason };
+  } catch (thrown) {
+    return { isDone: false, reason: systemReason(thrown) ?? String(thrown) };
+  } finally {
+    closeSync(image);
+  }
 }
 
 /** Each by itself, where all of them at once cannot be had. */
@@ -112,6 +160,7 @@ export function nothing(arch: Arch | null, reason: string): KernelFeatures {
     processNamespace: reason,
     networkNamespace: reason,
     needsUserNamespace: false,
+    ownUser: reason,
     controlGroup: reason,
   };
 }

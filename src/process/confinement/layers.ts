@@ -8,6 +8,7 @@ export type LayerName =
   | "landlock-scopes"
   | "seccomp"
   | "no-new-privileges"
+  | "own-user"
   | "mount-namespace"
   | "process-namespace"
   | "network-namespace"
@@ -46,6 +47,7 @@ export function layersFor(policy: Policy, features: KernelFeatures, isRoot: bool
     add("landlock-scopes", false, atLeast(SCOPES_ABI, "keeping signals and abstract sockets inside"));
   add("seccomp", true, allowed ?? launcher ?? features.seccomp);
   add("no-new-privileges", true, allowed ?? launcher);
+  if (isRoot) add("own-user", false, launcher ?? ownUserReason(policy));
   const namespace = allowed ?? launcher ?? namespaceReason(policy, features);
   add("mount-namespace", false, namespace);
   add("process-namespace", false, namespace ?? processNamespaceReason(policy, features));
@@ -55,6 +57,10 @@ export function layersFor(policy: Policy, features: KernelFeatures, isRoot: bool
   if (processes !== null)
     add("process-limit", false, launcher ?? processReason(policy, features, isRoot, namespace === null));
   return layers;
+}
+
+function ownUserReason({ uid }: Policy): Reason {
+  return uid === undefined || uid === 0 ? "it runs as root" : null;
 }
 
 function namespaceReason(policy: Policy, features: KernelFeatures): Reason {

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
+import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { compileHolder } from "./start-plan.ts";
 import { type Arch } from "./system-calls.ts";
 
@@ -12,6 +13,11 @@ export type PinnedNamespaces = {
 };
 
 const STDERR = 2;
+/** See `Launch.descriptors`. */
+const FIRST_PASSED = 16;
+/** By these numbers the launcher knows them, behind the report: the user namespace last, which is not always there. */
+export const PINNED_NETWORK = 4;
+export const PINNED_USER = 5;
 /** Who starts so many commands starts more. */
 const STARTS_BEFORE = 3;
 
@@ -31,11 +37,16 @@ export function pinnedNamespaces(arch: Arch, needsUserNamespace: boolean): Pinne
   return pinned;
 }
 
+/** What the launcher gets as `PINNED_NETWORK` and `PINNED_USER`. */
+export function pinnedDescriptors({ user, network }: PinnedNamespaces): number[] {
+  return user === undefined ? [network] : [network, user];
+}
+
 /** Has a process make the namespaces and wait, opens them, and lets it end. */
 async function pin(arch: Arch, needsUserNamespace: boolean): Promise<void> {
   const opened: number[] = [];
   const open = (path: string) => {
-    const descriptor = openSync(path, "r");
+    const descriptor = raiseDescriptor(openSync(path, "r"), FIRST_PASSED);
     opened.push(descriptor);
     return descriptor;
   };

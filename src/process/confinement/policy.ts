@@ -89,6 +89,8 @@ type PackPolicyInput = {
   notify?: boolean;
   /** See `Policy`. */
   processNamespace?: boolean;
+  /** For root: whom to run as. `packUser` says which user is a pack's own. */
+  user?: { uid: number; gid: number };
   uid?: number;
   gid?: number;
 };
@@ -101,7 +103,8 @@ type PackPolicyInput = {
  * `read` and `write`: the pack could have made it a link to anywhere, and the wider grant covers it anyway.
  */
 export function packPolicy(input: PackPolicyInput): Policy {
-  const { permissions, allowAll, home, processNamespace, uid, gid } = input;
+  const { permissions, allowAll, home, processNamespace, user } = input;
+  const { uid = input.uid, gid = input.gid } = user ?? {};
   const write = outermost([input.dataDir, input.logDir, input.scratchDir, ...permissions.write]);
   const isCovered = (path: string) => write.some((root) => isBelow(path, root));
   return {

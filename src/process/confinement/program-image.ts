@@ -27,13 +27,30 @@ export type Step = {
 export const SPLIT = -1;
 /** Where vm.c expects a shared page before that. */
 export const ENDING_ADDRESS = 0x2000_0000;
-/** The addresses agree with scripts/confine-launcher: vm.c has the data's, link.ld the code's. */
+/**
+ * The addresses agree with scripts/confine-launcher: vm.c has the data's, link.ld the code's. The data's is far from where any
+ * program, and this runtime too, has something else, and small enough for every kernel.
+ */
 const CODE_ADDRESS = 0x40_1000;
-const DATA_ADDRESS = 0x1000_2000;
+export const DATA_ADDRESS = 0x20_0000_2000;
 /** The same as the addresses modulo 64 KiB, the largest page of these architectures. */
 const CODE_OFFSET = 0x1000;
 const DATA_OFFSET = 0x2000;
 const PAGE_BYTES = 0x1_0000;
+/** Where the whole file lies when its data is where it should be. */
+export const IMAGE_ADDRESS = DATA_ADDRESS - DATA_OFFSET;
+/** Where the members of struct step of vm.c are. */
+export const STEP = {
+  store: 48,
+  text: 56,
+  number: 64,
+  indirect: 68,
+  tolerate: 72,
+  textBytes: 76,
+  times: 80,
+  vary: 84,
+  bytes: 88,
+} as const;
 /** struct program and struct step of vm.c. */
 const HEADER_BYTES = 16;
 const ARGUMENTS = 6;
@@ -105,7 +122,7 @@ export class ProgramImage {
     const steps = this.bytes(this.#steps.content);
     const data = this.#data.content;
     const header = new DataView(data.buffer, 0, HEADER_BYTES);
-    header.setUint32(0, steps, true);
+    header.setBigUint64(0, BigInt(steps), true);
     header.setUint32(8, this.#count, true);
     header.setUint32(12, reportDescriptor, true);
     const file = new Uint8Array(DATA_OFFSET + data.length);
@@ -225,7 +242,7 @@ function elfHeader(arch: Arch, codeBytes: number, dataBytes: number): Uint8Array
     view.setUint32(at, type, true);
     view.setUint32(at + 4, flags, true);
     for (const [i, value] of [offset, address, address, bytes, bytes, PAGE_BYTES].entries())
-      view.setUint32(at + 8 + 8 * i, value, true);
+      view.setBigUint64(at + 8 + 8 * i, BigInt(value), true);
   }
   return header;
 }

@@ -44,11 +44,12 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
     hasShellFallback: isPlainScript(path),
   });
   try {
-    const child = Bun.spawn([launch.file], {
-      argv0: argv[0] as string,
+    const [argv0 = "", ...words] = launch.argv;
+    const child = Bun.spawn([launch.file, ...words], {
+      argv0,
       cwd: "/",
       env: ownVariables(env),
-      stdio: [stdin, stdout, stderr, launch.reportDescriptor],
+      stdio: [stdin, stdout, stderr, ...launch.descriptors],
       detached: newSession,
       ...(cgroup === undefined ? {} : { cgroup }),
     });

@@ -1,5 +1,5 @@
 import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
-import { type PinnedNamespaces } from "./pinned-namespaces.ts";
+import { PINNED_NETWORK, PINNED_USER, type PinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Address, ENDING_ADDRESS, SPLIT } from "./program-image.ts";
 import { type Root } from "./roots.ts";
 import { AT_FDCWD, O_CLOEXEC, type Start } from "./start.ts";
@@ -89,18 +89,10 @@ function enterNamespaces(start: Start): void {
   call("keep mounts inside", "mount", [image.text("none"), image.text("/"), 0, MS_REC | MS_SLAVE, 0]);
 }
 
-/** Both are opened first: in a user namespace the descriptors of a process outside cannot be reached any more. */
-function enterPinned({ call, image }: Start, { user, network }: PinnedNamespaces): void {
-  const open = (descriptor: number) => {
-    const opened = image.words(-1);
-    const path = image.text(`/proc/${process.pid}/fd/${descriptor}`);
-    call("open namespaces", "openat", [AT_FDCWD, path, O_CLOEXEC, 0], { store: opened });
-    return opened;
-  };
-  const [userAt, networkAt] = [user === undefined ? undefined : open(user), open(network)];
-  if (userAt !== undefined)
-    call("enter the user namespace", "setns", [userAt, CLONE_NEWUSER], { indirect: [0] });
-  call("enter the network namespace", "setns", [networkAt, CLONE_NEWNET], { indirect: [0] });
+/** The descriptors come from the caller: a process in a user namespace could not open those of one outside. */
+function enterPinned({ call }: Start, { user }: PinnedNamespaces): void {
+  if (user !== undefined) call("enter the user namespace", "setns", [PINNED_USER, CLONE_NEWUSER]);
+  call("enter the network namespace", "setns", [PINNED_NETWORK, CLONE_NEWNET]);
 }
 
 /** The process that makes namespaces for others, says so, and waits until it is told to end. */

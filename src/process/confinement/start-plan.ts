@@ -117,6 +117,13 @@ export function compileTrial(
   return start.image;
 }
 
+/** A start that does nothing but end. */
+export function compileNothing(arch: Arch): ProgramImage {
+  const start = createStart({ ...trialPlan([]), needsUserNamespace: false, uid: 0, gid: 0, arch });
+  start.call("end", "exit_group", [0]);
+  return start.image;
+}
+
 /** What `pinnedNamespaces` starts. */
 export function compileHolder(
   arch: Arch,

@@ -50,14 +50,18 @@ let known: { atMs: number; isRoot: boolean; readable: string[] } | undefined;
 
 /**
  * What every pack sees of this machine now. Of /etc, only what every user of the machine may read: Landlock can only add,
- * so the secrets are left out by naming everything else. For that /etc is walked, at most once in 10 s; an ordinary user's
+ * so the secrets are left out by naming everything else. For that /etc is walked, at most once in 10 s; for an ordinary user
  * only at its top, because below it the permissions keep that user out of root's secrets anyway.
  *
  * @param nowMs a clock that never goes back, in milliseconds
+ * @param isRoot whether what will see them runs as root: not where root runs a pack as a user of its own, which is also faster
  */
 export function readSystemFiles(nowMs: number, isRoot: boolean): SystemFiles {
-  if (known === undefined || known.isRoot !== isRoot || nowMs - known.atMs > ETC_AGE_MS)
-    known = { atMs: nowMs, isRoot, readable: readableBelow(ETC, isRoot ? Infinity : 1) };
+  if (known === undefined || known.isRoot !== isRoot || nowMs - known.atMs > ETC_AGE_MS) {
+    const isOther = !isRoot && process.geteuid?.() === 0;
+    const readable = readableBelow(ETC, isRoot ? Infinity : 1, isOther ? () => false : isReadable);
+    known = { atMs: nowMs, isRoot, readable };
+  }
   return {
     execute: EXECUTE,
     read: [...READ, ...known.readable],
@@ -72,18 +76,27 @@ export function readSystemFiles(nowMs: number, isRoot: boolean): SystemFiles {
  * Where there is a secret in a directory, its other entries are named one by one.
  *
  * @param depth how many levels to look into; what lies deeper is taken to hold no secret
+ * @param canRead whether whoever will see it may read what is not for everybody
  */
-export function readableBelow(directory: string, depth = Infinity): string[] {
-  const { isOpen, readable } = walk(directory, depth);
+export function readableBelow(
+  directory: string,
+  depth = Infinity,
+  canRead: (path: string) => boolean = isReadable,
+): string[] {
+  const { isOpen, readable } = walk(directory, depth, canRead);
   return isOpen ? [directory] : readable;
 }
 
-function walk(directory: string, depth: number): { isOpen: boolean; readable: string[] } {
+function walk(
+  directory: string,
+  depth: number,
+  canRead: (path: string) => boolean,
+): { isOpen: boolean; readable: string[] } {
   let entries: Dirent[];
   try {
     entries = readdirSync(directory, { withFileTypes: true });
   } catch {
-    return { isOpen: !isReadable(directory), readable: [] };
+    return { isOpen: !canRead(directory), readable: [] };
   }
   let isOpen = true;
   const readable: string[] = [];
@@ -91,16 +104,17 @@ function walk(directory: string, depth: number): { isOpen: boolean; readable: st
     const path = `${directory}/${entry.name}`;
     // A link is read through what it leads to, and grants nothing by itself.
     if (entry.isSymbolicLink()) continue;
-    if (SECRET.test(entry.name) || !isForEveryone(path, entry.isDirectory())) {
+    const isOpenToAll = isForEveryone(path, entry.isDirectory());
+    if (SECRET.test(entry.name) || !isOpenToAll) {
       // What its permissions keep from this user anyway need not be left out.
-      if (isReadable(path)) isOpen = false;
+      if (isOpenToAll || canRead(path)) isOpen = false;
       continue;
     }
     if (!entry.isDirectory()) {
       readable.push(path);
       continue;
     }
-    const below = depth > 1 ? walk(path, depth - 1) : { isOpen: true, readable: [] };
+    const below = depth > 1 ? walk(path, depth - 1, canRead) : { isOpen: true, readable: [] };
     if (below.isOpen) readable.push(path);
     else {
       readable.push(...below.readable);

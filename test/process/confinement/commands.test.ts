@@ -134,7 +134,7 @@ describe.skipIf(!isConfinable)("everyday commands, confined", () => {
       ? prepareConfinement(policyIn(home), features, { required: true }).launch
       : null;
     using launched = launch?.({ file: "/bin/sh", argv, cwd, env, hasShellFallback: false });
-    const child = Bun.spawn([launched?.file ?? "/bin/sh", ...argv.slice(1)], {
+    const child = Bun.spawn(launched ? [launched.file, ...launched.argv.slice(1)] : argv, {
       env: launched?.env ?? env,
       cwd,
       // A file of the pack's, as its log is: a socket, which "pipe" may be, cannot be opened by its name.
@@ -142,7 +142,7 @@ describe.skipIf(!isConfinable)("everyday commands, confined", () => {
         "ignore",
         Bun.file(join(home, "logs", "out")),
         Bun.file(join(home, "logs", "out")),
-        launched?.reportDescriptor ?? "ignore",
+        ...(launched?.descriptors ?? []),
       ],
     });
     const code = await child.exited;

@@ -41,7 +41,7 @@ function start(policy: Policy, command: Partial<Command> & Pick<Command, "argv">
   const child = Bun.spawn([launched.file, ...launched.argv.slice(1)], {
     env: launched.env,
     cwd: "/",
-    stdio: ["ignore", "pipe", "pipe", launched.reportDescriptor],
+    stdio: ["ignore", "pipe", "pipe", ...launched.descriptors],
   });
   return { launched, child };
 }
@@ -171,7 +171,7 @@ describe.skipIf(!canConfine)("a confined command", () => {
     });
     const child = Bun.spawn([launched?.file ?? "", ...(launched?.argv.slice(1) ?? [])], {
       env: {},
-      stdio: ["ignore", "pipe", "inherit", launched?.reportDescriptor ?? "ignore"],
+      stdio: ["ignore", "pipe", "inherit", ...(launched?.descriptors ?? [])],
     });
     expect(await child.stdout.text()).toBe("64\n");
     expect(await child.exited).toBe(0);
@@ -250,7 +250,7 @@ describe("prepareConfinement", () => {
     });
     const child = Bun.spawn([launched?.file as string, file], {
       env: {},
-      stdio: ["ignore", "ignore", "ignore", launched?.reportDescriptor ?? "ignore"],
+      stdio: ["ignore", "ignore", "ignore", ...(launched?.descriptors ?? [])],
     });
     expect(await child.exited).toBe(125);
     expect(launched?.failure()).toMatchObject({ code: "denied" });
@@ -289,7 +289,7 @@ describe("prepareConfinement", () => {
       });
       const child = Bun.spawn([launched?.file as string], {
         env: {},
-        stdio: ["ignore", "ignore", "ignore", launched?.reportDescriptor ?? "ignore"],
+        stdio: ["ignore", "ignore", "ignore", ...(launched?.descriptors ?? [])],
       });
       expect(await child.exited).toBe(0);
     };

@@ -123,10 +123,10 @@ export class AttackRange {
     const inherited = openSync(join(this.#outside, "secret"), "r");
     try {
       using launch = confinement?.launch?.({ file, argv, cwd: tree, env, hasShellFallback: false });
-      const child = Bun.spawn([launch?.file ?? file, ...argv.slice(1)], {
+      const child = Bun.spawn(launch ? [launch.file, ...launch.argv.slice(1)] : argv, {
         env: launch?.env ?? env,
         cwd: tree,
-        stdio: ["ignore", "inherit", "inherit", launch?.reportDescriptor ?? "ignore", inherited],
+        stdio: ["ignore", "inherit", "inherit", ...(launch?.descriptors ?? []), inherited],
         detached: true,
       });
       const code = await child.exited;

@@ -1,5 +1,8 @@
-/** What alone stops an attack; every start also drops privileges, closes descriptors and sets limits. */
-type Stopper = "landlock" | "seccomp" | "mount-namespace";
+/**
+ * What alone stops an attack; every start also drops privileges, closes descriptors and sets limits. Where there is a
+ * namespace for processes or the network, there is one for mounts.
+ */
+type Stopper = "landlock" | "seccomp" | "mount-namespace" | "process-namespace" | "network-namespace";
 
 export type Attack = {
   name: string;
@@ -15,12 +18,16 @@ const files = { by: ["landlock", "mount-namespace"] } as const;
 const reading = { by: ["landlock"] } as const;
 const metadata = { by: ["mount-namespace"] } as const;
 const filter = { by: ["seccomp"] } as const;
-const signals = { by: ["landlock"] } as const;
+const signals = { by: ["landlock", "process-namespace"] } as const;
+const connecting = { by: ["seccomp", "network-namespace"] } as const;
 /** A process outside is not in the Landlock domain, nor in the user namespace, and has capabilities where root has. */
-const tracing = { by: ["landlock", "seccomp", "mount-namespace"], always: "root" } as const;
-const looking = { by: ["landlock", "mount-namespace"], always: "root" } as const;
+const tracing = {
+  by: ["landlock", "seccomp", "mount-namespace", "process-namespace"],
+  always: "root",
+} as const;
+const looking = { by: ["landlock", "mount-namespace", "process-namespace"], always: "root" } as const;
 const capability = { by: ["seccomp"], needsRoot: true, always: "root" } as const;
-const scheduling = { by: ["seccomp"], always: "root" } as const;
+const scheduling = { by: ["seccomp", "process-namespace"], always: "root" } as const;
 const exception = { by: [] } as const;
 
 /** The attacks of attack.c with a policy that grants nothing beyond the baseline. */
@@ -66,16 +73,16 @@ export const attacks: readonly Attack[] = [
   { name: "access", ...exception },
   { name: "chdir", ...exception },
   { name: "statfs", ...exception },
-  { name: "command-line", ...exception },
+  { name: "command-line", by: ["process-namespace"] },
   { name: "premade-link", ...exception },
 
-  { name: "tcp-connect", by: ["landlock", "seccomp"] },
+  { name: "tcp-connect", by: ["landlock", "seccomp", "network-namespace"] },
   { name: "tcp-bind", by: ["landlock", "seccomp"] },
   { name: "tcp-listen-unbound", ...filter },
-  { name: "tcp-fast-open", ...filter },
-  { name: "tcp-fast-open-message", ...filter },
-  { name: "mptcp-connect", ...filter },
-  { name: "udp-send", ...filter },
+  { name: "tcp-fast-open", ...connecting },
+  { name: "tcp-fast-open-message", ...connecting },
+  { name: "mptcp-connect", ...connecting },
+  { name: "udp-send", ...connecting },
   { name: "udp-ipv6", ...filter },
   { name: "raw-socket", ...capability },
   { name: "packet-socket", ...capability },
@@ -86,7 +93,7 @@ export const attacks: readonly Attack[] = [
   { name: "crypto-socket", ...filter },
   { name: "unix-path", ...filter },
   { name: "unix-datagram", ...filter },
-  { name: "unix-abstract", by: ["landlock", "seccomp"] },
+  { name: "unix-abstract", by: ["landlock", "seccomp", "network-namespace"] },
   { name: "unix-pair-datagram", ...filter },
   { name: "unix-pair-raw", ...filter },
   // A pair of its own is no way out.
@@ -110,7 +117,7 @@ export const attacks: readonly Attack[] = [
   { name: "processors", ...scheduling },
   { name: "scheduler", ...scheduling },
   { name: "io-priority", ...scheduling },
-  { name: "limits", ...filter },
+  { name: "limits", by: ["seccomp", "process-namespace"] },
 
   { name: "mount", ...capability },
   { name: "new-mount-api", ...capability },

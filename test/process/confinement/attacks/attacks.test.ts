@@ -13,6 +13,8 @@ const canRun = process.platform === "linux" && Bun.which("gcc") !== null;
 const NOBODY = 65_534;
 /** Of a kernel that does not have what is attacked: the filter's answer is another one. */
 const NOT_THERE = [38, 93, 97];
+/** A thousand starts, a tenth of them of a whole runtime. */
+const MEASURING_MS = 300_000;
 const EPERM = 1;
 const EACCES = 13;
 
@@ -44,7 +46,7 @@ function describeAttacks(who: string, asRoot: boolean, prefix: readonly string[]
   let measured: Measurement;
   beforeAll(() => {
     measured = measure(who.replaceAll(" ", "-"), prefix);
-  });
+  }, MEASURING_MS);
 
   test.each(attacks)(`$name, as ${who}: $by $always`, ({ name, by, needsRoot, always }) => {
     const { features } = measured;
@@ -63,14 +65,23 @@ function describeAttacks(who: string, asRoot: boolean, prefix: readonly string[]
       landlock: features.landlock,
       seccomp: features.seccomp,
       "mount-namespace": features.mountNamespace,
+      "process-namespace": features.processNamespace,
+      "network-namespace": features.networkNamespace,
     };
-    const stoppers = by.filter((layer) => layers[layer] === null && !(name === "fork-bomb" && asRoot));
+    const isUnlimited = name === "fork-bomb" && asRoot;
+    const stoppers = by.filter((layer) => layers[layer] === null && !isUnlimited);
+    const stops = (layer: keyof typeof layers) =>
+      stoppers.includes(layer) ||
+      // The others come with it.
+      (/^(process|network)-/.test(layer) && stoppers.includes("mount-namespace"));
     const isStopped = (errno: number) => (isAbsent ? [EPERM, EACCES].includes(errno) : errno !== 0);
     if (!isAlways)
       for (const [layer, reason] of Object.entries(layers) as [keyof typeof layers, string | null][])
-        if (reason === null)
-          expect(isStopped(outcome[layer]), `${layer} alone`).toBe(stoppers.includes(layer));
+        if (reason === null) expect(isStopped(outcome[layer]), `${layer} alone`).toBe(stops(layer));
     expect(isStopped(outcome.all), "all layers").toBe(isAlways || stoppers.length > 0);
+    expect(isStopped(outcome["re-exec"]), "without the launcher").toBe(
+      isAlways || stops("landlock") || stops("seccomp"),
+    );
   });
 }
 

@@ -1,25 +1,43 @@
 /** Tries every attack as whoever runs this, and prints what happened as JSON. Called by attacks.test.ts: PROGRAM DIRECTORY. */
-import { type KernelFeatures, probeKernel } from "../../../../src/process/confinement/kernel.ts";
+import { type KernelFeatures, probeKernel, withReExec } from "../../../../src/process/confinement/kernel.ts";
 import { AttackRange } from "./attack-range.ts";
 import { attacks } from "./attack-table.ts";
 
 const off = "switched off for this test";
 
 /** Errno by configuration; 0 is success. */
-type Outcome = Record<"none" | "start" | "landlock" | "seccomp" | "mount-namespace" | "all", number>;
+type Outcome = Record<
+  | "none"
+  | "start"
+  | "landlock"
+  | "seccomp"
+  | "mount-namespace"
+  | "process-namespace"
+  | "network-namespace"
+  | "all"
+  | "re-exec",
+  number
+>;
 export type Measurement = { features: KernelFeatures; outcomes: Record<string, Outcome> };
 
-/** The control, no layer, each layer by itself, and all of them. */
+/**
+ * The control, no layer, each layer by itself, all of them, and all that there are without the launcher. The namespaces for
+ * processes and the network are not without the one for mounts.
+ */
 function configurations(features: KernelFeatures): Record<keyof Outcome, KernelFeatures | null> {
-  const { landlock, landlockAbi, seccomp, mountNamespace } = features;
-  const start = { ...features, landlock: off, landlockAbi: 0, seccomp: off, mountNamespace: off };
+  const { landlock, landlockAbi, seccomp, mountNamespace, processNamespace, networkNamespace } = features;
+  const noNamespaces = { mountNamespace: off, processNamespace: off, networkNamespace: off };
+  const start = { ...features, landlock: off, landlockAbi: 0, seccomp: off, ...noNamespaces };
   return {
     none: null,
     start,
     landlock: { ...start, landlock, landlockAbi },
     seccomp: { ...start, seccomp },
     "mount-namespace": { ...start, mountNamespace },
+    "process-namespace": { ...start, mountNamespace, processNamespace },
+    "network-namespace": { ...start, mountNamespace, networkNamespace },
     all: features,
+    "re-exec": withReExec(features),
   };
 }
 
