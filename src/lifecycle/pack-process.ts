@@ -55,9 +55,7 @@ export function packProcess(
     return { env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
   }
   if (!pack.allowAll) warnOnce(workspace, pack, files?.reason ?? "this machine cannot confine");
-  // So that a script's own `aurora ns register` does not wait for the very command that runs the script.
-  const lock = workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken };
-  return { env: { ...env, ...lock }, confinement, channel: null, summary };
+  return { env, confinement, channel: null, summary };
 }
 
 /** What a process of a pack may do, line by line, and what enforces each. */
@@ -172,7 +170,11 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
     isDryRun: pack.isDryRun,
   };
   const own = environmentOf(workspace.registry, id);
-  return packEnvironment(facts, workspace.env, [...pack.permissions.env, ...env.required], own);
+  return {
+    ...packEnvironment(facts, workspace.env, [...pack.permissions.env, ...env.required], own),
+    // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
+    ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
+  };
 }
 
 const warned = new Set<string>();

@@ -80,14 +80,26 @@ export function hasEnded(pid: number): boolean {
   }
 }
 
+/** The living processes that packs of this home have started; also those in a pid namespace, where `$$` is another number. */
+export function processesOf(home: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`AURORA_HOME=${home}`);
+      } catch {
+        return false; // Gone meanwhile, or not ours.
+      }
+    });
+}
+
 /** Ends every process that a pack of this home has left, by number. */
 function endProcesses(home: string): void {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+  for (const pid of processesOf(home))
     try {
-      if (readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`AURORA_HOME=${home}`))
-        process.kill(Number(pid), "SIGKILL");
+      process.kill(pid, "SIGKILL");
     } catch {
-      // Gone meanwhile, or not ours.
+      // Gone meanwhile.
     }
-  }
 }
