@@ -48,13 +48,15 @@ export function packProcess(
     ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
   });
   const summary = summaryOf(policy, confinement.layers);
-  const files = confinement.layers.find(({ name }) => name === "landlock-files");
-  if (files?.enforced === true) {
+  const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
+  if (missing && !pack.allowAll) warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
+  const { layers } = confinement;
+  // Each of these keeps it from the home's state.
+  if (layers.some(({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"))) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
     return { env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
   }
-  if (!pack.allowAll) warnOnce(workspace, pack, files?.reason ?? "this machine cannot confine");
   return { env, confinement, channel: null, summary };
 }
 
@@ -184,7 +186,7 @@ function warnOnce(workspace: Workspace, { manifest }: ScriptPack, reason: string
   const { id } = manifest.pack;
   if (warned.has(id)) return;
   warned.add(id);
-  workspace.warn(`"${id}" runs unconfined: ${reason}`);
+  workspace.warn(`"${id}" is not wholly confined: ${reason}`);
 }
 
 /** How far a policy is enforced, in one word. */

@@ -95,7 +95,7 @@ export function processesOf(home: string): number[] {
 }
 
 /** Ends every process that a pack of this home has left, by number. */
-function endProcesses(home: string): void {
+export function endProcesses(home: string): void {
   for (const pid of processesOf(home))
     try {
       process.kill(pid, "SIGKILL");

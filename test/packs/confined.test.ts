@@ -1,0 +1,286 @@
+/** Packs are confined by what was approved: from outside, as root and as an ordinary user. */
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+
+import { userHome, users } from "../support/user-home.ts";
+
+const REFUSED = /Permission denied|Read-only file system/;
+const TIMEOUT_MS = 60_000;
+/** A pack that only prepares something. */
+const quiet = { start: null, stop: null, health: null };
+
+/** Runs a program so that the kernel says it has no landlock_create_ruleset(2), as an old one does. */
+const withoutLandlock = [
+  "/usr/bin/python3",
+  "-c",
+  `
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50026), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.byref(Program(len(steps), ctypes.addressof(code))), 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+`,
+];
+
+describe.each(users)("as %s", (user) => {
+  test("every script may write its data, logs and scratch, and neither elsewhere nor read the home's state", async () => {
+    await using t = userHome(user);
+    const probe = (name: string) => `
+touch data/by-${name} logs/by-${name} "$AURORA_TMP_DIR/by-${name}"
+mktemp > /dev/null
+! touch '${t.shared}/by-${name}' 2>> data/refused
+! cat "$AURORA_HOME/state.db" > /dev/null 2>> data/refused
+! ls "$AURORA_HOME/data/other" > /dev/null 2>> data/refused
+! ls "$AURORA_HOME/store" > /dev/null 2>> data/refused`;
+    t.write({ id: "other", ...quiet });
+    t.write({
+      id: "app",
+      install: `[ "$1" = --install ] || exit 0${probe("install")}`,
+      start: `${probe("start")}\nsleep 300 &\necho $! > data/pid`,
+      stop: `kill "$(cat data/pid)"${probe("stop")}`,
+      health: `kill -0 "$(cat data/pid)"${probe("health")}`,
+    });
+    await t.run(["install", "other"]);
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["exec", "app", "--", "sh", "-c", `set -eu${probe("exec")}`])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+    const names = ["exec", "health", "install", "start", "stop"];
+    expect(names.filter((name) => !existsSync(`${t.home}/data/app/by-${name}`))).toEqual([]);
+    expect(names.filter((name) => existsSync(`${t.shared}/by-${name}`))).toEqual([]);
+    const refused = readFileSync(`${t.home}/data/app/refused`, "utf8").trimEnd().split("\n");
+    expect(refused).toHaveLength(4 * names.length);
+    expect(refused.filter((line) => !REFUSED.test(line))).toEqual([]);
+  }, TIMEOUT_MS);
+
+  test("what it leaves running and what runs in the background is confined too", async () => {
+    await using t = userHome(user);
+    const late = (name: string) => `while [ ! -e data/go ]; do sleep 0.02; done; touch '${t.shared}/${name}' || echo $? > data/${name}`;
+    t.write({ id: "app", start: `(${late("service")}) > /dev/null 2>&1 &`, stop: null, health: null });
+    await t.run(["install", "app"]);
+    expect(await t.run(["exec", "app", "--background", "--", "sh", "-c", late("background")])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["exec", "app", "--", "touch", "data/go"])).toMatchObject({ exitCode: 0 });
+    for (const name of ["service", "background"]) {
+      while (!existsSync(`${t.home}/data/app/${name}`)) await Bun.sleep(10);
+      expect(existsSync(`${t.shared}/${name}`)).toBe(false);
+    }
+  }, TIMEOUT_MS);
+
+  test("no sockets, and those that were approved", async () => {
+    await using t = userHome(user);
+    using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const { port } = server;
+    const files = {
+      "get.ts": `const socket = await Bun.connect({ hostname: "127.0.0.1", port: ${port}, socket: { data() {} } }); socket.end(); console.log("connected")`,
+    };
+    t.write({ id: "app", ...quiet, files });
+    const command = ["exec", "app", "--", "./get.ts"];
+    await t.run(["install", "app"]);
+    expect(await t.run(command)).toMatchObject({ stdout: "", exitCode: 1 });
+    t.write({
+      id: "app",
+      ...quiet,
+      version: "1.1.0",
+      files,
+      manifest: `  permissions: { net: { connect: [${port}] } }`,
+    });
+    expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(command)).toMatchObject({ stdout: "connected\n", exitCode: 0 });
+  }, TIMEOUT_MS);
+
+  test("an upgrade that asks for more needs an approval, of a pack that asks for none too", async () => {
+    await using t = userHome(user);
+    const install = `[ "$1" = --install ] || exit 0\necho "$AURORA_PACK_VERSION" > '${t.shared}/note'`;
+    t.write({ id: "app", ...quiet });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    const write = (version: string, permissions: string) =>
+      t.write({ id: "app", ...quiet, version, install, manifest: `  permissions: { ${permissions} }` });
+    write("2.0.0", `write: ["${t.shared}"]`);
+    expect(await t.run(["install", "app"])).toEqual({
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^error\[approval-required\]: this plan needs an operator's approval\n {2}plan sha256:[0-9a-f]{64}\nhint: /,
+      ),
+      exitCode: 6,
+    });
+    expect(existsSync(`${t.shared}/note`)).toBe(false);
+    const { plan_digest, approval_required, permissions } = (await t.json(["plan", "app"])) as {
+      plan_digest: string;
+      approval_required: boolean;
+      permissions: { grows: string[] }[];
+    };
+    expect({ approval_required, grows: permissions[0]?.grows }).toEqual({ approval_required: true, grows: [`write DIR/shared`] });
+    expect(await t.run(["install", "app", `--approve=${plan_digest}`])).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(`${t.shared}/note`, "utf8")).toBe("2.0.0\n");
+    // The same again, and less than before, needs none.
+    write("2.1.0", `write: ["${t.shared}"]`);
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    write("2.2.0", `read: ["${t.shared}"]`);
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
+    expect(readFileSync(`${t.shared}/note`, "utf8")).toBe("2.1.0\n");
+  }, TIMEOUT_MS);
+
+  test("a dry run reads what is approved and writes only its copy", async () => {
+    await using t = userHome(user);
+    writeFileSync(`${t.shared}/config`, "value\n");
+    chmodSync(`${t.shared}/config`, 0o644);
+    t.write({
+      id: "app",
+      ...quiet,
+      install: `cat '${t.shared}/config'\n[ "$1" = --install ] || ! touch '${t.shared}/touched' 2> /dev/null\ntouch data/done`,
+      manifest: `  permissions: { write: ["${t.shared}"] }`,
+    });
+    expect(await t.run(["dry-run", "app"])).toMatchObject({ stdout: expect.stringContaining("config: Permission denied"), exitCode: 1 });
+    expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["dry-run", "app"])).toMatchObject({ stdout: expect.stringContaining("value\n"), exitCode: 0 });
+    expect(existsSync(`${t.shared}/touched`)).toBe(false);
+  }, TIMEOUT_MS);
+
+  test("--allow-all is approved, recorded and shown, and ends with the next upgrade", async () => {
+    await using t = userHome(user);
+    const install = `[ "$1" = --install ] || exit 0\necho "$AURORA_PACK_VERSION" > '${t.shared}/note'`;
+    t.write({ id: "app", install });
+    expect(await t.run(["install", "app", "--allow-all"])).toMatchObject({ exitCode: 6 });
+    const digests = await Promise.all(
+      [["plan", "app"], ["plan", "app", "--allow-all"]].map(async (argv) => (await t.json(argv)) as { plan_digest: string }),
+    );
+    expect(digests[0]?.plan_digest).not.toBe(digests[1]?.plan_digest);
+    expect((await t.run(["plan", "app", "--allow-all"])).stdout).toContain(`Permissions:
+  app: everything, unconfined (--allow-all)
+Confinement:
+  app: none, by --allow-all
+`);
+    expect(await t.run(["install", "app", "--allow-all", `--approve=${digests[1]?.plan_digest}`])).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(`${t.shared}/note`, "utf8")).toBe("1.0.0\n");
+    expect(await t.json(["status", "app"])).toMatchObject([{ confinement: { state: "allow-all" } }]);
+    expect(await t.run(["exec", "app", "--", "touch", `${t.shared}/by-exec`])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["ensure", "app"])).toMatchObject({ stdout: expect.stringContaining("nothing changes"), exitCode: 0 });
+    t.write({ id: "app", version: "1.1.0" });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["status", "app"])).toMatchObject([{ confinement: { state: "enforced" } }]);
+    // What comes back with a rollback has to be approved again.
+    expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 6 });
+    expect(await t.run(["rollback", "app", "--approve"])).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["status", "app"])).toMatchObject([{ confinement: { state: "allow-all" } }]);
+    // The same content, confined or not, is a change.
+    t.write({ id: "plain", ...quiet });
+    await t.run(["install", "plain"]);
+    expect(await t.json(["plan", "plain", "--allow-all"])).toMatchObject({ changed: true, actions: [{ action: "replace" }] });
+  }, TIMEOUT_MS);
+
+  test("a script reaches its own pack through its channel, and nobody else's", async () => {
+    await using t = userHome(user);
+    const A = '"$AURORA_BIN"';
+    t.write({ id: "other", ...quiet, install: `${A} ns register other --meta '{"secret":1}'` });
+    t.write({
+      id: "app",
+      install: `
+${A} ns register app --meta '{"by":"'"$1"'"}'
+${A} env set app COLOUR=blue TOKEN=1
+${A} env unset app TOKEN
+${A} env list app --show-values
+${A} ns get app
+echo hello | ${A} vfs write app /notes/a.txt
+${A} vfs cat app /notes/a.txt
+${A} vfs ls app /notes > /dev/null
+${A} logs app > /dev/null`,
+    });
+    const rehearsal = await t.run(["dry-run", "app"]);
+    expect(rehearsal).toMatchObject({ exitCode: 0 });
+    expect(rehearsal.stdout).toContain("COLOUR=blue\n");
+    expect(rehearsal.stdout).toContain("  + env:COLOUR\n  + ns:app\n");
+    expect(rehearsal.stdout).toContain("  + data/notes/a.txt\n");
+    expect(await t.run(["ns", "get", "app"])).toMatchObject({ exitCode: 5 });
+
+    expect(await t.run(["install", "app", "other"])).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["ns", "get", "app"])).toMatchObject({ meta: { by: "--install" } });
+    expect(await t.run(["env", "list", "app", "--show-values"])).toMatchObject({ stdout: "COLOUR=blue\n" });
+    const exec = (script: string) => t.run(["exec", "app", "--", "sh", "-c", script]);
+    for (const command of ["ns get other", "ns register other", "ns unregister other", "env list other", "env set other A=1", "vfs ls other", "vfs write other /x", "logs other"])
+      expect(await exec(`${A} ${command} < /dev/null`), command).toEqual({
+        stdout: "",
+        stderr: `error[denied]: cannot use "other": a confined script has to do with its own pack only\nhint: its own is "app"\n`,
+        exitCode: 9,
+      });
+    for (const command of ["list", "status", "ns list", "stop app", "install other", "gc", "history app", "env set app A=1 --home /tmp"])
+      expect((await exec(`${A} ${command}`)).exitCode, command).not.toBe(0);
+    // The name of the pack is not in the request: what it says of itself changes nothing.
+    const forged = `AURORA_PACK_ID=other ${A} ns register other --meta '{"forged":true}'`;
+    expect(await exec(forged)).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["ns", "get", "other"])).toMatchObject({ meta: { secret: 1 } });
+    expect(await t.json(["ns", "get", "app"])).toMatchObject({ meta: { forged: true } });
+  }, TIMEOUT_MS);
+
+  test("many calls at once, beside a flood, inside a transaction", async () => {
+    await using t = userHome(user);
+    t.write({
+      id: "app",
+      ...quiet,
+      install: `[ "$1" = --install ] || exit 0
+(while :; do echo rubbish; done > "$AURORA_CHANNEL/requests") &
+flood=$!
+printf 'half a line' > "$AURORA_CHANNEL/requests"
+for n in 1 2 3 4 5 6 7 8; do "$AURORA_BIN" ns register app --meta '{"n":'$n'}' & calls="\${calls:-} $!"; done
+for call in $calls; do wait "$call"; done
+kill "$flood"`,
+    });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["ns", "get", "app"])).toMatchObject({ revision: 8 });
+  }, TIMEOUT_MS);
+
+  test("--explain says what a command might do, and what enforces it", async () => {
+    await using t = userHome(user);
+    t.write({ id: "app", ...quiet, manifest: `  permissions: { read: [/nowhere], net: { connect: [443] } }\n  limits: { open_files: 100 }` });
+    await t.run(["install", "app", "--approve"]);
+    const { stdout, stderr, exitCode } = await t.run(["exec", "--explain", "app", "--", "true"]);
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    const lines = stdout.split("\n").map((line) => line.split(/ {2,}/));
+    expect(lines).toContainEqual(["write DIR/home/data/app", "allowed", "landlock-files"]);
+    expect(lines).toContainEqual(["connect to TCP port 443 of any host", "allowed", "landlock-ports"]);
+    expect(lines).toContainEqual(["UDP", "denied", "seccomp"]);
+    expect(lines).toContainEqual(["more than 100 open files in a process", "denied", "limits"]);
+    expect(stdout).toEndWith("/nowhere does not exist, and grants nothing\n");
+    const json = await t.run(["exec", "--json", "--explain", "app", "--", "true"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ pack_id: "app", command: ["true"], absent: ["/nowhere"] });
+  }, TIMEOUT_MS);
+
+  test("without Landlock: exit 9 where it is required, 125 for exec; else it runs and says so", async () => {
+    await using t = userHome(user);
+    t.write({ id: "strict", ...quiet, manifest: "  permissions: { confinement: required }" });
+    t.write({ id: "loose", ...quiet, install: `touch '${t.shared}/touched'` });
+    const plain = (argv: readonly string[]) => t.run(argv, {}, withoutLandlock);
+    const refusal = (what: string) =>
+      `error[denied]: cannot install "${what}": it requires confinement, and landlock-files is not available: this kernel has no Landlock: it came with Linux 5.13\nhint: aurora doctor shows what this machine can enforce\n`;
+    expect(await plain(["install", "strict"])).toEqual({ stdout: "", stderr: refusal("strict"), exitCode: 9 });
+    expect(await plain(["install", "loose", "--require-confinement"])).toEqual({
+      stdout: "",
+      stderr: refusal("loose"),
+      exitCode: 9,
+    });
+    expect(existsSync(`${t.shared}/touched`)).toBe(false);
+    expect((await plain(["plan", "loose"])).stdout).toContain(
+      "    without landlock-files: this kernel has no Landlock: it came with Linux 5.13\n",
+    );
+    expect(await plain(["doctor"])).toMatchObject({
+      stdout: expect.stringContaining("packs run confined in part: landlock-files is missing"),
+      exitCode: 1,
+    });
+
+    // Installed where it could be confined, and then the kernel is another.
+    await t.run(["install", "strict"]);
+    expect(await plain(["exec", "strict", "--", "true"])).toEqual({
+      stdout: "",
+      stderr:
+        "error[exec-failed]: cannot confine: landlock-files is not available: this kernel has no Landlock: it came with Linux 5.13\nhint: aurora doctor shows what this machine can enforce\n",
+      exitCode: 125,
+    });
+    expect(await plain(["install", "loose"])).toMatchObject({
+      stderr: expect.stringContaining(
+        'warning: "loose" is not wholly confined: landlock-files is not available: this kernel has no Landlock',
+      ),
+    });
+  }, TIMEOUT_MS);
+});
