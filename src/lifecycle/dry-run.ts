@@ -145,7 +145,16 @@ function copyHome(
   const dataDirectory = paths.dataOf(id);
   const realData = workspace.paths.dataOf(id);
   if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES)
-    cpSync(realData, dataDirectory, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    cpSync(realData, dataDirectory, {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+      // A FIFO or a socket of a service cannot be copied, and nobody waits at the other end of a copy.
+      filter: (path) => {
+        const stat = lstatSync(path);
+        return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
+      },
+    });
   else {
     if (existsSync(realData))
       workspace.warn(`the data of "${id}" is too large to copy: the script finds it empty`);
@@ -206,7 +215,7 @@ function fingerprints(directory: string): Fingerprints {
       } else
         found.set(
           shown,
-          `${stat.mode} ${stat.size} ${stat.mtimeNs} ${stat.ino} ${contentHash(inner, stat.size)}`,
+          `${stat.mode} ${stat.size} ${stat.mtimeNs} ${stat.ino} ${stat.isFile() ? contentHash(inner, stat.size) : ""}`,
         );
     }
   };

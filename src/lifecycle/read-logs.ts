@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readdirSync, readFileSync, readSync } from "node:fs";
 
+import { openRegular } from "../system/open-untrusted.ts";
 import { serviceLogs, type TimeIndexEntry } from "./service-log.ts";
 
 export type LogLine = { at: string; pack_id: string; source: string; stream: string; line: string };
@@ -57,7 +58,8 @@ function readOne(
   positions: LogPositions,
 ): LogLine[] {
   const path = `${logDirectory}/${name}`;
-  const descriptor = openSync(path, "r");
+  const descriptor = openRegular(path);
+  if (descriptor === undefined) return [];
   try {
     const { size } = fstatSync(descriptor);
     const known = positions.get(name);
@@ -146,16 +148,25 @@ function parseScriptLine(packId: string, source: string, text: string): LogLine 
 
 function readIndex(logDirectory: string): TimeIndexEntry[] {
   const { index } = serviceLogs(logDirectory);
-  if (!existsSync(index)) return [];
-  return readFileSync(index, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      try {
-        return [JSON.parse(line) as TimeIndexEntry];
-      } catch {
-        return []; // A crash may have torn the last line.
-      }
-    });
+  const descriptor = openRegular(index);
+  if (descriptor === undefined) return [];
+  try {
+    return readFileSync(descriptor, "utf8").split("\n").flatMap(parseEntry);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A crash may have torn the last line, and the pack may have written anything. */
+function parseEntry(line: string): TimeIndexEntry[] {
+  try {
+    const { at, stdout, stderr } = JSON.parse(line) as Partial<TimeIndexEntry>;
+    return typeof at === "string" && typeof stdout === "number" && typeof stderr === "number"
+      ? [{ at, stdout, stderr }]
+      : [];
+  } catch {
+    return [];
+  }
 }
 
 function timeOf(index: readonly TimeIndexEntry[], stream: "stdout" | "stderr", offset: number): string {

@@ -1,6 +1,7 @@
-import { closeSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, lstatSync, renameSync, rmSync } from "node:fs";
 
 import { writeFully } from "../system/durable.ts";
+import { openLog } from "../system/open-untrusted.ts";
 
 /** A log that has grown beyond this is put aside before more is written. */
 export const MAX_LOG_BYTES = 8 * 1024 ** 2;
@@ -64,14 +65,14 @@ export class ScriptLog {
 /** Opens a log for appending; puts it aside first where it is large. */
 function openRotated(path: string): number {
   rotateLogs([path]);
-  return openSync(path, "a", 0o640);
+  return openLog(path);
 }
 
 /** Puts logs that belong together aside as `.1`, the older ones as `.2` and so on, where one of them has grown large. */
 export function rotateLogs(paths: readonly string[]): void {
-  if (!paths.some((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES)) return;
+  if (!paths.some((path) => (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES)) return;
   for (const path of paths) {
-    rmSync(`${path}.${KEPT_LOGS}`, { force: true });
+    rmSync(`${path}.${KEPT_LOGS}`, { recursive: true, force: true });
     for (let age = KEPT_LOGS - 1; age >= 1; age--) renameIfThere(`${path}.${age}`, `${path}.${age + 1}`);
     renameIfThere(path, `${path}.1`);
   }

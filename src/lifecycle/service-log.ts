@@ -1,4 +1,7 @@
-import { appendFileSync } from "node:fs";
+import { closeSync } from "node:fs";
+
+import { writeFully } from "../system/durable.ts";
+import { openLog } from "../system/open-untrusted.ts";
 
 /** Where what a service prints goes: by descriptor, untouched, with a time index beside it. */
 export function serviceLogs(logDirectory: string) {
@@ -21,5 +24,10 @@ export function appendTimeIndex(
   sizes: { stdout: number; stderr: number },
 ): void {
   const entry: TimeIndexEntry = { at, ...sizes };
-  appendFileSync(serviceLogs(logDirectory).index, `${JSON.stringify(entry)}\n`, { mode: 0o640 });
+  const descriptor = openLog(serviceLogs(logDirectory).index);
+  try {
+    writeFully(descriptor, Buffer.from(`${JSON.stringify(entry)}\n`));
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -9,6 +9,7 @@ import { appendEvent } from "../registry/events.ts";
 import { serviceOf, type ServiceRow, type ServiceState, setService, setServiceConfinement } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
+import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { packProcess } from "./pack-process.ts";
 import { rotateLogs } from "./script-log.ts";
@@ -25,6 +26,8 @@ import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
 const KILL_TIMEOUT_MS = 5000;
+/** So much of what a start has printed is kept for its report. */
+const MAX_REPORT_BYTES = 65_536;
 
 /**
  * Service types beyond `oneshot` need somebody who watches them; nothing here pretends to.
@@ -115,8 +118,8 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
   makeDirectory(tmpDirectory, 0o700);
   const logs = serviceLogs(pack.logDirectory);
   rotateLogs([logs.stdout, logs.stderr, logs.index]);
-  const stdout = openSync(logs.stdout, "a", 0o640);
-  const stderr = openSync(logs.stderr, "a", 0o640);
+  const stdout = openLog(logs.stdout);
+  const stderr = openLog(logs.stderr);
   const before = { stdout: fstatSync(stdout).size, stderr: fstatSync(stderr).size };
   const at = timestamp(workspace);
   appendTimeIndex(pack.logDirectory, at, before);
@@ -144,8 +147,8 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       timeout: result.timeout,
       at,
       duration_ms: Math.round(result.durationMs),
-      stdout: await readRange(logs.stdout, before.stdout, after.stdout),
-      stderr: await readRange(logs.stderr, before.stderr, after.stderr),
+      stdout: readRange(stdout, before.stdout, after.stdout),
+      stderr: readRange(stderr, before.stderr, after.stderr),
     };
     return { report, session: result.pid, summary };
   } finally {
@@ -155,10 +158,10 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
 }
 
 /** What a start has printed is at the end of the log; the last 64 KiB of it are enough for a report. */
-async function readRange(path: string, from: number, to: number): Promise<string> {
-  return await Bun.file(path)
-    .slice(Math.max(from, to - 65_536), to)
-    .text();
+function readRange(descriptor: number, from: number, to: number): string {
+  const start = Math.max(from, to - MAX_REPORT_BYTES);
+  const bytes = Buffer.alloc(Math.max(to - start, 0));
+  return bytes.toString("utf8", 0, bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start));
 }
 
 /** Scratch of a running service: kept until it stops. */

@@ -1,7 +1,8 @@
-import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync, rmSync } from "node:fs";
 
 import { bootId as currentBootId } from "../system/boot.ts";
 import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
+import { openLog } from "../system/open-untrusted.ts";
 import { readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { removeTree } from "../system/scratch.ts";
@@ -67,7 +68,7 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
     boot_id: currentBootId(),
   };
   makeDirectory(tmpOf(directory, id), 0o700);
-  const log = openSync(record.log_file, "a", 0o640);
+  const log = openLog(record.log_file);
   try {
     writeRecord(directory, record);
     using confined = spawnConfined(

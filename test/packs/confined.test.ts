@@ -231,6 +231,25 @@ kill "$flood"`,
     expect(await t.json(["ns", "get", "app"])).toMatchObject({ revision: 8 });
   }, TIMEOUT_MS);
 
+  test("traps in its logs and data: what Aurora writes and reads there is nobody else's", async () => {
+    await using t = userHome(user);
+    writeFileSync(`${t.shared}/victim`, "as it was");
+    chmodSync(`${t.shared}/victim`, 0o666);
+    const trap = (name: string) => `rm -f logs/${name}; ln -s '${t.shared}/victim' logs/${name}`;
+    t.write({
+      id: "app",
+      install: `[ "$1" = --install ] || exit 0
+${["health.log", "stop.log", "service.stdout.log", "service.index"].map(trap).join("\n")}
+mkfifo logs/service.stderr.log data/fifo`,
+    });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["exec", "app", "--", "sh", "-c", trap("install.log")])).toMatchObject({ exitCode: 0 });
+    expect((await t.run(["logs", "app"])).stdout).not.toContain("as it was");
+    expect(await t.run(["dry-run", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.run(["stop", "app"])).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(`${t.shared}/victim`, "utf8")).toBe("as it was");
+  }, TIMEOUT_MS);
+
   test("--explain says what a command might do, and what enforces it", async () => {
     await using t = userHome(user);
     t.write({ id: "app", ...quiet, manifest: `  permissions: { read: [/nowhere], net: { connect: [443] } }\n  limits: { open_files: 100 }` });
