@@ -5,7 +5,8 @@ import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
 import { readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { removeTree } from "../system/scratch.ts";
-import { spawnChild } from "./spawn-child.ts";
+import { type Confinement, unconfined } from "./confinement/confine.ts";
+import { spawnConfined } from "./confinement/spawn-confined.ts";
 import { findProcesses, isAlive, type ProcessIdentity, type StopResult, stopTree } from "./tree.ts";
 
 /** What is kept of a command in the background, as `<directory>/<id>.json`. */
@@ -35,6 +36,8 @@ export type BackgroundOptions = {
   logFile: (id: string) => string;
   now: Date;
   umask?: number;
+  /** What the command may do, given its scratch. */
+  confinement?: (tmpDirectory: string) => Confinement;
 };
 
 /** Records of ended commands are kept for looking at, but not without end: so many for each owner. */
@@ -67,16 +70,20 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
   const log = openSync(record.log_file, "a", 0o640);
   try {
     writeRecord(directory, record);
-    const child = spawnChild({
-      argv,
-      cwd: options.cwd,
-      env: { ...options.env(id, tmpOf(directory, id)), AURORA_BACKGROUND_ID: id },
-      stdin: "ignore",
-      stdout: log,
-      stderr: log,
-      newSession: true,
-      ...(options.umask === undefined ? {} : { umask: options.umask }),
-    });
+    using confined = spawnConfined(
+      {
+        argv,
+        cwd: options.cwd,
+        env: { ...options.env(id, tmpOf(directory, id)), AURORA_BACKGROUND_ID: id },
+        stdin: "ignore",
+        stdout: log,
+        stderr: log,
+        newSession: true,
+        ...(options.umask === undefined ? {} : { umask: options.umask }),
+      },
+      options.confinement?.(tmpOf(directory, id)) ?? unconfined,
+    );
+    const { child } = confined;
     child.unref();
     const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     writeRecord(directory, started);

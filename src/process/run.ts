@@ -4,10 +4,11 @@ import { constants } from "node:os";
 import { openMemoryFile } from "../system/memory-file.ts";
 import { newestProcessId, readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
+import { type Confinement, unconfined } from "./confinement/confine.ts";
+import { spawnConfined } from "./confinement/spawn-confined.ts";
 import { passSignals } from "./foreground-signals.ts";
 import { longTimer } from "./long-timer.ts";
 import { OutputCapture } from "./output-capture.ts";
-import { spawnChild } from "./spawn-child.ts";
 import { findProcesses, identify, type ProcessIdentity, send, stopTree } from "./tree.ts";
 
 /** Where a stream of the child goes. A descriptor is a file opened by the caller, who closes it. */
@@ -40,6 +41,8 @@ export type RunOptions = {
   umask?: number;
   /** The directory of a control group to start in. */
   cgroup?: string;
+  /** What the command may do, it and all that it starts. Without it, whatever the caller may. */
+  confinement?: Confinement;
 };
 
 export type RunResult = {
@@ -65,6 +68,8 @@ export type RunResult = {
 
 export const DEFAULT_MAX_BUFFER_BYTES = 16 * 1024 ** 2;
 const DEFAULT_GRACE_MS = 5_000;
+/** What the launcher of a confined command ends with where the command could not be started. */
+const EXIT_NOT_STARTED = 125;
 /** What a command leaves behind after it has ended by itself gets at most this long to end as well. */
 const LEFTOVER_GRACE_MS = 500;
 /** A pid cannot come round to the same number within this time, even where there are only 32,768. */
@@ -79,7 +84,8 @@ const MAX_PIDS_TO_TRY = 256;
  * group, descends from it, or carries its `AURORA_RUN_ID` (a daemon that forked twice and called setsid). Nobody who holds
  * its output open is waited for.
  *
- * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`, where it could not be started
+ * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`, where it could not be started; `denied` where
+ *   it could not be confined
  * @throws what `onOutput` threw, after the command has ended
  */
 export async function run(options: RunOptions): Promise<RunResult> {
@@ -91,12 +97,16 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const stopPassing = foreground ? passSignals((signal) => void (leader && send(leader, signal))) : () => {};
   try {
     const started = performance.now();
-    const child = spawnChild({
-      ...options,
-      env: { ...options.env, AURORA_RUN_ID: runId },
-      ...io.childStreams,
-      newSession: !foreground,
-    });
+    using confined = spawnConfined(
+      {
+        ...options,
+        env: { ...options.env, AURORA_RUN_ID: runId },
+        ...io.childStreams,
+        newSession: !foreground,
+      },
+      options.confinement ?? unconfined,
+    );
+    const { child } = confined;
     const { pid } = child;
     if (foreground) leader = identify(pid);
     io.start();
@@ -106,13 +116,18 @@ export async function run(options: RunOptions): Promise<RunResult> {
           environment: { AURORA_RUN_ID: runId },
           ...(leader ? { root: leader } : {}),
           ...(foreground ? {} : { processGroup: pid, session: pid }),
+          ...(confined.controlGroup === undefined ? {} : { controlGroup: confined.controlGroup }),
         },
         candidates,
       );
-    const ending = await waitOrStop(child, options, find);
+    const { killAll } = confined;
+    const tree = { find, ...(killAll ? { killAll } : {}) };
+    const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, find);
+    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
+    const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
+    if (failure !== undefined) throw failure;
     const usage = child.resourceUsage();
     const signal = (child.signalCode as NodeJS.Signals | null) ?? null;
     return {
@@ -139,11 +154,11 @@ function exitCodeOf(exitCode: number | null, signal: NodeJS.Signals | null): num
   return signal === null ? (exitCode ?? -1) : 128 + constants.signals[signal];
 }
 
-type Find = (candidates?: Iterable<number>) => ProcessIdentity[];
+type Tree = { find: (candidates?: Iterable<number>) => ProcessIdentity[]; killAll?: () => void };
 type Ending = "exited" | "timeout" | "aborted";
 
 /** Waits for the leader's end, or brings it about. What comes first decides; a second event changes nothing. */
-async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find): Promise<Ending> {
+async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree): Promise<Ending> {
   const { timeoutMs = Infinity, signal } = options;
   const stop = Promise.withResolvers<Ending>();
   const cancelTimer = timeoutMs === Infinity ? () => {} : longTimer(timeoutMs, () => stop.resolve("timeout"));
@@ -153,7 +168,8 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find
   try {
     const ending = await Promise.race([child.exited.then((): Ending => "exited"), stop.promise]);
     if (ending === "exited") return ending;
-    const { survivors } = await stopTree(find, {
+    const { survivors } = await stopTree(tree.find, {
+      ...tree,
       signal: options.stopSignal ?? "SIGTERM",
       timeoutMs: options.graceMs ?? DEFAULT_GRACE_MS,
     });
@@ -167,10 +183,11 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find
   }
 }
 
-async function endLeftovers(pid: number, durationMs: number, options: RunOptions, find: Find): Promise<void> {
+async function endLeftovers(pid: number, durationMs: number, options: RunOptions, tree: Tree): Promise<void> {
   const younger = durationMs < NO_WRAP_MS ? startedSince(pid) : undefined;
-  if (younger?.length === 0 || find(younger).length === 0) return;
-  await stopTree(find, {
+  if (younger?.length === 0 || tree.find(younger).length === 0) return;
+  await stopTree(tree.find, {
+    ...tree,
     signal: options.stopSignal ?? "SIGTERM",
     timeoutMs: Math.min(options.graceMs ?? DEFAULT_GRACE_MS, LEFTOVER_GRACE_MS),
   });

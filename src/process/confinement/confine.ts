@@ -4,6 +4,7 @@ import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
+import { type ControlGroup, openControlGroup } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
 import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
@@ -33,7 +34,15 @@ export type Confinement = {
    * @throws {AuroraError} `exec-failed` where an argument or a variable holds a NUL byte or there is no memory for it
    */
   launch: ((command: Command) => Launch) | null;
+  /**
+   * Makes a control group with the limits for one start, which the child has to be put into; undefined where there is none.
+   * `spawnConfined` does it.
+   */
+  openGroup?: () => ControlGroup;
 };
+
+/** Nothing is enforced: a command may do what the caller may. */
+export const unconfined: Confinement = { layers: [], absent: [], launch: null };
 
 /**
  * One start. Spawn `file` with `argv`, an empty environment, and `descriptors` as descriptors 3 and on; the working directory
@@ -103,7 +112,13 @@ export function prepareConfinement(
   };
   const { backEnd = "launcher" } = features;
   const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command, backEnd);
-  return { layers, absent, launch };
+  const hasGroup = layers.some(({ name, enforced }) => name === "control-group" && enforced);
+  return {
+    layers,
+    absent,
+    launch,
+    ...(hasGroup ? { openGroup: () => openControlGroup(policy.limits) } : {}),
+  };
 }
 
 function requireLayers(layers: readonly Layer[]): void {

@@ -76,7 +76,7 @@ export function compileStart(
     call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, 0], { indirect: [0] });
   setLimits(start);
   if (!plan.policy.unconfined) call("set the umask", "umask", [UMASK]);
-  if (has("process-namespace")) setSignalMask(start, 0);
+  if (has("process-namespace") || has("reaper")) setSignalMask(start, 0);
   if (filter !== undefined) filterSystemCalls(start, filter);
   execute(start, command);
   return image;

@@ -35,7 +35,7 @@ export function resetSignals(start: Start): void {
     repeat: { times: LAST_SIGNAL, argument: 0 },
   });
   // Until there is a command to pass them on to, signals wait.
-  if (has("process-namespace")) setSignalMask(start, -1);
+  if (has("process-namespace") || has("reaper")) setSignalMask(start, -1);
   else setSignalMask(start, 0);
 }
 
