@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
-import { auditLayers, AuditLog, parseReports } from "../../../src/process/confinement/audit.ts";
+import {
+  auditLayers,
+  AuditLog,
+  type AuditReport,
+  type AuditReports,
+  parseReports,
+} from "../../../src/process/confinement/audit.ts";
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { nothing, probeKernel } from "../../../src/process/confinement/kernel.ts";
 import { layersFor } from "../../../src/process/confinement/layers.ts";
