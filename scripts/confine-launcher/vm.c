@@ -33,7 +33,10 @@ struct program {
 
 #define PROGRAM ((const struct program *)0x2000002000UL)
 #define EXIT_NOT_CONFINED 125
-/* Not a system call: goes on in a child in new namespaces. args: flags for clone(2), names of the relay and of the init, session. */
+/*
+ * Not a system call: goes on in a child. args: flags for clone(2) with its new namespaces, or 0 for none; names of the relay and
+ * of the init; whether the child begins a session; where the list of children is (proc_pid_task(5)).
+ */
 #define SPLIT -1
 /* Mapped by a step before: what the init has to say to the relay. */
 struct ending {
@@ -44,7 +47,7 @@ struct ending {
 
 #if defined(__x86_64__)
 enum { WRITE = 1, EXIT_GROUP = 231, CLONE = 56, GETPID = 39, KILL = 62, WAIT4 = 61, PRCTL = 157, PPOLL = 271 };
-enum { RT_SIGPROCMASK = 14, RT_SIGTIMEDWAIT = 128, PRLIMIT64 = 302, SETSID = 112 };
+enum { RT_SIGPROCMASK = 14, RT_SIGTIMEDWAIT = 128, PRLIMIT64 = 302, SETSID = 112, OPENAT = 257, READ = 0, CLOSE = 3 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 r10 __asm__("r10") = a[3], r8 __asm__("r8") = a[4], r9 __asm__("r9") = a[5];
   i64 result;
@@ -57,7 +60,7 @@ static inline i64 systemCall(i64 number, const i64 *a) {
 __asm__(".section .text.start,\"ax\"\n.globl _start\n_start: xor %ebp,%ebp\n and $-16,%rsp\n call start\n hlt\n.text\n");
 #elif defined(__aarch64__)
 enum { WRITE = 64, EXIT_GROUP = 94, CLONE = 220, GETPID = 172, KILL = 129, WAIT4 = 260, PRCTL = 167, PPOLL = 73 };
-enum { RT_SIGPROCMASK = 135, RT_SIGTIMEDWAIT = 137, PRLIMIT64 = 261, SETSID = 157 };
+enum { RT_SIGPROCMASK = 135, RT_SIGTIMEDWAIT = 137, PRLIMIT64 = 261, SETSID = 157, OPENAT = 56, READ = 63, CLOSE = 57 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a[0], x1 __asm__("x1") = a[1], x2 __asm__("x2") = a[2];
   register i64 x3 __asm__("x3") = a[3], x4 __asm__("x4") = a[4], x5 __asm__("x5") = a[5];
@@ -96,7 +99,10 @@ static __attribute__((noreturn)) void fail(const struct program *program, const 
 }
 
 enum { SIGKILL = 9, SIGCHLD = 17, WNOHANG = 1, SIG_SETMASK = 2, RLIMIT_CORE = 4, POLLIN = 1 };
-enum { PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, CLOSE_RANGE = 436, PIDFD_OPEN = 434 };
+enum { PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE = 436, PIDFD_OPEN = 434 };
+enum { AT_FDCWD = -100, O_CLOEXEC = 02000000, MAX_ROUNDS = 200, ROUND_NANOSECONDS = 25000000 };
+/* Who waits: outside the namespaces for the init; as the init; or, without namespaces, for the command and every orphan of it. */
+enum role { RELAY, INIT, REAPER };
 
 struct signalInfo {
   i32 number, error, code, padding;
@@ -105,11 +111,11 @@ struct signalInfo {
 };
 
 /*
- * Waits for the child `pid` and, while it waits, passes on to `target` what was sent to this process by somebody. What a
- * terminal sends to its whole foreground group reaches the command without us. All signals are blocked, so that they wait here
- * and, in a pid namespace's init, are not dropped.
+ * Waits for the child `pid` and, while it waits, passes on to it what was sent to this process by somebody. What a terminal
+ * sends to its whole foreground group reaches the command without us. All signals are blocked, so that they wait here and, in a
+ * pid namespace's init, are not dropped.
  */
-static i32 waitFor(i32 pid, i32 target, u32 isInit) {
+static i32 waitFor(i32 pid, enum role role) {
   u64 all = ~0UL;
   struct signalInfo info;
   i32 status = 0;
@@ -117,17 +123,15 @@ static i32 waitFor(i32 pid, i32 target, u32 isInit) {
     i64 number = call5(RT_SIGTIMEDWAIT, (i64)&all, (i64)&info, 0, sizeof all, 0);
     if (number == SIGCHLD) {
       /* One SIGCHLD may stand for several; an init is the parent of every orphan. */
-      for (i64 ended; (ended = call5(WAIT4, isInit ? -1 : pid, (i64)&status, WNOHANG, 0, 0)) > 0;)
+      for (i64 ended; (ended = call5(WAIT4, role == RELAY ? pid : -1, (i64)&status, WNOHANG, 0, 0)) > 0;)
         if (ended == pid) return status;
-    } else if (number > 0 && info.code <= 0 && (!isInit || info.pid == 0))
-      call3(KILL, target, number, 0);
+    } else if (number > 0 && info.code <= 0 && (role != INIT || info.pid == 0))
+      call3(KILL, pid, number, 0);
   }
 }
 
-/* Outside the namespaces: ends as the command has ended. */
-static __attribute__((noreturn)) void relay(i32 init) {
-  i32 status = waitFor(init, init, 0);
-  if (ENDING->isKnown) status = ENDING->status;
+/* Ends as the command has ended. */
+static __attribute__((noreturn)) void endAs(i32 status) {
   u32 number = status & 0x7f;
   if (number == 0) end(status >> 8 & 0xff);
   u64 limits[2] = {0, 0}, none = 0;
@@ -138,11 +142,60 @@ static __attribute__((noreturn)) void relay(i32 init) {
 }
 
 /*
+ * Kills what the command has left behind: all of it is or becomes a child of this process. What cannot be killed, because the
+ * kernel is at work for it, is left.
+ */
+static void killChildren(i64 list) {
+  u64 all = ~0UL;
+  i64 pause[2] = {0, ROUND_NANOSECONDS};
+  for (u32 round = 0; round < MAX_ROUNDS; round++) {
+    char text[512];
+    i64 descriptor = call3(OPENAT, AT_FDCWD, list, O_CLOEXEC);
+    i64 length = call3(READ, descriptor, (i64)text, sizeof text);
+    call3(CLOSE, descriptor, 0, 0);
+    if (length <= 0) return;
+    /* The last number may be cut off: it is met in the next round. */
+    i64 pid = 0;
+    for (i64 i = 0; i < length; i++) {
+      if (text[i] != ' ') {
+        pid = pid * 10 + text[i] - '0';
+        continue;
+      }
+      call3(KILL, pid, SIGKILL, 0);
+      pid = 0;
+    }
+    i32 status;
+    while (call5(WAIT4, -1, (i64)&status, WNOHANG, 0, 0) > 0);
+    call5(RT_SIGTIMEDWAIT, (i64)&all, 0, (i64)pause, sizeof all, 0);
+  }
+}
+
+/* Without namespaces: whoever is orphaned below this process becomes its child, whatever session it has gone to. */
+static void reap(const struct program *program, const struct step *step, const i64 *args) {
+  call3(PRCTL, PR_SET_CHILD_SUBREAPER, 1, 0);
+  i64 command = call5(CLONE, SIGCHLD, 0, 0, 0, 0);
+  if (command < 0) fail(program, step, -command);
+  if (command == 0) {
+    if (args[3]) call3(SETSID, 0, 0, 0);
+    return;
+  }
+  call3(PRCTL, PR_SET_NAME, args[1], 0);
+  call3(CLOSE_RANGE, 0, ~0U, 0);
+  i32 status = waitFor((i32)command, REAPER);
+  killChildren(args[4]);
+  endAs(status);
+}
+
+/*
  * Three processes come of one: this one, outside, is the relay; its child is the init of a new pid namespace; and the init's
  * child goes on with the list. When the command ends, so does the init, and with it, by the kernel, everything that is left in
  * the namespace. The init ends when the relay does, too.
  */
 static void split(const struct program *program, const struct step *step, const i64 *args) {
+  if (args[0] == 0) {
+    reap(program, step, args);
+    return;
+  }
   i64 self = call3(PIDFD_OPEN, call3(GETPID, 0, 0, 0), 0, 0);
   if (self < 0) fail(program, step, -self);
   i64 init = call5(CLONE, args[0] | SIGCHLD, 0, 0, 0, 0);
@@ -150,7 +203,8 @@ static void split(const struct program *program, const struct step *step, const 
   if (init > 0) {
     call3(PRCTL, PR_SET_NAME, args[1], 0);
     call3(CLOSE_RANGE, 0, ~0U, 0);
-    relay((i32)init);
+    i32 status = waitFor((i32)init, RELAY);
+    endAs(ENDING->isKnown ? ENDING->status : status);
   }
   call3(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0);
   /* The relay may have ended before that: then its descriptor can be read. */
@@ -166,7 +220,7 @@ static void split(const struct program *program, const struct step *step, const 
   call3(PRCTL, PR_SET_NAME, args[2], 0);
   /* Whoever waits for the end of a stream waits for the command's. */
   call3(CLOSE_RANGE, 0, ~0U, 0);
-  ENDING->status = waitFor((i32)command, (i32)command, 1);
+  ENDING->status = waitFor((i32)command, INIT);
   ENDING->isKnown = 1;
   end(0);
 }

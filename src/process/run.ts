@@ -98,7 +98,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   try {
     const started = performance.now();
     using confined = spawnConfined(
-      { ...options, env: { ...options.env, AURORA_RUN_ID: runId }, ...io.childStreams, newSession: !foreground },
+      {
+        ...options,
+        env: { ...options.env, AURORA_RUN_ID: runId },
+        ...io.childStreams,
+        newSession: !foreground,
+      },
       options.confinement ?? unconfined,
     );
     const { child } = confined;
@@ -111,12 +116,15 @@ export async function run(options: RunOptions): Promise<RunResult> {
           environment: { AURORA_RUN_ID: runId },
           ...(leader ? { root: leader } : {}),
           ...(foreground ? {} : { processGroup: pid, session: pid }),
+          ...(confined.controlGroup === undefined ? {} : { controlGroup: confined.controlGroup }),
         },
         candidates,
       );
-    const ending = await waitOrStop(child, options, find);
+    const { killAll } = confined;
+    const tree = { find, ...(killAll ? { killAll } : {}) };
+    const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, find);
+    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
     if (failure !== undefined) throw failure;
@@ -146,11 +154,11 @@ function exitCodeOf(exitCode: number | null, signal: NodeJS.Signals | null): num
   return signal === null ? (exitCode ?? -1) : 128 + constants.signals[signal];
 }
 
-type Find = (candidates?: Iterable<number>) => ProcessIdentity[];
+type Tree = { find: (candidates?: Iterable<number>) => ProcessIdentity[]; killAll?: () => void };
 type Ending = "exited" | "timeout" | "aborted";
 
 /** Waits for the leader's end, or brings it about. What comes first decides; a second event changes nothing. */
-async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find): Promise<Ending> {
+async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree): Promise<Ending> {
   const { timeoutMs = Infinity, signal } = options;
   const stop = Promise.withResolvers<Ending>();
   const cancelTimer = timeoutMs === Infinity ? () => {} : longTimer(timeoutMs, () => stop.resolve("timeout"));
@@ -160,7 +168,8 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find
   try {
     const ending = await Promise.race([child.exited.then((): Ending => "exited"), stop.promise]);
     if (ending === "exited") return ending;
-    const { survivors } = await stopTree(find, {
+    const { survivors } = await stopTree(tree.find, {
+      ...tree,
       signal: options.stopSignal ?? "SIGTERM",
       timeoutMs: options.graceMs ?? DEFAULT_GRACE_MS,
     });
@@ -174,10 +183,11 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, find: Find
   }
 }
 
-async function endLeftovers(pid: number, durationMs: number, options: RunOptions, find: Find): Promise<void> {
+async function endLeftovers(pid: number, durationMs: number, options: RunOptions, tree: Tree): Promise<void> {
   const younger = durationMs < NO_WRAP_MS ? startedSince(pid) : undefined;
-  if (younger?.length === 0 || find(younger).length === 0) return;
-  await stopTree(find, {
+  if (younger?.length === 0 || tree.find(younger).length === 0) return;
+  await stopTree(tree.find, {
+    ...tree,
     signal: options.stopSignal ?? "SIGTERM",
     timeoutMs: Math.min(options.graceMs ?? DEFAULT_GRACE_MS, LEFTOVER_GRACE_MS),
   });

@@ -1,4 +1,5 @@
 import { bootId } from "../system/boot.ts";
+import { groupMembers } from "../system/control-group.ts";
 import {
   memoryBytes,
   type ProcessEntry,
@@ -26,6 +27,8 @@ export type TreeMatch = {
   session?: number;
   /** This process, and with it its descendants. */
   root?: ProcessIdentity;
+  /** Whoever is in this control group: its directory. */
+  controlGroup?: string;
 };
 
 /** Where waiting takes its time from; tests pass their own. */
@@ -38,6 +41,8 @@ export type StopOptions = {
   timeoutMs: number;
   /** So long it may take to vanish after SIGKILL, in milliseconds. */
   killTimeoutMs?: number;
+  /** Kills all of it at once where something can: its control group. */
+  killAll?: () => void;
   clock?: TreeClock;
 };
 
@@ -70,13 +75,14 @@ export function findProcesses(
   const needles = Object.entries(match.environment ?? {}).map(([name, value]) =>
     Buffer.from(`\0${name}=${value}\0`),
   );
+  const members = match.controlGroup === undefined ? undefined : new Set(groupMembers(match.controlGroup));
   const entries: ProcessEntry[] = [];
   const found = new Map<number, ProcessEntry>();
   for (const pid of candidates) {
     const entry = readProcess(pid);
     if (!entry || !isLiving(entry)) continue;
     entries.push(entry);
-    if (matches(entry, match) || hasAll(pid, needles)) found.set(pid, entry);
+    if (matches(entry, match) || members?.has(pid) || hasAll(pid, needles)) found.set(pid, entry);
   }
   // Most looks find nothing, and then it does not matter who may not be found.
   if (found.size === 0) return [];
@@ -91,8 +97,21 @@ export function findProcesses(
     pid,
     startTime,
     bootId,
-    command: readCommandLine(pid) ?? `[${name}]`,
+    command: commandOf(pid, name),
   }));
+}
+
+/** What the launcher leaves above a confined command, by its name: it passes signals on, and ends when the command does. */
+const ABOVE_COMMAND = /^aurora-(relay|init)$/;
+
+function commandOf(pid: number, name: string): string {
+  return ABOVE_COMMAND.test(name) ? `[${name}]` : (readCommandLine(pid) ?? `[${name}]`);
+}
+
+/** Without those that would pass a signal on to a command which gets it as well. */
+function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIdentity[] {
+  const commands = tree.filter(({ command }) => !ABOVE_COMMAND.test(command.slice(1, -1)));
+  return commands.length > 0 ? commands : tree;
 }
 
 /** Whether this very process is still alive. A zombie is not. */
@@ -111,7 +130,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
   const entry = readProcess(pid);
   if (!entry || !isLiving(entry)) return undefined;
   const { startTime, name } = entry;
-  return { pid, startTime, bootId: currentBoot(), command: readCommandLine(pid) ?? `[${name}]` };
+  return { pid, startTime, bootId: currentBoot(), command: commandOf(pid, name) };
 }
 
 /**
@@ -128,7 +147,7 @@ export async function stopTree(find: () => ProcessIdentity[], options: StopOptio
   const started = clock.now();
   let tree = find();
   while (tree.length > 0 && clock.now() - started < timeoutMs) {
-    for (const identity of tree) {
+    for (const identity of signalled(tree)) {
       if (stopped.has(keyOf(identity))) continue;
       stopped.set(keyOf(identity), identity);
       send(identity, signal);
@@ -139,7 +158,8 @@ export async function stopTree(find: () => ProcessIdentity[], options: StopOptio
   }
   const killStarted = clock.now();
   while (tree.length > 0 && clock.now() - killStarted < killTimeoutMs) {
-    for (const identity of tree) {
+    options.killAll?.();
+    for (const identity of signalled(tree)) {
       stopped.set(keyOf(identity), identity);
       killed.set(keyOf(identity), identity);
       send(identity, "SIGKILL");

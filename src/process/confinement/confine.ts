@@ -4,6 +4,8 @@ import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
+import { type AuditCoverage, auditLayers } from "./audit.ts";
+import { type ControlGroup, openControlGroup } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { type Layer, layersFor } from "./layers.ts";
 import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
@@ -17,6 +19,11 @@ import { type Command } from "./start.ts";
 export type ConfinementOptions = {
   /** `confinement: required` or `--require-confinement`: without its layers nothing is started. */
   required: boolean;
+  /**
+   * Let the command do everything, and have reported what the policy would refuse, as far as that can be told: `audit` of the
+   * result says what can. Not together with `required`.
+   */
+  audit?: boolean;
   /** PATH, for the policy's programs that are given by name. */
   searchPath?: string;
 };
@@ -25,6 +32,8 @@ export type ConfinementOptions = {
 export type Confinement = {
   /** What the kernel enforces, and what it does not, with reasons. */
   layers: Layer[];
+  /** For an audit: what can be told of each layer. `AuditLog` has the reports. */
+  audit?: AuditCoverage[];
   /** Paths and programs of the policy that do not exist now, and so grant nothing. */
   absent: string[];
   /**
@@ -33,6 +42,11 @@ export type Confinement = {
    * @throws {AuroraError} `exec-failed` where an argument or a variable holds a NUL byte or there is no memory for it
    */
   launch: ((command: Command) => Launch) | null;
+  /**
+   * Makes a control group with the limits for one start, which the child has to be put into; undefined where there is none.
+   * `spawnConfined` does it.
+   */
+  openGroup?: () => ControlGroup;
 };
 
 /** Nothing is enforced: a command may do what the caller may. */
@@ -84,14 +98,18 @@ export function prepareConfinement(
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
   if (policy.uid !== undefined && policy.uid !== uid && uid !== 0)
     throw new AuroraError("denied", `cannot run as user ${policy.uid}: only root can run as another user`);
-  const layers = layersFor(policy, features, uid === 0);
-  if (options.required) requireLayers(layers);
-  if (features.arch === null || !layers.some(({ enforced }) => enforced))
-    return { layers, absent: [], launch: null };
+  const all = layersFor(policy, features, uid === 0);
+  if (options.required) requireLayers(all);
+  const audited = options.audit === true && !options.required ? auditLayers(all) : undefined;
+  const layers = audited?.layers ?? all;
+  const isAudit = audited?.coverage.some(({ state }) => state === "reported") ?? false;
+  const audit = audited === undefined ? {} : { audit: audited.coverage };
+  if (features.arch === null || !(isAudit || layers.some(({ enforced }) => enforced)))
+    return { layers, ...audit, absent: [], launch: null };
   if (!policy.unconfined) refuseOpenHome(policy);
   const { list: roots, absent } = findRoots(policy, options.searchPath);
   const { arch, landlockAbi, needsUserNamespace } = features;
-  const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch };
+  const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch, isAudit };
   const mayShare =
     layers.some(({ name, enforced }) => name === "network-namespace" && enforced) &&
     // The kernel counts a user's processes for each user namespace.
@@ -106,7 +124,14 @@ export function prepareConfinement(
   };
   const { backEnd = "launcher" } = features;
   const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command, backEnd);
-  return { layers, absent, launch };
+  const hasGroup = layers.some(({ name, enforced }) => name === "control-group" && enforced);
+  return {
+    layers,
+    ...audit,
+    absent,
+    launch,
+    ...(hasGroup ? { openGroup: () => openControlGroup(policy.limits) } : {}),
+  };
 }
 
 function requireLayers(layers: readonly Layer[]): void {

@@ -1,4 +1,87 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+
+import { groupMembers, killGroup, makeGroup, removeGroup, setGroup } from "../../system/control-group.ts";
+import { type Limits } from "./policy.ts";
+
+/** A control group for one start: its directory is where the child is put. */
+export type ControlGroup = {
+  directory: string;
+  /** Kills all that is in it. */
+  kill: () => boolean;
+  /** Removes it if it is empty; what cannot be removed yet is removed when the next one is made. */
+  close: () => void;
+};
+
+/** What limits take from a control group: the whole tree counts together. */
+type GroupLimits = Pick<Limits, "memory_bytes" | "processes">;
+
+const OURS = "aurora-";
+/** Where this process goes, so that its group has no process of its own and may have groups with limits below. */
+const SELF = "aurora-self";
+const CONTROLLERS = ["memory", "pids"];
+let count = 0;
+
+/**
+ * Makes a control group below this process's own with these limits.
+ *
+ * @param files see `controlGroupReason`
+ * @throws where `controlGroupReason` has one
+ */
+export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup {
+  const parent = ownGroup(files);
+  if (typeof parent === "string") throw new Error(parent);
+  const { directory: above } = parent;
+  delegate(above);
+  for (const name of readdirSync(above))
+    if (name.startsWith(OURS) && name !== SELF) removeGroup(`${above}/${name}`);
+  const directory = `${above}/${OURS}${process.pid}-${++count}`;
+  makeGroup(directory);
+  const { memory_bytes: memory, processes } = limits;
+  if (memory !== null) {
+    setGroup(directory, "memory.max", String(memory));
+    // Without a swap controller there is none to limit.
+    trySet(directory, "memory.swap.max", "0");
+    // One process less is a broken tree: all of it or nothing.
+    trySet(directory, "memory.oom.group", "1");
+  }
+  if (processes !== null) setGroup(directory, "pids.max", String(processes));
+  return { directory, kill: () => killGroup(directory), close: () => void removeGroup(directory) };
+}
+
+/** Switches the controllers on for the groups below: only a group without processes, or the topmost, may do that. */
+function delegate(directory: string): void {
+  if (hasControllers(directory)) return;
+  const value = CONTROLLERS.map((name) => `+${name}`).join(" ");
+  if (trySet(directory, "cgroup.subtree_control", value)) return;
+  makeGroup(`${directory}/${SELF}`);
+  for (const pid of groupMembers(directory)) setGroup(`${directory}/${SELF}`, "cgroup.procs", String(pid));
+  setGroup(directory, "cgroup.subtree_control", value);
+}
+
+function trySet(directory: string, name: string, value: string): boolean {
+  try {
+    setGroup(directory, name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The group of this process, or why it is no use. */
+function ownGroup(files: string): { directory: string } | string {
+  const own = /^0::(.*)$/m.exec(read(`${files}/proc/self/cgroup`))?.[1];
+  const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(read(`${files}/proc/self/mountinfo`));
+  if (own === undefined || mount === null) return "there is no control group of version 2";
+  const [, root = "/", point = ""] = mount;
+  const inside = root === "/" ? own : own.slice(root.length);
+  const place = `${files}${point}${inside}`.replace(/\/$/, "");
+  // Where this process has been moved once, the group above is the one that is delegated.
+  const directory = place.endsWith(`/${SELF}`) ? place.slice(0, -SELF.length - 1) : place;
+  const controllers = read(`${directory}/cgroup.controllers`).trim().split(/\s+/);
+  const missing = CONTROLLERS.filter((name) => !controllers.includes(name));
+  if (missing.length > 0) return `the controllers for ${missing.join(" and ")} are not in its control group`;
+  return { directory };
+}
 
 /**
  * Why this process cannot make control groups with limits of their own; null where it can: a version 2 group that is
@@ -7,22 +90,26 @@ import { accessSync, constants, readFileSync } from "node:fs";
  * @param files where /proc/self/cgroup, /proc/self/mountinfo and the groups are, for tests: a prefix
  */
 export function controlGroupReason(files = ""): string | null {
-  const own = /^0::(.*)$/m.exec(read(`${files}/proc/self/cgroup`))?.[1];
-  const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(read(`${files}/proc/self/mountinfo`));
-  if (own === undefined || mount === null) return "there is no control group of version 2";
-  const [, root = "/", point = ""] = mount;
-  const inside = root === "/" ? own : own.slice(root.length);
-  const directory = `${files}${point}${inside}`.replace(/\/$/, "");
-  const controllers = read(`${directory}/cgroup.controllers`).trim().split(/\s+/);
-  const missing = ["memory", "pids"].filter((name) => !controllers.includes(name));
-  if (missing.length > 0) return `the controllers for ${missing.join(" and ")} are not in its control group`;
+  const own = ownGroup(files);
+  if (typeof own === "string") return own;
+  const { directory } = own;
   try {
     accessSync(directory, constants.W_OK);
     accessSync(`${directory}/cgroup.procs`, constants.W_OK);
-    return null;
   } catch {
     return "its control group is not delegated to this user";
   }
+  const isTop = read(`${directory}/cgroup.type`) === "" && files === "";
+  const others = groupMembers(directory).filter((pid) => pid !== process.pid);
+  // To have groups with limits below, a group must have no process of its own; those of others are not ours to move.
+  return isTop || others.length === 0 || hasControllers(directory)
+    ? null
+    : "its control group has other processes in it: Aurora needs one of its own, as a service with Delegate=yes has";
+}
+
+function hasControllers(directory: string): boolean {
+  const on = read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/);
+  return CONTROLLERS.every((name) => on.includes(name));
 }
 
 function read(path: string): string {

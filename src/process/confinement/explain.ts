@@ -99,7 +99,9 @@ function limits({ limits: values }: Policy, layers: readonly Layer[]): Explanati
   return Object.entries(limitNames).flatMap(([name, text]): Explanation[] => {
     const value = values[name as keyof typeof limitNames];
     if (value === null) return [];
-    const layer = name === "processes" ? "process-limit" : "limits";
+    const isOfTree = name === "processes" || name === "memory_bytes";
+    const usual = name === "processes" ? "process-limit" : "limits";
+    const layer = isOfTree && isEnforced(layers, "control-group") ? "control-group" : usual;
     const isHeld = isEnforced(layers, layer);
     return [{ what: text(value), verdict: isHeld ? "denied" : "open", by: statusOf(layers, layer) }];
   });

@@ -12,6 +12,8 @@ export type LayerName =
   | "mount-namespace"
   | "process-namespace"
   | "network-namespace"
+  | "reaper"
+  | "control-group"
   | "limits"
   | "process-limit";
 
@@ -51,9 +53,12 @@ export function layersFor(policy: Policy, features: KernelFeatures, isRoot: bool
   const namespace = allowed ?? launcher ?? namespaceReason(policy, features);
   add("mount-namespace", false, namespace);
   add("process-namespace", false, namespace ?? processNamespaceReason(policy, features));
+  if (wantsProcessNamespace(policy) && (namespace ?? features.processNamespace) !== null)
+    add("reaper", false, launcher ?? allowed ?? reaperReason(features));
   if (!hasNetwork(policy)) add("network-namespace", false, namespace ?? features.networkNamespace);
   const { processes, ...others } = limits;
   if (Object.values(others).some((limit) => limit !== null)) add("limits", true, launcher);
+  if (limits.memory_bytes !== null || processes !== null) add("control-group", false, features.controlGroup);
   if (processes !== null)
     add("process-limit", false, launcher ?? processReason(policy, features, isRoot, namespace === null));
   return layers;
@@ -72,9 +77,18 @@ function namespaceReason(policy: Policy, features: KernelFeatures): Reason {
   return features.mountNamespace;
 }
 
+function wantsProcessNamespace({ processNamespace, signals }: Policy): boolean {
+  return processNamespace ?? signals === "inside";
+}
+
+/** In place of a pid namespace: what the command leaves behind is found and killed, not by the kernel but by the launcher. */
+function reaperReason({ backEnd }: KernelFeatures): Reason {
+  return backEnd === "re-exec" ? "it needs the launcher" : null;
+}
+
 function processNamespaceReason(policy: Policy, features: KernelFeatures): Reason {
   if (policy.processNamespace === false) return "it is switched off for this command";
-  if (policy.signals === "user" && policy.processNamespace !== true)
+  if (!wantsProcessNamespace(policy))
     return "its processes and those of the pack's other starts are to reach each other";
   return features.processNamespace;
 }

@@ -43,6 +43,7 @@ const ENOSYS = 38;
 const ALLOW = 0x7fff_0000;
 const ERROR = 0x0005_0000;
 const KILL_PROCESS = 0x8000_0000;
+const LOG = 0x7ffc_0000;
 /** struct seccomp_data */
 const NUMBER_AT = 0;
 const ARCH_AT = 4;
@@ -105,11 +106,18 @@ type FilterPolicy = Pick<Policy, "net" | "unix" | "notify">;
  * A list of what is refused, not of what is allowed: programs and C libraries use new calls all the time. What is newer than
  * this file is refused as unknown.
  *
+ * @param isAudit what would be refused is done and reported, but what every program has another way for
  * @param denyTruncate truncate(2) is refused because Landlock does not check it (ABI 1 and 2)
  */
-export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: boolean): Buffer {
+export function seccompFilter(
+  policy: FilterPolicy,
+  arch: Arch,
+  denyTruncate: boolean,
+  isAudit = false,
+): Buffer {
   const { net, unix, notify } = policy;
   const bpf = new BpfAssembler();
+  const refusal = (error: number) => (isAudit ? LOG : ERROR | error);
   const cases: Case[] = [];
   const when = (name: SystemCall, body: () => void) => {
     const number = findSystemCall(name, arch);
@@ -122,24 +130,24 @@ export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: bo
     bpf.place(allowed);
     bpf.return(ALLOW);
     bpf.place(refused);
-    bpf.return(ERROR | error);
+    bpf.return(refusal(error));
   };
 
   const isNative = bpf.label();
   bpf.load(ARCH_AT);
   bpf.ifEqual(AUDIT_ARCH[arch], isNative);
   // Another architecture's numbers mean other calls: a 32-bit program cannot be run.
-  bpf.return(KILL_PROCESS);
+  bpf.return(isAudit ? LOG : KILL_PROCESS);
   bpf.place(isNative);
   bpf.load(NUMBER_AT);
   // Calls of the x32 interface have bit 30 set and are above it too.
   const isKnown = bpf.label();
   bpf.ifAtLeast(LAST_KNOWN_SYSTEM_CALL + 1, undefined, isKnown);
-  bpf.return(ERROR | ENOSYS);
+  bpf.return(refusal(ENOSYS));
   bpf.place(isKnown);
   for (const name of ABSENT) when(name, () => bpf.return(ERROR | ENOSYS));
-  for (const name of REFUSED) when(name, () => bpf.return(ERROR | EPERM));
-  if (denyTruncate) when("truncate", () => bpf.return(ERROR | EPERM));
+  for (const name of REFUSED) when(name, () => bpf.return(refusal(EPERM)));
+  if (denyTruncate) when("truncate", () => bpf.return(refusal(EPERM)));
 
   when("clone", () =>
     refuseIf((refused, allowed) => {
@@ -222,7 +230,7 @@ export function seccompFilter(policy: FilterPolicy, arch: Arch, denyTruncate: bo
   );
   when("socket", () => refuseIf((refused, allowed) => socketTest(bpf, policy, refused, allowed), EACCES));
   // listen(2) on a socket without a port gets one of the kernel's choice, and Landlock is not asked.
-  if (net.listen.length === 0 && !unix) when("listen", () => bpf.return(ERROR | EACCES));
+  if (net.listen.length === 0 && !unix) when("listen", () => bpf.return(refusal(EACCES)));
   choose(
     bpf,
     cases.toSorted((a, b) => a.number - b.number),

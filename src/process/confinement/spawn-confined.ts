@@ -11,6 +11,10 @@ export type ConfinedChild = {
   failure: () => AuroraError | undefined;
   /** Closes what was opened for the start; safe to call twice, and while the child runs. */
   dispose: () => void;
+  /** Kills all that it has started at once; undefined where nothing can, and the tree has to be looked for. */
+  killAll?: (() => void) | undefined;
+  /** The directory of the control group that it is in, where it has one of its own. */
+  controlGroup?: string | undefined;
   [Symbol.dispose]: () => void;
 };
 
@@ -43,6 +47,7 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
     newSession,
     hasShellFallback: isPlainScript(path),
   });
+  const group = openGroup(confinement, argv[0] ?? "", launch);
   try {
     const [argv0 = "", ...words] = launch.argv;
     const child = Bun.spawn([launch.file, ...words], {
@@ -51,12 +56,18 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       env: ownVariables(env),
       stdio: [stdin, stdout, stderr, ...launch.descriptors],
       detached: newSession,
-      ...(cgroup === undefined ? {} : { cgroup }),
+      ...((group?.directory ?? cgroup) === undefined ? {} : { cgroup: group?.directory ?? cgroup }),
     });
-    const { failure, dispose } = launch;
-    return { child, failure, dispose, [Symbol.dispose]: dispose };
+    const { failure } = launch;
+    const dispose = () => {
+      launch.dispose();
+      group?.close();
+    };
+    const killAll = group && (() => void group.kill());
+    return { child, failure, dispose, killAll, controlGroup: group?.directory, [Symbol.dispose]: dispose };
   } catch (thrown) {
     launch.dispose();
+    group?.close();
     throw new AuroraError(
       "exec-failed",
       `cannot run "${argv[0]}": ${systemReason(thrown) ?? "its launcher could not be started"}`,
@@ -71,6 +82,19 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
  */
 function ownVariables(env: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("AURORA_")));
+}
+
+/** A layer that is promised and cannot be set up keeps the command from starting. */
+function openGroup({ openGroup: open }: Confinement, name: string, launch: { dispose: () => void }) {
+  try {
+    return open?.();
+  } catch (thrown) {
+    launch.dispose();
+    const reason = systemReason(thrown) ?? (thrown as Error).message;
+    throw new AuroraError("denied", `cannot confine "${name}": cannot make a control group: ${reason}`, {
+      cause: thrown,
+    });
+  }
 }
 
 function doNothing(): void {}

@@ -47,6 +47,7 @@ export function prepareFiles(start: Start): Address | undefined {
   const { plan, has } = start;
   const hasNamespace = has("mount-namespace");
   if (hasNamespace) enterNamespaces(start);
+  if (has("reaper")) split(start, 0);
   const grants = plan.roots.map((root) => createGrant(start, root));
   const replaced = grants.filter(({ root }) => root.isSharedMemory && hasNamespace);
   const writable = grants.filter((grant) => grant.root.access === "write" && !replaced.includes(grant));
@@ -125,15 +126,20 @@ function mapUser({ call, image, plan }: Start): void {
   }
 }
 
-/** Whoever unshares a pid namespace is not in it, its children are. */
+/**
+ * Whoever unshares a pid namespace is not in it, its children are.
+ *
+ * @param flags the namespaces; 0 for none, and then what stays outside is a reaper
+ */
 function split({ call, image, plan }: Start, flags: number): void {
   const anonymous = -1;
   call("map memory", "mmap", [ENDING_ADDRESS, PAGE_BYTES, PROT_READ_WRITE, MAP_SHARED_AT, anonymous, 0]);
   const names = [image.text(RELAY_NAME), image.text(INIT_NAME)];
+  const children = image.text("/proc/thread-self/children");
   image.step({
     number: SPLIT,
-    text: "enter namespaces",
-    args: [flags, ...names, plan.newSession ? 1 : 0],
+    text: flags === 0 ? "watch over the command" : "enter namespaces",
+    args: [flags, ...names, plan.newSession ? 1 : 0, children],
   });
 }
 

@@ -54,7 +54,8 @@ export function compilePlan(plan: StartPlan): CompiledPlan {
   closeDescriptors(start);
   resetSignals(start);
   const ruleset = prepareFiles(start);
-  return { start, ruleset, filter: start.has("seccomp") ? prepareFilter(start) : undefined };
+  const hasFilter = start.has("seccomp") || plan.isAudit === true;
+  return { start, ruleset, filter: hasFilter ? prepareFilter(start) : undefined };
 }
 
 /**
@@ -71,12 +72,12 @@ export function compileStart(
   // After the mounts: a directory that was entered before would be the one of the caller's namespace.
   call(`${ENTER_TEXT} "${command.cwd}"`, "chdir", [image.text(command.cwd)]);
   becomeUser(start);
-  if (has("no-new-privileges")) dropPrivileges(start);
+  if (has("no-new-privileges") || plan.isAudit) dropPrivileges(start);
   if (ruleset !== undefined)
     call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, 0], { indirect: [0] });
   setLimits(start);
   if (!plan.policy.unconfined) call("set the umask", "umask", [UMASK]);
-  if (has("process-namespace")) setSignalMask(start, 0);
+  if (has("process-namespace") || has("reaper")) setSignalMask(start, 0);
   if (filter !== undefined) filterSystemCalls(start, filter);
   execute(start, command);
   return image;

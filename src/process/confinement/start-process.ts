@@ -35,7 +35,7 @@ export function resetSignals(start: Start): void {
     repeat: { times: LAST_SIGNAL, argument: 0 },
   });
   // Until there is a command to pass them on to, signals wait.
-  if (has("process-namespace")) setSignalMask(start, -1);
+  if (has("process-namespace") || has("reaper")) setSignalMask(start, -1);
   else setSignalMask(start, 0);
 }
 
@@ -57,8 +57,10 @@ export function becomeUser({ call, plan }: Start): void {
  * No set-id program, no file capability and, for root, no being root gives a privilege from here on: capabilities are
  * dropped, and what execve(2) would give is cut down to what there is (capabilities(7), "no_new_privs").
  */
-export function dropPrivileges({ call, image }: Start): void {
+export function dropPrivileges({ call, image, plan }: Start): void {
   call("give up new privileges", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  // A filter needs that; the rest would be in the way of what is to be seen.
+  if (plan.isAudit) return;
   // Root can empty this set as well; others have nothing in it that they could use.
   call("drop capabilities", "prctl", [PR_CAPBSET_DROP, 0, 0, 0, 0], {
     tolerate: "any",
@@ -101,7 +103,7 @@ function setResourceLimits(
 /** The filter, as seccomp(2) takes it: struct sock_fprog. */
 export function prepareFilter({ image, plan }: Start): Address {
   const { policy, arch, landlockAbi } = plan;
-  const filter = seccompFilter(policy, arch, landlockAbi < TRUNCATE_ABI);
+  const filter = seccompFilter(policy, arch, landlockAbi < TRUNCATE_ABI, plan.isAudit);
   return image.words(filter.length / BPF_INSTRUCTION_BYTES, image.bytes(filter));
 }
 

@@ -26,6 +26,8 @@ export type StartPlan = {
   layers: readonly Layer[];
   landlockAbi: number;
   needsUserNamespace: boolean;
+  /** See `ConfinementOptions`. */
+  isAudit?: boolean;
   /** Entered instead of new ones. */
   pinned?: PinnedNamespaces | undefined;
   /** See `Command`. */

@@ -147,6 +147,12 @@ export function findSystemCall(name: SystemCall, arch: Arch): number | undefined
   return numbers[name][arch === "x64" ? 0 : 1] ?? undefined;
 }
 
+/** The name of a system call, as far as this file has it. */
+export function nameOfSystemCall(number: number, arch: Arch): SystemCall | undefined {
+  const index = arch === "x64" ? 0 : 1;
+  return (Object.keys(numbers) as SystemCall[]).find((name) => numbers[name][index] === number);
+}
+
 /** The number of a system call that every architecture has. */
 export function systemCall(name: SystemCall, arch: Arch): number {
   const number = findSystemCall(name, arch);

@@ -131,6 +131,19 @@ describe("layersFor", () => {
       expect(stateOf({}, granted)).not.toHaveProperty("network-namespace");
   });
 
+  test("without a pid namespace the launcher reaps what is left behind, where it is to be", () => {
+    expect(stateOf({ processNamespace: "no" })).toMatchObject({ "process-namespace": "no", reaper: null });
+    expect(stateOf({ processNamespace: "no", backEnd: "re-exec" })["reaper"]).toBe("it needs the launcher");
+    expect(stateOf({ processNamespace: "no" }, { processNamespace: false })).not.toHaveProperty("reaper");
+    expect(stateOf({ processNamespace: "no" }, { signals: "user" })).not.toHaveProperty("reaper");
+  });
+
+  test("root is told whether a pack runs as root", () => {
+    expect(stateOf({}, {}, true)["own-user"]).toBe("it runs as root");
+    expect(stateOf({}, { uid: 1_900_000_001 }, true)["own-user"]).toBeNull();
+    expect(stateOf({})).not.toHaveProperty("own-user");
+  });
+
   test("each gap has its reason, in plain words", () => {
     expect(stateOf({ landlockAbi: 3 }, { net: { ...noNet, connect: [443] } })).toMatchObject({
       "landlock-ports": "telling ports apart needs Landlock ABI 4, and this kernel has 3",
@@ -145,6 +158,7 @@ describe("layersFor", () => {
       "mount-namespace": "no memory files",
       "process-namespace": "no memory files",
       "network-namespace": "no memory files",
+      reaper: "no memory files",
     });
     expect(stateOf({}, { uid: 1000 })).toMatchObject({
       "mount-namespace": "in a user namespace the command could not run as another user",
@@ -183,7 +197,7 @@ describe("explainPolicy", () => {
     const lines = explanationText(
       explainPolicy(
         policy({ permissions, limits }),
-        { ...everything, mountNamespace: "it is forbidden" },
+        { ...everything, mountNamespace: "it is forbidden", controlGroup: "there is none" },
         false,
       ),
     );

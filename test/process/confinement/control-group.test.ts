@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { controlGroupReason, openControlGroup } from "../../../src/process/confinement/control-group.ts";
+import { run } from "../../../src/process/run.ts";
+import { spawnChild } from "../../../src/process/spawn-child.ts";
+import { findProcesses, stopTree } from "../../../src/process/tree.ts";
+import { groupMembers, killGroup, makeGroup, removeGroup } from "../../../src/system/control-group.ts";
+import { scratch } from "../../support/aurora.ts";
+
+const env = { PATH: "/usr/bin:/bin" };
+const mounted = "30 23 0:26 / /cg rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
+
+/** A machine of plain files, with this process in a group that is delegated to it. */
+function machine(own = "user/one") {
+  const place = scratch();
+  const group = join(place.path, "cg/user/one");
+  mkdirSync(join(place.path, "proc/self"), { recursive: true });
+  mkdirSync(join(place.path, "cg", own), { recursive: true });
+  writeFileSync(join(place.path, "proc/self/cgroup"), `0::/${own}\n`);
+  writeFileSync(join(place.path, "proc/self/mountinfo"), mounted);
+  writeFileSync(join(group, "cgroup.controllers"), "cpu memory pids\n");
+  writeFileSync(join(group, "cgroup.subtree_control"), "memory pids\n");
+  writeFileSync(join(group, "cgroup.procs"), `${process.pid}\n`);
+  return { ...place, group };
+}
+
+describe("a control group for a start, on a machine of files", () => {
+  test("has the limits", () => {
+    using place = machine();
+    const { directory } = openControlGroup({ memory_bytes: 1 << 20, processes: 5 }, place.path);
+    expect(directory).toStartWith(`${place.group}/aurora-${process.pid}-`);
+    const value = (name: string) => readFileSync(join(directory, name), "latin1");
+    expect(value("memory.max")).toBe("1048576");
+    expect(value("memory.swap.max")).toBe("0");
+    expect(value("memory.oom.group")).toBe("1");
+    expect(value("pids.max")).toBe("5");
+  });
+
+  test("has no limit that is not set", () => {
+    using place = machine();
+    const { directory } = openControlGroup({ memory_bytes: null, processes: null }, place.path);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("clears away the empty ones of starts that have ended", () => {
+    using place = machine();
+    for (const name of ["aurora-1-1", "aurora-self", "other"]) mkdirSync(join(place.group, name));
+    openControlGroup({ memory_bytes: null, processes: null }, place.path);
+    for (const [name, isThere] of [
+      ["aurora-1-1", false],
+      ["aurora-self", true],
+      ["other", true],
+    ] as const)
+      expect(existsSync(join(place.group, name)), name).toBe(isThere);
+  });
+
+  test("lies beside the group that this process has been moved to", () => {
+    using place = machine("user/one/aurora-self");
+    expect(controlGroupReason(place.path)).toBeNull();
+    const { directory } = openControlGroup({ memory_bytes: null, processes: null }, place.path);
+    expect(directory).toStartWith(`${place.group}/aurora-${process.pid}-`);
+  });
+
+  test("cannot be had where other processes share the group", () => {
+    using place = machine();
+    writeFileSync(join(place.group, "cgroup.subtree_control"), "");
+    writeFileSync(join(place.group, "cgroup.procs"), `${process.pid}\n1\n`);
+    expect(controlGroupReason(place.path)).toContain("Delegate=yes");
+  });
+});
+
+/** Where this machine has groups of version 2 that can be made, with whatever controllers. */
+const top = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((directory) => {
+  if (!existsSync(`${directory}/cgroup.controllers`)) return false;
+  try {
+    makeGroup(`${directory}/aurora-test-probe`);
+    return removeGroup(`${directory}/aurora-test-probe`);
+  } catch {
+    return false;
+  }
+});
+
+/** A daemon that nothing but its group connects with where it came from. */
+const daemon =
+  "(setsid env -i /bin/sh -c 'trap : TERM; while :; do sleep 1000; done' </dev/null >/dev/null 2>&1 &)";
+
+describe.skipIf(top === undefined)("a control group of the kernel", () => {
+  const directory = `${top}/aurora-test-${process.pid}`;
+
+  test("holds a daemon that has left everything else, and kills it at once", async () => {
+    makeGroup(directory);
+    try {
+      const child = spawnChild({
+        argv: ["sh", "-c", daemon],
+        cwd: "/",
+        env,
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+        newSession: true,
+        cgroup: directory,
+      });
+      expect(await child.exited).toBe(0);
+      const find = () => findProcesses({ controlGroup: directory });
+      while (!find().some(({ command }) => command === "sleep 1000")) await Bun.sleep(1);
+      const { survivors, killed } = await stopTree(find, {
+        signal: "SIGTERM",
+        timeoutMs: 50,
+        killAll: () => void killGroup(directory),
+      });
+      expect(survivors).toEqual([]);
+      expect(killed).not.toEqual([]);
+      expect(groupMembers(directory)).toEqual([]);
+    } finally {
+      killGroup(directory);
+      while (!removeGroup(directory)) await Bun.sleep(1);
+    }
+  });
+
+  test("is made anew, since who enters one that was killed is killed as well", async () => {
+    for (let n = 0; n < 3; n++) {
+      makeGroup(directory);
+      expect((await run({ argv: ["true"], cwd: "/", env, cgroup: directory })).rc).toBe(0);
+      killGroup(directory);
+    }
+    while (!removeGroup(directory)) await Bun.sleep(1);
+  });
+});

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+
+import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
+import { type KernelFeatures, probeKernel, withReExec } from "../../../src/process/confinement/kernel.ts";
+import { run, type RunOptions } from "../../../src/process/run.ts";
+import { scratch } from "../../support/aurora.ts";
+import { makeHome, policyIn } from "./attacks/attack-range.ts";
+
+const features = probeKernel();
+const isConfinable = features.launcher === null && features.landlock === null;
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+let place: ReturnType<typeof scratch>;
+let home: string;
+beforeAll(() => {
+  place = scratch();
+  home = realpathSync(place.path);
+  chmodSync(home, 0o711);
+  makeHome(home);
+});
+afterAll(() => place[Symbol.dispose]());
+
+const kernels: [string, KernelFeatures][] = [
+  ["with all namespaces", features],
+  ["below a reaper", { ...features, processNamespace: "switched off for this test" }],
+  ["by Aurora itself", withReExec(features)],
+];
+
+describe.skipIf(!isConfinable).each(kernels)("run, confined %s", (_name, kernel) => {
+  const sh = async (script: string, options: Partial<RunOptions> = {}) =>
+    await run({
+      argv: ["sh", "-c", script],
+      cwd: join(home, "data"),
+      env: { PATH: "/usr/bin:/bin" },
+      confinement: prepareConfinement(policyIn(home), kernel, { required: true }),
+      ...options,
+    });
+
+  test("has the shape of every run", async () => {
+    const { rc, signal, timeout, stdout, stderr, maxRssBytes, cpuMs } = await sh(
+      "echo out; echo err >&2; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3",
+    );
+    expect({ rc, signal, timeout, stdout: text(stdout), stderr: text(stderr) }).toEqual({
+      rc: 3,
+      signal: null,
+      timeout: false,
+      stdout: "out\n",
+      stderr: "err\n",
+    });
+    expect(maxRssBytes).toBeGreaterThan(500_000);
+    expect(cpuMs).toBeGreaterThan(0);
+  });
+
+  test("a command that ends with 125 is no failure of the confinement", async () => {
+    expect((await sh("exit 125")).rc).toBe(125);
+  });
+
+  test("a command that cannot be entered is one", async () => {
+    await expect(sh("true", { cwd: join(home, "gone") })).rejects.toMatchObject({ code: "exec-failed" });
+  });
+
+  test("a timeout sends the stop signal once", async () => {
+    const result = await sh("trap 'echo stopped' TERM; echo up; while :; do sleep 0.01; done", {
+      timeoutMs: 500,
+      graceMs: 200,
+    });
+    expect(result).toMatchObject({ rc: -1, signal: "SIGKILL", timeout: true });
+    expect(text(result.stdout)).toBe("up\nstopped\n");
+  });
+
+  test("the child can open /dev/stdout and /dev/stderr", async () => {
+    const { stdout, stderr } = await sh("echo out > /dev/stdout; echo err > /dev/stderr");
+    expect([text(stdout), text(stderr)]).toEqual(["out\n", "err\n"]);
+  });
+
+  test("input arrives, and can be opened as /dev/stdin", async () => {
+    const { stdout } = await sh("cat; cat /dev/stdin", { stdin: Buffer.from("words") });
+    expect(text(stdout)).toBe("wordswords");
+  });
+
+  test("what the environment has for the runtime reaches the command and nothing before it", async () => {
+    const hostile = { BUN_OPTIONS: "--no-such-option", LD_PRELOAD: "/no/such.so", BUN_BE_BUN: "1" };
+    const { rc, stdout } = await sh("echo $BUN_OPTIONS $BUN_BE_BUN", {
+      env: { PATH: "/usr/bin:/bin", ...hostile },
+    });
+    expect({ rc, stdout: text(stdout) }).toEqual({ rc: 0, stdout: "--no-such-option 1\n" });
+  });
+
+  test("many at once: none stays behind", async () => {
+    await sh("true");
+    const before = readdirSync("/proc/self/fd").length;
+    const all = Array.from({ length: 40 }, (_, n) => n);
+    const results = await Promise.all(all.map(async (n) => await sh(`echo ${n}; exit ${n}`)));
+    expect(results.map(({ rc, stdout }) => [rc, text(stdout)])).toEqual(all.map((n) => [n, `${n}\n`]));
+    // Two more, once, for the namespaces that all share. The runtime closes a stream when it gets round to it.
+    while (readdirSync("/proc/self/fd").length > before + 2) await Bun.sleep(1);
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").trim();
+    expect(children.split(" ").length).toBeLessThanOrEqual(1);
+  });
+});
