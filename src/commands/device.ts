@@ -1,4 +1,4 @@
-import { machineLayers, type MachineLayer, machineSummary } from "../lifecycle/machine-confinement.ts";
+import { type MachineLayer, machineLayers, machineSummary } from "../lifecycle/machine-confinement.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
 import { type Device, readDevice } from "../system/device/read-device.ts";
 import { formatSize } from "../system/units.ts";

@@ -1,5 +1,5 @@
 import { bad, type Check, examineHome, good } from "../lifecycle/examine-home.ts";
-import { machineLayers, type MachineLayer, machineSummary } from "../lifecycle/machine-confinement.ts";
+import { type MachineLayer, machineLayers, machineSummary } from "../lifecycle/machine-confinement.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
 import { readDevice } from "../system/device/read-device.ts";
 import { homePaths } from "../system/home.ts";

@@ -8,7 +8,8 @@ import { withHomeLock } from "./shared/workspace.ts";
 
 type EnsureInput = Input<
   "no-start" | "retry" | "allow-all" | "require-confinement",
-  "approve" | "confirm-within">;
+  "approve" | "confirm-within"
+>;
 
 /** Like install, and where nothing is to be installed it also brings the services into the wanted state. */
 export async function run(context: Context, { args, options }: EnsureInput): Promise<ChangeResult> {

@@ -40,10 +40,7 @@ type ExecInput = Input<"background" | "list" | "explain" | "require-confinement"
 /** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
 const KILL_GRACE_MS = 5_000;
 
-export async function run(
-  context: Context,
-  input: ExecInput,
-): Promise<Result> {
+export async function run(context: Context, input: ExecInput): Promise<Result> {
   checkForm(input);
   const timeoutMs = parseTimeout(input.options.timeout);
   return await withOwnFailures(async () => {
@@ -65,8 +62,10 @@ export async function run(
       const { id, pid, log_file } = startBackground({
         argv,
         cwd: pack.packDirectory,
-        env: (_id, tmpDirectory) => ({ ...processIn(tmpDirectory).env, ...added }),
-        confinement: (tmpDirectory) => processIn(tmpDirectory).confinement,
+        prepare: (tmpDirectory) => {
+          const { env, confinement, user } = processIn(tmpDirectory);
+          return { env: { ...env, ...added }, confinement, owner: user };
+        },
         owner: packId,
         directory: records,
         logFile: (id) => `${pack.logDirectory}/exec-${id}.log`,
@@ -75,14 +74,16 @@ export async function run(
       return { pid, id, log: log_file };
     }
     using scratch = createScratch(workspace.paths.tmp, "exec");
-    const { env, confinement, channel } = processIn(scratch.path);
-    await using _channel = serveOwn(workspace, pack, channel);
+    const prepared = processIn(scratch.path);
+    const { env, confinement, user } = prepared;
+    await using _channel = serveOwn(workspace, pack, prepared);
     return await runCommand(context, {
       argv,
       cwd: pack.packDirectory,
       env: { ...env, ...added },
       confinement,
       timeoutMs,
+      ...(user === undefined ? {} : { owner: user }),
     });
   });
 }

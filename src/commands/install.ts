@@ -5,7 +5,8 @@ import { installFlow } from "./shared/install-flow.ts";
 
 type InstallInput = Input<
   "no-start" | "retry" | "allow-all" | "require-confinement",
-  "approve" | "confirm-within">;
+  "approve" | "confirm-within"
+>;
 
 export function run(context: Context, { args, options }: InstallInput): Promise<ChangeResult> {
   return installFlow(context, args, {

@@ -6,7 +6,10 @@ import { planText } from "./shared/plan-text.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
 import { openForReading } from "./shared/workspace.ts";
 
-export async function run(context: Context, { args, options }: Input<"retry" | "allow-all" | "require-confinement">): Promise<PlanDocument> {
+export async function run(
+  context: Context,
+  { args, options }: Input<"retry" | "allow-all" | "require-confinement">,
+): Promise<PlanDocument> {
   using opened = await openForReading(context);
   const workspace = { ...opened, requireConfinement: options["require-confinement"] === true };
   const prepared = await prepareChange(

@@ -15,9 +15,9 @@ import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { namespaces } from "../registry/namespaces.ts";
+import { livePack } from "../registry/packs.ts";
 import { openRegistry, type Registry } from "../registry/registry.ts";
 import { serviceOf } from "../registry/services.ts";
-import { livePack } from "../registry/packs.ts";
 import { copyTreeWritable } from "../store/copy-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
@@ -106,7 +106,7 @@ async function inScratchCopy(
   const before = { tree: fingerprints(pack.packDirectory), data: fingerprints(pack.dataDirectory) };
   const homeBefore = homeFingerprint(workspace, id, digest);
   const { underLock: _, lockToken: __, ...outer } = workspace;
-  const step = await work({ ...outer, paths, registry }, pack);
+  const step = await work({ ...outer, paths, registry, homeOnDisk: workspace.paths.home }, pack);
   const homeAfter = homeFingerprint(workspace, id, digest);
   if (homeBefore !== homeAfter)
     throw new AuroraError(

@@ -1,5 +1,10 @@
 import { AuroraError } from "../errors.ts";
-import { environmentOf, type EnvironmentRow, setEnvironment, unsetEnvironment } from "../registry/environment.ts";
+import {
+  environmentOf,
+  type EnvironmentRow,
+  setEnvironment,
+  unsetEnvironment,
+} from "../registry/environment.ts";
 import { appendEvent } from "../registry/events.ts";
 import {
   namespaceOf,
@@ -103,7 +108,11 @@ const setVariables: OwnOperation<VariablesParams, { pack_id: string; set: string
 const unsetVariables: OwnOperation<NamesParams, { pack_id: string; unset: string[] }> = {
   isChange: true,
   check(_packId, { names }) {
-    if (!Array.isArray(names) || names.length > MAX_VARIABLES || !names.every((name) => typeof name === "string"))
+    if (
+      !Array.isArray(names) ||
+      names.length > MAX_VARIABLES ||
+      !names.every((name) => typeof name === "string")
+    )
       throw new AuroraError("usage", "cannot unset variables: they are not a list of names");
     return { names };
   },

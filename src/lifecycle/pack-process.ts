@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
-import { type Explanation, explainPolicy } from "../process/confinement/explain.ts";
+import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
 import { type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
@@ -10,6 +10,7 @@ import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
+import { giveToUser, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -23,6 +24,8 @@ export type PackProcess = {
   confinement: Confinement;
   /** Where its calls to `"$AURORA_BIN"` arrive (`serveChannel`); null where it reaches the home by itself. */
   channel: string | null;
+  /** The user and group that it runs as; undefined: the caller's. */
+  user: number | undefined;
   /** What confines it. */
   summary: ConfinementSummary;
 };
@@ -41,7 +44,9 @@ export function packProcess(
   tmpDirectory: string,
 ): PackProcess {
   const env = environment(workspace, pack, tmpDirectory);
-  const policy = policyOf(workspace, pack, purpose, tmpDirectory);
+  const user = userOf(workspace, pack, true);
+  if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
+  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
@@ -49,15 +54,24 @@ export function packProcess(
   });
   const summary = summaryOf(policy, confinement.layers);
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
-  if (missing && !pack.allowAll) warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
+  if (missing && !pack.allowAll)
+    warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
   const { layers } = confinement;
   // Each of these keeps it from the home's state.
-  if (layers.some(({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"))) {
+  if (
+    layers.some(({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"))
+  ) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
-    return { env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel }, confinement, channel, summary };
+    return {
+      env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel },
+      confinement,
+      channel,
+      user,
+      summary,
+    };
   }
-  return { env, confinement, channel: null, summary };
+  return { env, confinement, channel: null, user, summary };
 }
 
 /** What a process of a pack may do, line by line, and what enforces each. */
@@ -75,14 +89,22 @@ export function explainPackProcess(
   pack: ScriptPack,
   purpose: Purpose,
 ): ProcessExplanation {
-  const policy = policyOf(workspace, pack, purpose, `${workspace.paths.tmp}/${purpose}-…`);
+  const policy = policyOf(
+    workspace,
+    pack,
+    purpose,
+    `${workspace.paths.tmp}/${purpose}-…`,
+    userOf(workspace, pack, false),
+  );
   const features = probeKernel();
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
   return {
     pack_id: pack.manifest.pack.id,
     policy: explainPolicy(policy, features, process.geteuid?.() === 0),
     layers: summarizeConfinement(policy).layers,
-    absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) => known.has(path)),
+    absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) =>
+      known.has(path),
+    ),
   };
 }
 
@@ -92,6 +114,7 @@ export function policyOf(
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
+  user: number | undefined,
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint } = manifest.pack;
@@ -117,6 +140,7 @@ export function policyOf(
     allowAll: pack.allowAll,
     signals: signalsOf(purpose, service.type === "oneshot" && entrypoint.start !== null),
     notify: service.type === "notify" && purpose === "start",
+    ...(user === undefined ? {} : { uid: user, gid: user }),
   });
 }
 
@@ -151,7 +175,8 @@ function usablePath(path: string, policy: Policy): string {
   const usable = path.split(":").filter((directory) => {
     const real = realPath(directory);
     return (
-      roots.some((root) => isBelow(real, root)) || policy.programs.some((name) => existsSync(`${real}/${name}`))
+      roots.some((root) => isBelow(real, root)) ||
+      policy.programs.some((name) => existsSync(`${real}/${name}`))
     );
   });
   return usable.length > 0 ? usable.join(":") : DEFAULT_PATH;
@@ -195,6 +220,8 @@ type ConfinementState = "enforced" | "partial" | "none" | "allow-all";
 /** What confines a pack's processes on this machine, as it is shown and recorded. */
 export type ConfinementSummary = {
   state: ConfinementState;
+  /** The user and group of its own that the pack runs as; null: whoever calls Aurora. */
+  user: number | null;
   layers: { name: string; enforced: boolean; reason: string | null }[];
 };
 
@@ -206,6 +233,7 @@ export function summarizeConfinement(policy: Policy): ConfinementSummary {
 function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {
   return {
     state: stateOf(policy, layers),
+    user: policy.uid ?? null,
     layers: layers.map(({ name, enforced, reason }) => ({ name, enforced, reason })),
   };
 }

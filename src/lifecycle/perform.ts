@@ -123,9 +123,7 @@ function packOf(plan: TransactionPlan, step: Step): TransactionPack {
 }
 
 function newPack(workspace: Workspace, pack: TransactionPack): ScriptPack | undefined {
-  return pack.to
-    ? scriptPack(workspace, storedManifest(workspace, pack.to.digest), pack.to)
-    : undefined;
+  return pack.to ? scriptPack(workspace, storedManifest(workspace, pack.to.digest), pack.to) : undefined;
 }
 
 function oldPack(workspace: Workspace, pack: TransactionPack): ScriptPack | undefined {

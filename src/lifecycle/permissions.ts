@@ -10,6 +10,8 @@ export type Permissions = {
   udp: boolean;
   unix: boolean;
   env: string[];
+  /** As root, without its capabilities, where Aurora is root's. */
+  root: boolean;
 };
 
 export const noPermissions: Permissions = {
@@ -21,11 +23,12 @@ export const noPermissions: Permissions = {
   udp: false,
   unix: false,
   env: [],
+  root: false,
 };
 
 /** What a manifest asks for. A directory of the machine that is mounted into the VFS counts as one to read, or to write. */
 export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Permissions {
-  const { read, write, run, net, unix, env } = permissions;
+  const { read, write, run, net, unix, env, user } = permissions;
   const hosts = mounts.filter((mount) => mount.type === "host");
   return {
     read: [...read, ...hosts.filter(({ mode }) => mode === "ro").map(({ source }) => source)],
@@ -36,6 +39,7 @@ export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Perm
     udp: net.udp,
     unix,
     env: [...env],
+    root: user === "root",
   };
 }
 
@@ -47,7 +51,8 @@ export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Perm
 export function permissionGrowth(granted: Permissions, asked: Permissions): string[] {
   const isCovered = (path: string, roots: readonly string[]) =>
     roots.some((root) => path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`));
-  const beyond = <T>(list: readonly T[], known: readonly T[]) => list.filter((entry) => !known.includes(entry));
+  const beyond = <T>(list: readonly T[], known: readonly T[]) =>
+    list.filter((entry) => !known.includes(entry));
   return [
     ...asked.read
       .filter((path) => !isCovered(path, [...granted.read, ...granted.write]))
@@ -59,6 +64,7 @@ export function permissionGrowth(granted: Permissions, asked: Permissions): stri
     ...(asked.udp && !granted.udp ? ["use UDP"] : []),
     ...(asked.unix && !granted.unix ? ["use Unix sockets"] : []),
     ...beyond(asked.env, granted.env).map((name) => `see ${name}`),
+    ...(asked.root && !granted.root ? ["run as root"] : []),
   ];
 }
 
@@ -75,5 +81,6 @@ export function approvedPart(granted: Permissions, asked: Permissions): Permissi
     udp: asked.udp && granted.udp,
     unix: asked.unix && granted.unix,
     env: asked.env.filter((name) => only({ env: [name] })),
+    root: asked.root && granted.root,
   };
 }

@@ -15,6 +15,7 @@ import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
+import { userOf } from "./pack-users.ts";
 import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
@@ -116,7 +117,10 @@ function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll:
   if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
   // What could do anything before does not grow, whatever it names now.
   if (before?.allowAll === true) return [];
-  const growth = permissionGrowth(before ? permissionsOf(before.manifest) : noPermissions, permissionsOf(manifest));
+  const growth = permissionGrowth(
+    before ? permissionsOf(before.manifest) : noPermissions,
+    permissionsOf(manifest),
+  );
   const wasRequired = before?.manifest.pack.permissions.confinement === "required";
   const isRequired = manifest.pack.permissions.confinement === "required";
   return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
@@ -124,7 +128,9 @@ function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll:
 
 function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
   const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
-  return summarizeConfinement(policyOf(workspace, pack, "start", workspace.paths.tmp));
+  return summarizeConfinement(
+    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, false)),
+  );
 }
 
 export function presentPacks(workspace: Pick<Workspace, "registry">): PresentPack[] {

@@ -5,7 +5,7 @@ import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
 import { answerOwn } from "./channel/answer-own.ts";
 import { serveChannel } from "./channel/serve-channel.ts";
-import { packProcess } from "./pack-process.ts";
+import { type PackProcess, packProcess } from "./pack-process.ts";
 import { type Permissions, permissionsOf } from "./permissions.ts";
 import { ScriptLog } from "./script-log.ts";
 import { type Workspace } from "./workspace.ts";
@@ -70,10 +70,14 @@ export function scriptPack(
 export function serveOwn(
   workspace: Workspace,
   pack: ScriptPack,
-  channel: string | null,
+  { channel, user }: Pick<PackProcess, "channel" | "user">,
 ): AsyncDisposable | undefined {
   if (channel === null) return undefined;
-  return serveChannel({ directory: channel, answer: answerOwn(workspace, pack.manifest.pack.id) });
+  return serveChannel({
+    directory: channel,
+    answer: answerOwn(workspace, pack.manifest.pack.id),
+    ...(user === undefined ? {} : { owner: user }),
+  });
 }
 
 type RunScriptOptions = {
@@ -101,8 +105,8 @@ export async function runScript(
   makeDirectory(pack.logDirectory, 0o700);
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, name);
-  const { env: environment, confinement, channel } = packProcess(workspace, pack, name, scratch.path);
-  await using _channel = serveOwn(workspace, pack, channel);
+  const { env: environment, confinement, channel, user } = packProcess(workspace, pack, name, scratch.path);
+  await using _channel = serveOwn(workspace, pack, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
   const { argv, env } = scriptArgv(entry, pack.packDirectory);
   const result = await run({
@@ -110,6 +114,7 @@ export async function runScript(
     cwd: pack.packDirectory,
     env: { ...environment, ...env },
     confinement,
+    ...(user === undefined ? {} : { owner: user }),
     onOutput: (stream, chunk) => log.add(stream, chunk),
     maxBufferBytes: MAX_OUTPUT_BYTES,
     timeoutMs: options.timeoutMs,

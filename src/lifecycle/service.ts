@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -6,7 +6,13 @@ import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { findProcesses, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { serviceOf, type ServiceRow, type ServiceState, setService, setServiceConfinement } from "../registry/services.ts";
+import {
+  serviceOf,
+  type ServiceRow,
+  type ServiceState,
+  setService,
+  setServiceConfinement,
+} from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
@@ -125,8 +131,11 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
   appendTimeIndex(pack.logDirectory, at, before);
   try {
     const { argv, env } = scriptArgv(entry, pack.packDirectory);
-    const { env: environment, confinement, channel, summary } = packProcess(workspace, pack, "start", tmpDirectory);
-    await using _channel = serveOwn(workspace, pack, channel);
+    const prepared = packProcess(workspace, pack, "start", tmpDirectory);
+    const { env: environment, confinement, user, summary } = prepared;
+    // So that it can open /dev/stdout and /dev/stderr.
+    if (user !== undefined) for (const log of [stdout, stderr]) fchownSync(log, user, user);
+    await using _channel = serveOwn(workspace, pack, prepared);
     const result = await run({
       argv,
       cwd: pack.packDirectory,
@@ -161,7 +170,11 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
 function readRange(descriptor: number, from: number, to: number): string {
   const start = Math.max(from, to - MAX_REPORT_BYTES);
   const bytes = Buffer.alloc(Math.max(to - start, 0));
-  return bytes.toString("utf8", 0, bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start));
+  return bytes.toString(
+    "utf8",
+    0,
+    bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start),
+  );
 }
 
 /** Scratch of a running service: kept until it stops. */

@@ -18,6 +18,8 @@ export type Workspace = {
    * uses the home, as in a dry run.
    */
   underLock?: <T>(description: string, work: (locked: Workspace) => T | Promise<T>) => Promise<T>;
+  /** In a dry run, whose home is a copy: the home that the copy lies in. */
+  homeOnDisk?: string;
   /** `--require-confinement`: where this machine cannot confine, nothing of a pack runs. */
   requireConfinement?: boolean;
   /** Aborts when the operator stops the command. */

@@ -202,6 +202,13 @@ const permissions = section("What the pack may do beyond its own tree, data, log
     v.pipe(field.listOf(field.environmentName), about("Environment variables that are passed through.")),
     [],
   ),
+  user: v.optional(
+    v.pipe(
+      v.picklist(["own", "root"]),
+      about("own: a user of its own where Aurora is root's. root: root, without its capabilities."),
+    ),
+    "own",
+  ),
   confinement: v.optional(
     v.pipe(
       v.picklist(["required", "best_effort"]),

@@ -1,4 +1,4 @@
-import { closeSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, fchownSync, readdirSync, readFileSync, rmSync } from "node:fs";
 
 import { bootId as currentBootId } from "../system/boot.ts";
 import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
@@ -28,8 +28,12 @@ export type BackgroundRecord = {
 export type BackgroundOptions = {
   argv: readonly string[];
   cwd: string;
-  /** The complete environment; `AURORA_BACKGROUND_ID` and `TMPDIR`'s like may use `id`. */
-  env: (id: string, tmpDirectory: string) => Readonly<Record<string, string>>;
+  /** Given its scratch: the complete environment, what it may do, and the user and group who get its log. */
+  prepare: (tmpDirectory: string) => {
+    env: Readonly<Record<string, string>>;
+    confinement?: Confinement;
+    owner?: number | undefined;
+  };
   owner: string;
   /** Where the records are; created where it does not exist. */
   directory: string;
@@ -37,8 +41,6 @@ export type BackgroundOptions = {
   logFile: (id: string) => string;
   now: Date;
   umask?: number;
-  /** What the command may do, given its scratch. */
-  confinement?: (tmpDirectory: string) => Confinement;
 };
 
 /** Records of ended commands are kept for looking at, but not without end: so many for each owner. */
@@ -71,18 +73,20 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
   const log = openLog(record.log_file);
   try {
     writeRecord(directory, record);
+    const { env, confinement = unconfined, owner } = options.prepare(tmpOf(directory, id));
+    if (owner !== undefined) fchownSync(log, owner, owner);
     using confined = spawnConfined(
       {
         argv,
         cwd: options.cwd,
-        env: { ...options.env(id, tmpOf(directory, id)), AURORA_BACKGROUND_ID: id },
+        env: { ...env, AURORA_BACKGROUND_ID: id },
         stdin: "ignore",
         stdout: log,
         stderr: log,
         newSession: true,
         ...(options.umask === undefined ? {} : { umask: options.umask }),
       },
-      options.confinement?.(tmpOf(directory, id)) ?? unconfined,
+      confinement,
     );
     const { child } = confined;
     child.unref();

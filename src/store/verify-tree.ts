@@ -84,7 +84,9 @@ function compare(tree: string, record: TreeRecord): string[] {
   const waiting = [""];
   for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
     const shown = quote(parent === "" ? "." : parent);
-    if ((lstatSync(`${tree}/${parent}`).mode & 0o7777) !== 0o555)
+    // Where the pack has a user of its own, its tree is closed to others at the top.
+    const closed = parent === "" ? [0o555, 0o550] : [0o555];
+    if (!closed.includes(lstatSync(`${tree}/${parent}`).mode & 0o7777))
       problems.push(`${shown} has other permissions`);
     for (const name of namesIn(`${tree}/${parent}`, (reason) =>
       problems.push(`${shown} cannot be read: ${reason}`),

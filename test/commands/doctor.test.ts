@@ -25,13 +25,24 @@ test("a sound home: every check is good, and no scratch is left", async () => {
   t.write({ id: "app" });
   await t.run(["install", "app"]);
   const { value } = await t.json(["device"]);
-  const { layers } = (value as { confinement: { layers: { name: string; available: boolean }[] } }).confinement;
+  const { layers } = (value as { confinement: { layers: { name: string; available: boolean }[] } })
+    .confinement;
   const missingLayers = layers.filter(({ available }) => !available).map(({ name }) => name);
   expect(await names(t)).toEqual({
     ok: true,
     exitCode: 0,
     bad: [],
-    all: ["machine", "shell", "confinement", ...missingLayers, "home", "locks", "space", "registry", "transactions"],
+    all: [
+      "machine",
+      "shell",
+      "confinement",
+      ...missingLayers,
+      "home",
+      "locks",
+      "space",
+      "registry",
+      "transactions",
+    ],
   });
   expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
 });

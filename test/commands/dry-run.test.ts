@@ -8,7 +8,9 @@ import { testHome } from "../support/test-home.ts";
 const processesCalled = (words: string) =>
   readdirSync("/proc").filter((name) => {
     try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "latin1").replaceAll("\0", " ") === words;
+      return (
+        /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "latin1").replaceAll("\0", " ") === words
+      );
     } catch {
       return false; // Gone meanwhile.
     }

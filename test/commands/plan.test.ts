@@ -77,6 +77,7 @@ test("plan --json has these keys", async () => {
         net: { connect: [], listen: [], udp: false },
         unix: false,
         env: [],
+        user: "own",
         confinement: "best_effort",
         mounts: [],
         limits: {
@@ -94,6 +95,7 @@ test("plan --json has these keys", async () => {
       {
         pack_id: "app",
         state: "enforced",
+        user: null,
         layers: expect.arrayContaining([{ name: "landlock-files", enforced: true, reason: null }]),
       },
     ],

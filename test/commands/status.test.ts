@@ -53,6 +53,7 @@ test("--json has these keys", async () => {
         memory_bytes: expect.any(Number),
         confinement: {
           state: "enforced",
+          user: null,
           layers: expect.arrayContaining([
             { name: "landlock-files", enforced: true, reason: null },
             { name: "seccomp", enforced: true, reason: null },

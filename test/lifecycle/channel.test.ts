@@ -18,7 +18,11 @@ import {
 
 import { type AuroraError } from "../../src/errors.ts";
 import { callChannel } from "../../src/lifecycle/channel/call-channel.ts";
-import { type ChannelRequest, MAX_REQUEST_BYTES, parseRequest } from "../../src/lifecycle/channel/protocol.ts";
+import {
+  type ChannelRequest,
+  MAX_REQUEST_BYTES,
+  parseRequest,
+} from "../../src/lifecycle/channel/protocol.ts";
 import { serveChannel } from "../../src/lifecycle/channel/serve-channel.ts";
 import { makeFifo } from "../../src/system/fifo.ts";
 import { scratch } from "../support/aurora.ts";
@@ -82,7 +86,10 @@ test("the text of an error comes through; without anybody who serves, the call f
     await using _channel = serveChannel({
       directory,
       answer: () =>
-        Promise.resolve({ ok: false, error: { code: "conflict", message: "it is another", hint: "look again" } }),
+        Promise.resolve({
+          ok: false,
+          error: { code: "conflict", message: "it is another", hint: "look again" },
+        }),
     });
     expect(await call().catch((error: AuroraError) => error)).toMatchObject({
       code: "conflict",
@@ -187,9 +194,9 @@ describe("a hostile pack", () => {
     using place = scratch();
     mkdirSync(`${place.path}/elsewhere`);
     symlinkSync(`${place.path}/elsewhere`, `${place.path}/channel`);
-    expect(() => serveChannel({ directory: `${place.path}/channel`, answer: () => Promise.reject(new Error()) })).toThrow(
-      /EEXIST|ENOTDIR/,
-    );
+    expect(() =>
+      serveChannel({ directory: `${place.path}/channel`, answer: () => Promise.reject(new Error()) }),
+    ).toThrow(/EEXIST|ENOTDIR/);
     expect(readdirSync(`${place.path}/elsewhere`)).toEqual([]);
   });
 
@@ -207,7 +214,13 @@ describe("a hostile pack", () => {
   });
 });
 
-test.each(["", "null", "[]", '"x"', '{"operation":1,"params":{}}', '{"operation":"x"}', '{"operation":"x","params":[]}', "\xff"])(
-  "no request: %j",
-  (text) => expect(parseRequest(Buffer.from(text, "latin1"))).toBeUndefined(),
-);
+test.each([
+  "",
+  "null",
+  "[]",
+  '"x"',
+  '{"operation":1,"params":{}}',
+  '{"operation":"x"}',
+  '{"operation":"x","params":[]}',
+  "\xff",
+])("no request: %j", (text) => expect(parseRequest(Buffer.from(text, "latin1"))).toBeUndefined());

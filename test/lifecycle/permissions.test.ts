@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { approvedPart, noPermissions, permissionGrowth, type Permissions } from "../../src/lifecycle/permissions.ts";
+import {
+  approvedPart,
+  noPermissions,
+  permissionGrowth,
+  type Permissions,
+} from "../../src/lifecycle/permissions.ts";
 
 const some = (part: Partial<Permissions>): Permissions => ({ ...noPermissions, ...part });
 
@@ -13,7 +18,12 @@ describe("what has to be approved anew", () => {
     ["a path above", { read: ["/srv/a"] }, { read: ["/srv"] }, ["read /srv"]],
     ["writing what could be read", { read: ["/srv"] }, { write: ["/srv"] }, ["write /srv"]],
     ["below the root", { read: ["/"] }, { read: ["/srv"] }, []],
-    ["ports, each by its use", { connect: [443] }, { connect: [443, 80], listen: [443] }, ["connect to port 80", "listen on port 443"]],
+    [
+      "ports, each by its use",
+      { connect: [443] },
+      { connect: [443, 80], listen: [443] },
+      ["connect to port 80", "listen on port 443"],
+    ],
     ["sockets", {}, { udp: true, unix: true }, ["use UDP", "use Unix sockets"]],
     ["programs and variables", { env: ["A"] }, { run: ["deno"], env: ["A", "B*"] }, ["run deno", "see B*"]],
   ])("%s", (_name, granted, asked, growth) => {
@@ -23,7 +33,13 @@ describe("what has to be approved anew", () => {
 
 test("before the approval there is only what was approved before", () => {
   const granted = some({ read: ["/srv"], connect: [443], env: ["A"] });
-  const asked = some({ read: ["/srv/a", "/etc/b"], write: ["/srv"], connect: [443, 80], udp: true, env: ["A", "B"] });
+  const asked = some({
+    read: ["/srv/a", "/etc/b"],
+    write: ["/srv"],
+    connect: [443, 80],
+    udp: true,
+    env: ["A", "B"],
+  });
   expect(approvedPart(granted, asked)).toEqual(some({ read: ["/srv/a"], connect: [443], env: ["A"] }));
   expect(approvedPart(asked, asked)).toEqual(asked);
 });

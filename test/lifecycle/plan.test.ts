@@ -171,6 +171,7 @@ describe("the plan digest", () => {
           grows: change.grows ?? [],
           confinement: {
             state: "enforced" as const,
+            user: null,
             layers: [{ name: "seccomp", enforced: change.layers ?? true, reason: null }],
           },
           files: { added: ["x"], changed: [], removed: [] },

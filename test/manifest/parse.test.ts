@@ -79,6 +79,7 @@ describe("what is right", () => {
           net: { connect: [], listen: [], udp: false },
           unix: false,
           env: [],
+          user: "own",
           confinement: "best_effort",
         },
         limits: {

@@ -23,7 +23,7 @@ function workshop() {
       startBackground({
         argv,
         cwd: "/",
-        env: (_id, tmpDirectory) => ({ PATH: "/usr/bin:/bin", AURORA_TMP_DIR: tmpDirectory }),
+        prepare: (tmpDirectory) => ({ env: { PATH: "/usr/bin:/bin", AURORA_TMP_DIR: tmpDirectory } }),
         owner,
         directory: records,
         logFile: (id) => `${directory.path}/exec-${id}.log`,
@@ -65,7 +65,7 @@ test("a command runs on, in a session of its own, with its output in a file", as
 test("it survives its caller", async () => {
   using shop = workshop();
   const script = `const { startBackground } = await import("./src/process/background.ts");
-    const record = startBackground({ argv: ["sleep", "1000"], cwd: "/", env: () => ({ PATH: "/usr/bin:/bin" }),
+    const record = startBackground({ argv: ["sleep", "1000"], cwd: "/", prepare: () => ({ env: { PATH: "/usr/bin:/bin" } }),
       owner: "pack", directory: ${JSON.stringify(shop.records)},
       logFile: (id) => ${JSON.stringify(shop.path)} + "/" + id, now: new Date() });
     console.log(record.id);`;

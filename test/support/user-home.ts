@@ -43,7 +43,8 @@ export function userHome(user: (typeof users)[number]) {
     packs,
     shared,
     run,
-    json: async (argv: readonly string[]): Promise<unknown> => JSON.parse((await run([...argv, "--json"])).stdout),
+    json: async (argv: readonly string[]): Promise<unknown> =>
+      JSON.parse((await run([...argv, "--json"])).stdout),
     write: (pack: TestPack) => {
       writePack(`${packs}/${pack.id}`, pack);
       give();

@@ -65,7 +65,8 @@ export async function changeFlow(
   if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
   const ask = () => approvePlan(context, prepared.document, approve);
   // What is new about its permissions is opened up for a dry run neither: then it comes after the approval.
-  const isAskedFirst = approve !== undefined || prepared.document.permissions.some(({ grows }) => grows.length > 0);
+  const isAskedFirst =
+    approve !== undefined || prepared.document.permissions.some(({ grows }) => grows.length > 0);
   const first = isAskedFirst ? await ask() : undefined;
   if (isAskedFirst && !first) return refusedPlan(workspace, prepared);
   await rehearse(workspace, prepared, isAskedFirst);

@@ -1,5 +1,5 @@
 import { AuroraError } from "../../errors.ts";
-import { type OwnOperation, ownOperations, type OwnOperations } from "../../lifecycle/own-operations.ts";
+import { type OwnOperation, type OwnOperations, ownOperations } from "../../lifecycle/own-operations.ts";
 import { type Context } from "../command.ts";
 import { checkPackId, isConfined, openForReading, withOwnOrHomeLock } from "./workspace.ts";
 
@@ -25,7 +25,9 @@ export async function withOwnPack<Name extends keyof OwnOperations>(
   const { isChange, check, run } = ownOperations[name] as OwnOperation<unknown, ResultOf<Name>>;
   const checked = check(packId, params);
   if (isChange)
-    return await withOwnOrHomeLock(context, `${name} ${packId}`, (workspace) => run(workspace, packId, checked));
+    return await withOwnOrHomeLock(context, `${name} ${packId}`, (workspace) =>
+      run(workspace, packId, checked),
+    );
   using workspace = await openForReading(context);
   return run(workspace, packId, checked);
 }
@@ -48,9 +50,13 @@ export function ownDirectory(
 function refuseOther({ env }: Context, packId: string): void {
   const own = env["AURORA_PACK_ID"];
   if (packId === own) return;
-  throw new AuroraError("denied", `cannot use "${packId}": a confined script has to do with its own pack only`, {
-    hint: `its own is "${own}"`,
-  });
+  throw new AuroraError(
+    "denied",
+    `cannot use "${packId}": a confined script has to do with its own pack only`,
+    {
+      hint: `its own is "${own}"`,
+    },
+  );
 }
 
 async function ask(

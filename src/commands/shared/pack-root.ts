@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 
 import { knownPackIds } from "../../registry/packs.ts";
 import { makeDirectory } from "../../system/durable.ts";
@@ -30,12 +30,25 @@ export async function openPackRoot(
     ensureHome(homePaths(context.home));
     makeDirectory(directory, 0o700);
   }
+  actAsOwner(directory);
   return new PackRoot(directory);
 }
 
 /** As `openPackRoot` for writing: there is always one. */
 export async function openPackRootForWriting(context: Context, packId: string): Promise<PackRoot> {
   return (await openPackRoot(context, packId, true)) as PackRoot;
+}
+
+/**
+ * What root does in the data of a pack that has a user of its own, it does as that user: else the pack could not change what
+ * was written for it. This program does nothing more afterwards that would need root.
+ */
+function actAsOwner(directory: string): void {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = statSync(directory);
+  if (uid === 0) return;
+  process.setegid?.(gid);
+  process.seteuid?.(uid);
 }
 
 async function dataDirectoryOf(context: Context, packId: string): Promise<string> {

@@ -45,7 +45,7 @@ function confinementText({ state, layers }: PlanDocument["confinement"][number])
 }
 
 function permissionText(pack: PlanDocument["permissions"][number]): string {
-  const { read, write, run, net, unix, env, mounts, limits, allow_all, grows } = pack;
+  const { read, write, run, net, unix, env, user, mounts, limits, allow_all, grows } = pack;
   if (allow_all) return "everything, unconfined (--allow-all)";
   const limited = Object.entries(limits).filter(([, limit]) => limit !== null);
   const parts = [
@@ -56,12 +56,15 @@ function permissionText(pack: PlanDocument["permissions"][number]): string {
     ...(net.listen.length > 0 ? [`listens on port ${net.listen.join(", ")}`] : []),
     ...(net.udp ? ["uses UDP"] : []),
     ...(unix ? ["uses Unix sockets"] : []),
+    ...(user === "root" ? ["runs as root"] : []),
     ...(mounts.length > 0 ? [`mounts ${mounts.join(", ")}`] : []),
     ...(env.length > 0 ? [`sees ${env.join(", ")}`] : []),
   ];
   return [
     parts.length === 0 ? "nothing beyond the baseline" : parts.join("; "),
-    ...(limited.length > 0 ? [`    limits: ${limited.map(([name, limit]) => `${name} ${limit}`).join(", ")}`] : []),
+    ...(limited.length > 0
+      ? [`    limits: ${limited.map(([name, limit]) => `${name} ${limit}`).join(", ")}`]
+      : []),
     ...(grows.length > 0 ? [`    new, and to be approved: ${grows.join("; ")}`] : []),
   ].join("\n");
 }

@@ -20,7 +20,9 @@ export type CommandResult = {
   max_rss_bytes: number;
 };
 
-type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement"> & { timeoutMs?: number | undefined };
+type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement" | "owner"> & {
+  timeoutMs?: number | undefined;
+};
 
 const EXIT_TIMED_OUT = 124;
 
@@ -29,8 +31,9 @@ const EXIT_TIMED_OUT = 124;
  * with its output captured.
  */
 export async function runCommand(context: Context, command: Command): Promise<CommandResult> {
-  const { argv, cwd, env, confinement, timeoutMs } = command;
-  const common = { argv, cwd, env, ...(confinement ? { confinement } : {}), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const { timeoutMs, ...rest } = command;
+  const { argv } = command;
+  const common = { ...rest, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const result = context.json
     ? await run({
         ...common,

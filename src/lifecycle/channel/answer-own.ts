@@ -38,9 +38,7 @@ export function answerOwn(
       takeChange(operation);
       const change = (locked: Workspace) => known.run(locked, packId, checked);
       const { underLock } = workspace;
-      const result = underLock
-        ? await underLock(`${operation} ${packId}`, change)
-        : change(workspace);
+      const result = underLock ? await underLock(`${operation} ${packId}`, change) : change(workspace);
       return { ok: true, result };
     } catch (thrown) {
       const { code, message, hint = null } = toAuroraError(thrown);

@@ -59,7 +59,8 @@ export async function callChannel(
 }
 
 function resultOf(reply: ChannelReply | undefined): unknown {
-  if (reply === undefined) throw new AuroraError("failed", "cannot read the answer: it is not in the expected form");
+  if (reply === undefined)
+    throw new AuroraError("failed", "cannot read the answer: it is not in the expected form");
   if (reply.ok) return reply.result;
   const { code, message, hint } = reply.error;
   const known: ErrorCode = code in errorCodes ? (code as ErrorCode) : "failed";
@@ -98,7 +99,9 @@ function openRequests(directory: string, { operation }: ChannelRequest): number 
     throw new AuroraError(
       "not-supported",
       `cannot ask for ${operation}: the command that started this process has ended, and no daemon serves it`,
-      { hint: "call it from a lifecycle script while that runs; aurora vfs and aurora logs work at any time" },
+      {
+        hint: "call it from a lifecycle script while that runs; aurora vfs and aurora logs work at any time",
+      },
     );
   }
 }

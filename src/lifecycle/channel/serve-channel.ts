@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 
 import { makeDirectory } from "../../system/durable.ts";
 import { makeFifo } from "../../system/fifo.ts";
@@ -29,6 +39,8 @@ export type ServeOptions = {
   directory: string;
   /** Does what is asked. What it throws is the caller's answer too: it never throws. */
   answer: (request: ChannelRequest) => Promise<ChannelReply>;
+  /** The user and group who may call; the caller's own by default. */
+  owner?: number;
 };
 
 /**
@@ -40,12 +52,13 @@ export type ServeOptions = {
  *
  * @throws what node:fs throws, where the channel cannot be made
  */
-export function serveChannel({ directory, answer }: ServeOptions): AsyncDisposable {
+export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncDisposable {
   makeDirectory(directory, 0o700);
   const place = openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   let requests: number;
   try {
-    requests = openRequests(place);
+    if (owner !== undefined) lchownSync(`/proc/self/fd/${place}/.`, owner, owner);
+    requests = openRequests(place, owner);
   } catch (thrown) {
     closeSync(place);
     throw thrown;
@@ -65,7 +78,7 @@ export function serveChannel({ directory, answer }: ServeOptions): AsyncDisposab
 }
 
 /** Open for reading and writing, so that it never comes to an end. */
-function openRequests(place: number): number {
+function openRequests(place: number, owner: number | undefined): number {
   const path = `/proc/self/fd/${place}/${REQUESTS_NAME}`;
   for (let isSecond = false; ; isSecond = true) {
     try {
@@ -74,7 +87,10 @@ function openRequests(place: number): number {
       if (codeOf(thrown) !== "EEXIST") throw thrown;
     }
     const descriptor = openIf(path, O_RDWR, (stat) => stat.isFIFO());
-    if (descriptor !== undefined) return descriptor;
+    if (descriptor !== undefined) {
+      if (owner !== undefined) fchownSync(descriptor, owner, owner);
+      return descriptor;
+    }
     if (isSecond) throw new Error(`there is no FIFO at ${path}`);
     // The pack has put something else in its place.
     unlinkSync(path);

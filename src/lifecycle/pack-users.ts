@@ -1,0 +1,137 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lchownSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
+import { setPackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { openRegistry } from "../registry/registry.ts";
+import { type ScriptPack } from "./script.ts";
+import { type Workspace } from "./workspace.ts";
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const SEARCH_FOR_ALL = 0o011;
+const SEARCH_FOR_OTHERS = 0o001;
+/** The store's trees are everybody's by their modes; a tree whose pack has a user is closed to all others. */
+const TREE_MODE = 0o550;
+
+/**
+ * The user that a pack's processes run as, and the group of the same number, where Aurora is root's; undefined where they run as
+ * the caller. A pack keeps its number for good: what it has written belongs to it.
+ *
+ * @param isKept whether a number that is given for the first time is recorded
+ */
+export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean): number | undefined {
+  if (pack.allowAll || pack.permissions.root || packUserReason(process.geteuid?.() === 0) !== null)
+    return undefined;
+  // A user who cannot get to the home, or to this program, could do nothing.
+  if ([workspace.paths.home, process.execPath].some((path) => isClosed(workspace, path))) return undefined;
+  const { id } = pack.manifest.pack;
+  const users = usersOfPacks(workspace.registry);
+  const known = users.get(id);
+  if (known !== undefined) return known;
+  const uid = packUser(id, new Set(users.values()));
+  if (isKept) keepUser(workspace, id, uid);
+  return uid;
+}
+
+function keepUser({ paths }: Workspace, packId: string, uid: number): void {
+  // The caller's may be open for reading only.
+  using registry = openRegistry(paths);
+  setPackUser(registry, packId, uid);
+}
+
+/** Whether a directory above the home, which is not ours to open, is closed to other users. */
+function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
+  const home = homeOnDisk ?? paths.home;
+  for (
+    let directory = path === paths.home ? dirname(home) : dirname(path);
+    ;
+    directory = dirname(directory)
+  ) {
+    const stat = statSync(directory, { throwIfNoEntry: false });
+    if (stat !== undefined && (stat.mode & SEARCH_FOR_OTHERS) === 0) return true;
+    if (directory === "/") return false;
+  }
+}
+
+/**
+ * Gives a pack's user what is the pack's: its data, its logs and its scratch, and in a dry run the copy of the tree; and opens
+ * the way to them, for passing through only. The store's tree it may read, as its group.
+ */
+export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory: string, uid: number): void {
+  const own = [
+    pack.dataDirectory,
+    pack.logDirectory,
+    tmpDirectory,
+    ...(pack.isDryRun ? [pack.packDirectory] : []),
+  ];
+  for (const directory of own) if (lstatSync(directory).uid !== uid) giveTree(directory, uid);
+  const tree = pack.isDryRun ? [] : [pack.packDirectory];
+  for (const directory of tree) {
+    const stat = lstatSync(directory);
+    if (stat.gid === uid && (stat.mode & 0o7777) === TREE_MODE) continue;
+    lchownSync(directory, 0, uid);
+    chmodSync(directory, TREE_MODE);
+  }
+  const home = workspace.homeOnDisk ?? workspace.paths.home;
+  for (const directory of new Set([...own, ...tree].flatMap((path) => waysBetween(home, path)))) {
+    const { mode } = lstatSync(directory);
+    if ((mode & SEARCH_FOR_ALL) !== SEARCH_FOR_ALL) chmodSync(directory, (mode & 0o7777) | SEARCH_FOR_ALL);
+  }
+}
+
+function waysBetween(home: string, path: string): string[] {
+  if (!path.startsWith(`${home}/`)) return [];
+  const ways: string[] = [];
+  for (let directory = dirname(path); directory.length >= home.length; directory = dirname(directory))
+    ways.push(directory);
+  return ways;
+}
+
+/**
+ * Changes the owner of a directory and all in it. A process of the pack may be at work there: everything is named from the
+ * descriptor of its directory, and no link is followed. What has a second name may be somebody else's, and stays as it is.
+ */
+function giveTree(directory: string, uid: number): void {
+  const descriptor = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    giveInside(`/proc/self/fd/${descriptor}`, uid);
+    // Last, as the sign that all of it is done.
+    lchownSync(directory, uid, uid);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function giveInside(directory: string, uid: number): void {
+  for (const { name } of readdirSync(directory, { withFileTypes: true })) {
+    const path = `${directory}/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    if (stat.isDirectory()) giveDirectory(path, uid);
+    else if (stat.nlink === 1 && stat.uid !== uid) lchownSync(path, uid, uid);
+  }
+}
+
+function giveDirectory(path: string, uid: number): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  } catch {
+    return; // It has become something else meanwhile.
+  }
+  try {
+    giveInside(`/proc/self/fd/${descriptor}`, uid);
+    lchownSync(`/proc/self/fd/${descriptor}/.`, uid, uid);
+  } finally {
+    closeSync(descriptor);
+  }
+}
