@@ -7,6 +7,7 @@ import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { serviceOf } from "../registry/services.ts";
 import { type TransactionKind } from "../registry/transactions.ts";
 import { bootId } from "../system/boot.ts";
+import { type SnapshotName } from "./data-snapshot.ts";
 import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
@@ -69,7 +70,8 @@ export async function applyChange(
     .filter(({ action }) => action !== "none")
     .map(({ pack_id, digest }) => {
       const manifest = prepared.wanted.get(pack_id)?.manifest as Manifest;
-      return packNeeds(workspace, pack_id, { manifest, digest }, options);
+      const restore = prepared.restores.get(pack_id);
+      return packNeeds(workspace, pack_id, { manifest, digest, restore }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
   const end = await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs);
@@ -122,10 +124,11 @@ function packsOf({ registry }: Workspace, actions: PlanDocument["actions"]): Cha
 export function packNeeds(
   workspace: Workspace,
   packId: string,
-  target: { manifest: Manifest; digest: string } | null,
+  target: { manifest: Manifest; digest: string; restore?: SnapshotName | undefined } | null,
   { start, reasons, parents }: Pick<ChangeOptions, "start" | "reasons" | "parents">,
 ): PackNeeds {
   const { registry } = workspace;
+  const restore = target?.restore;
   const live = livePack(registry, packId);
   const service = serviceOf(registry, packId);
   const wasRunning = service !== undefined && isWantedRunning(service, live !== undefined);
@@ -149,6 +152,7 @@ export function packNeeds(
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    restore: restore ?? null,
   };
   return {
     pack,

@@ -1,5 +1,4 @@
 import {
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -16,6 +15,7 @@ import { namespaces } from "../registry/namespaces.ts";
 import { openRegistryForReading, type Registry } from "../registry/registry.ts";
 import { serviceOf } from "../registry/services.ts";
 import { copyTreeWritable } from "../store/copy-tree.ts";
+import { cloneTree } from "../system/clone-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
@@ -120,8 +120,7 @@ function copyHome(workspace: Workspace, scratch: Scratch, manifest: Manifest, di
   copyTreeWritable(workspace.paths.tree(digest), packDirectory);
   const dataDirectory = paths.dataOf(id);
   const realData = workspace.paths.dataOf(id);
-  if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES)
-    cpSync(realData, dataDirectory, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES) cloneTree(realData, dataDirectory);
   else {
     if (existsSync(realData))
       workspace.warn(`the data of "${id}" is too large to copy: the script finds it empty`);

@@ -3,7 +3,12 @@ import { type Manifest } from "../manifest/schema.ts";
 import { compareVersions, satisfies } from "../manifest/version.ts";
 
 /** A pack that is to be live after the transaction. */
-export type WantedPack = { digest: string; manifest: Manifest };
+export type WantedPack = {
+  digest: string;
+  manifest: Manifest;
+  /** The generation whose data comes back with it; without it the data stays as it is. */
+  dataOf?: number | undefined;
+};
 
 /** A pack that is live now. */
 export type PresentPack = { digest: string; manifest: Manifest; generation: number };
@@ -18,6 +23,8 @@ export type PlanAction = {
   from_digest: string | null;
   from_generation: number | null;
   digest: string;
+  /** The generation that left the data which comes back with a rollback; null where the data stays as it is. */
+  data_of_generation: number | null;
 };
 
 /**
@@ -42,6 +49,7 @@ export function planActions(wanted: readonly WantedPack[], present: readonly Pre
       from_digest: from?.digest ?? null,
       from_generation: from?.generation ?? null,
       digest: to.digest,
+      data_of_generation: to.dataOf ?? null,
     };
   });
 }
@@ -52,7 +60,7 @@ function byId<Pack extends { manifest: Manifest }>(packs: readonly Pack[]): Map<
 
 function actionKind(from: PresentPack | undefined, to: WantedPack): ActionKind {
   if (!from) return "install";
-  if (from.digest === to.digest) return "none";
+  if (from.digest === to.digest && to.dataOf === undefined) return "none";
   const order = compareVersions(to.manifest.pack.version, from.manifest.pack.version);
   return order > 0 ? "upgrade" : order < 0 ? "downgrade" : "replace";
 }
