@@ -85,8 +85,8 @@ async function faultsOfState(
   isAfterEnd: boolean,
 ): Promise<string[]> {
   const faults: string[] = [];
-  await afterwards(tools, ["verify", "--json"], slot, faults);
-  await afterwards(tools, ["recover", "--json"], slot, faults);
+  await afterwards(tools, ["verify"], slot, faults);
+  await afterwards(tools, ["recover"], slot, faults);
   if (faults.length > 0) return faults; // The database may not even be readable.
   const said = isAfterEnd ? "new" : undefined;
   return [

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 
 import { type GenerationRow } from "../registry/generations.ts";
+import { renameSync } from "../system/changes.ts";
 import { cloneTree, treeBytes } from "../system/clone-tree.ts";
 import { makeDirectory, syncDirectory, syncFileSystem } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";

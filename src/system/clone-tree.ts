@@ -1,24 +1,19 @@
 import {
-  chmodSync,
   closeSync,
   constants,
-  copyFileSync,
   ftruncateSync,
   lchownSync,
-  linkSync,
   lstatSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
   type Stats,
-  symlinkSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 
+import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync, writeSync } from "./changes.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
 import { createScratch } from "./scratch.ts";
 
