@@ -9,6 +9,7 @@
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { runCrashTest } from "./crash/crash-test.ts";
@@ -68,7 +69,7 @@ try {
   else {
     const names = values.operations?.split(",");
     const results = await runCrashTest({
-      tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
+      tools: { binary: resolve(values.binary), injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
       operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
       modes,
       maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
