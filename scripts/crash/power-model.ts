@@ -78,7 +78,8 @@ export async function tryLegalStates(
   return { calls: run.points.length, states: states.length, checked, findings };
 }
 
-async function faultsOfState(
+/** The next commands on a home that a power cut has left, and what is wrong after them. */
+export async function faultsOfState(
   tools: Tools,
   { old, changed }: Subject,
   slot: Slot,
