@@ -75,7 +75,9 @@ export function blockStates({ epochs }: BlockTrace, random: () => number): Block
           all.filter(() => random() < 0.5),
           `some of ${all.length} writes`,
         );
-    if (isLast) states.push({ epoch, writes: [], isTorn: false, isAfterEnd: true, label: "after its end" });
+    if (!isLast) continue;
+    add(all, "all that was written");
+    states.push({ epoch, writes: [], isTorn: false, isAfterEnd: true, label: "after its end" });
   }
   return states;
 }
