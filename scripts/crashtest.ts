@@ -5,18 +5,21 @@
  *
  * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
  * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here. The modes
- * power-ext4 and power-xfs need root, since they mount file systems of their own and cut them off.
+ * power-ext4 and power-xfs need root, since they mount file systems of their own and cut them off; those that replay a disk
+ * (blocks-ext4, blocks-xfs, blocks-btrfs) need FUSE too.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { blocksProblem } from "./crash/block-power.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
 import { endProcesses } from "./crash/home-state.ts";
 import { buildInjector } from "./crash/injector.ts";
-import { fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
+import { blockModes, blocksOf, fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
-import { inOwnMounts, powerProblem } from "./crash/power-slot.ts";
+import { cutProblem, inOwnMounts, powerProblem } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
@@ -37,14 +40,17 @@ if (!existsSync(values.binary)) {
   console.error("give the compiled program: --binary PATH (bun run build makes one)");
   process.exit(2);
 }
-const named = values.modes === "all" ? [...killModes, "model", ...powerModes] : values.modes.split(",");
-const modes = named.filter((mode) => {
-  const fileSystem = fileSystemOf(mode);
-  const problem = fileSystem && powerProblem(fileSystem);
+const named =
+  values.modes === "all" ? [...killModes, "model", ...powerModes, ...blockModes] : values.modes.split(",");
+const isPossible = (mode: string, problem: string | undefined) => {
   if (problem !== undefined) console.error(`${mode} is skipped: ${problem}`);
   return problem === undefined;
+};
+const modes = named.filter((mode) => {
+  const fileSystem = blocksOf(mode)?.fileSystem ?? fileSystemOf(mode);
+  return isPossible(mode, fileSystem && powerProblem(fileSystem));
 });
-if (modes.some((mode) => fileSystemOf(mode))) {
+if (modes.some((mode) => blocksOf(mode) ?? fileSystemOf(mode))) {
   const code = inOwnMounts();
   if (code !== undefined) process.exit(code);
 }
@@ -67,10 +73,23 @@ try {
   if ("reason" in injector) console.error(`skipped: ${injector.reason}`);
   else {
     const names = values.operations?.split(",");
+    const possible = modes.filter((mode) => {
+      const [blocks, cut] = [blocksOf(mode), fileSystemOf(mode)];
+      return isPossible(
+        mode,
+        blocks
+          ? blocksProblem(blocks.fileSystem, `${directory}/trial`)
+          : cut && cutProblem(cut, injector.path, `${directory}/trial`),
+      );
+    });
     const results = await runCrashTest({
-      tools: { binary: values.binary, injector: injector.path, packs: writeTestPacks(`${directory}/packs`) },
+      tools: {
+        binary: resolve(values.binary),
+        injector: injector.path,
+        packs: writeTestPacks(`${directory}/packs`),
+      },
       operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
-      modes,
+      modes: possible,
       maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
       jobs: Number(values.jobs),
       directory,

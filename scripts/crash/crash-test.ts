@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 
+import { tryBlockStates } from "./block-power.ts";
 import { experiment, type Finding, prepareSubject, type Subject, type Tools } from "./experiment.ts";
-import { fileSystemOf, injectionOf, isPointOf, modelOf } from "./modes.ts";
+import { blocksOf, fileSystemOf, injectionOf, isPointOf, modelOf } from "./modes.ts";
 import { type Operation } from "./operations.ts";
 import { type Forgotten, tryLegalStates } from "./power-model.ts";
 import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
@@ -47,6 +48,30 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
       const model = modelOf(mode);
       if (model) {
         results.push(await crashInModel(test, subject, mode, slots, model.forgotten));
+        continue;
+      }
+      const blocks = blocksOf(mode);
+      if (blocks) {
+        const began = performance.now();
+        const pick = <T>(states: readonly T[]) => spread(states, test.maxPoints);
+        const { calls, checked, findings } = await tryBlockStates(
+          test.tools,
+          subject,
+          blocks,
+          slots,
+          pick,
+          test.onFinding,
+        );
+        const seconds = (performance.now() - began) / 1000;
+        results.push({
+          operation: operation.name,
+          mode,
+          calls,
+          points: checked,
+          missed: 0,
+          findings,
+          seconds,
+        });
         continue;
       }
       const fileSystem = fileSystemOf(mode);

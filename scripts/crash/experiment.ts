@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 
 import { errorCodes } from "../../src/errors.ts";
+import { runChild } from "../../src/lifecycle/selftest/run-child.ts";
 import { endProcesses, type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
-import { crashEnvironment, endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
+import { endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { type Operation } from "./operations.ts";
 import { type PowerSlot } from "./power-slot.ts";
@@ -93,13 +94,13 @@ export async function experiment(
   const said = whatItSaid(run);
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
   // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
-  await afterwards(tools, ["verify", "--json"], slot, faults);
+  await afterwards(tools, ["verify"], slot, faults);
   const verdict = () => judge(readHomeState(slot.home), subject.old, subject.changed, { said, hasRebooted });
   // A process in the middle of an execve(2) has no environment to be known by.
   for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
   faults.push(...verdict());
   const state = readHomeState(slot.home);
-  await afterwards(tools, ["recover", "--json"], slot, faults);
+  await afterwards(tools, ["recover"], slot, faults);
   if (!Bun.deepEquals(state, readHomeState(slot.home))) faults.push("a second recovery changes something");
   faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
@@ -120,7 +121,7 @@ export async function afterwards(
   slot: Slot,
   faults: string[],
 ): Promise<void> {
-  const { exitCode, stdout, stderr } = await runAurora(tools, argv, slot.home);
+  const { exitCode, stdout, stderr } = await runChild(tools.binary, argv, slot.home);
   if (exitCode !== 0) faults.push(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stdout} ${stderr}`);
 }
 
@@ -138,7 +139,7 @@ function faultsOfRun({ exitCode, stderr }: Traced, { mode }: Inject): string[] {
   if (!exitCodes.has(exitCode) || exitCode === errorCodes.internal.exit)
     return [`it ends with ${exitCode}: ${stderr}`];
   if (exitCode !== 0 && exitCode !== 4 && exitCode !== 10 && !stderr.includes('"error":{'))
-    return [`it fails without a message: ${stderr}`];
+    return [`it ends with ${exitCode} and no message: ${stderr}`];
   return [];
 }
 
@@ -175,26 +176,7 @@ function withPacks({ packs }: Tools, argv: readonly string[]): string[] {
   return argv.map((word) => word.replace("PACKS", packs));
 }
 
-async function runAurora(
-  tools: Tools,
-  argv: readonly string[],
-  home: string,
-): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const child = Bun.spawn([tools.binary, ...withPacks(tools, argv), "--no-input"], {
-    env: crashEnvironment(home),
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
-}
-
 async function mustRun(tools: Tools, argv: readonly string[], home: string): Promise<void> {
-  const { exitCode, stderr } = await runAurora(tools, argv, home);
+  const { exitCode, stderr } = await runChild(tools.binary, withPacks(tools, argv), home);
   if (exitCode !== 0) throw new Error(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stderr}`);
 }

@@ -75,10 +75,17 @@ export function leftoversIn(home: string): string[] {
   // One that waits for its confirmation is no leftover, and neither is the snapshot for its way back.
   for (const { id, state } of open)
     if (state !== "unconfirmed") faults.push(`a transaction is open: ${id} ${state}`);
-  const waiting = new Set(open.map(({ id }) => id));
+  // A snapshot stays for the way back of one that waits, and for a later rollback once it is committed.
+  const kept = new Set([
+    ...open.map(({ id }) => id),
+    ...database
+      .query<{ id: string }, []>("SELECT transaction_id AS id FROM generations WHERE outcome = 'committed'")
+      .all()
+      .map(({ id }) => id),
+  ]);
   for (const packId of namesIn(`${home}/snapshots`))
     for (const name of namesIn(`${home}/snapshots/${packId}`))
-      if (!waiting.has(name)) faults.push(`snapshots/${packId}/${name} was left behind`);
+      if (!kept.has(name.replace(/^\d+-/, ""))) faults.push(`snapshots/${packId}/${name} was left behind`);
   return faults;
 }
 

@@ -93,7 +93,7 @@ export async function runInjected(
 }
 
 /** The environment of every command of the crash test: nothing but what Aurora needs. */
-export function crashEnvironment(home: string): Record<string, string> {
+function crashEnvironment(home: string): Record<string, string> {
   return {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",

@@ -14,10 +14,12 @@ const numbers = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as co
  * | short | half of a write, and the program is told so |
  * | EIO, ENOSPC, EDQUOT, EMFILE, EROFS | the call fails |
  * | ENOSPC+ | it and every later one that takes space: the disk stays full |
- * | power-ext4, power-xfs | the power is cut: only what was flushed is there afterwards |
+ * | power-ext4, power-xfs, power-btrfs | the power is cut: only what was flushed is there afterwards |
  * | model | every state that a power cut may leave by the rules of POSIX and of journalling file systems |
  * | model-no-file-sync, model-no-directory-sync | the same without these flushes: this has to break |
  * | lying-ext4, lying-xfs | the same on a disk that does not flush: this has to break, or the test proves nothing |
+ * | blocks-ext4, blocks-xfs, blocks-btrfs | every disk that a power cut may leave, from a record of its writes and flushes |
+ * | lying-blocks-ext4, … | the same without any flush: this has to break |
  */
 export const killModes = [
   "kill",
@@ -32,12 +34,21 @@ export const killModes = [
   "EROFS",
 ] as const;
 
-export const powerModes = ["power-ext4", "power-xfs"] as const;
+export const powerModes = ["power-ext4", "power-xfs", "power-btrfs"] as const;
+
+export const blockModes = ["blocks-ext4", "blocks-xfs", "blocks-btrfs"] as const;
+
+/** For a mode that replays a disk: which file system, and whether flushes are left out. Undefined for the other modes. */
+export function blocksOf(mode: string): { mode: string; fileSystem: FileSystem; lies: boolean } | undefined {
+  const [, lying, fileSystem] = /^(lying-)?blocks-(ext4|xfs|btrfs)$/.exec(mode) ?? [];
+  return fileSystem === undefined
+    ? undefined
+    : { mode, fileSystem: fileSystem as FileSystem, lies: lying !== undefined };
+}
 
 /** The file system whose power a mode cuts; undefined for the others. */
 export function fileSystemOf(mode: string): FileSystem | undefined {
-  if (mode === "power-ext4" || mode === "lying-ext4") return "ext4";
-  return mode === "power-xfs" || mode === "lying-xfs" ? "xfs" : undefined;
+  return /^(?:power|lying)-(ext4|xfs|btrfs)$/.exec(mode)?.[1] as FileSystem | undefined;
 }
 
 const modelModes: Record<string, Forgotten> = {

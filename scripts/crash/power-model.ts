@@ -78,15 +78,16 @@ export async function tryLegalStates(
   return { calls: run.points.length, states: states.length, checked, findings };
 }
 
-async function faultsOfState(
+/** The next commands on a home that a power cut has left, and what is wrong after them. */
+export async function faultsOfState(
   tools: Tools,
   { old, changed }: Subject,
   slot: Slot,
   isAfterEnd: boolean,
 ): Promise<string[]> {
   const faults: string[] = [];
-  await afterwards(tools, ["verify", "--json"], slot, faults);
-  await afterwards(tools, ["recover", "--json"], slot, faults);
+  await afterwards(tools, ["verify"], slot, faults);
+  await afterwards(tools, ["recover"], slot, faults);
   if (faults.length > 0) return faults; // The database may not even be readable.
   const said = isAfterEnd ? "new" : undefined;
   return [

@@ -16,15 +16,17 @@ export type PowerSlot = Slot & {
   dispose: () => void;
 };
 
-export type FileSystem = "ext4" | "xfs";
+export type FileSystem = "ext4" | "xfs" | "btrfs";
 
 /**
  * How each is made and mounted. The options keep the kernel from flushing by itself what a program has not: ext4 writes a
- * file out when it is renamed over another (auto_da_alloc), and its journal every five seconds.
+ * file out when it is renamed over another (auto_da_alloc), and its journal every five seconds. Copies of one image are mounted
+ * side by side, which xfs has to be told (nouuid).
  */
 const kinds: Record<FileSystem, { sizeMib: number; make: string[]; options: string }> = {
   ext4: { sizeMib: 96, make: ["mkfs.ext4", "-q", "-F"], options: "loop,commit=900,noauto_da_alloc" },
-  xfs: { sizeMib: 320, make: ["mkfs.xfs", "-q", "-f"], options: "loop" },
+  xfs: { sizeMib: 320, make: ["mkfs.xfs", "-q", "-f"], options: "loop,nouuid" },
+  btrfs: { sizeMib: 128, make: ["mkfs.btrfs", "-q", "-f", "-m", "single"], options: "loop,commit=900" },
 };
 
 /** Why power cuts cannot be tried here, or undefined. */
@@ -36,17 +38,27 @@ export function powerProblem(kind: FileSystem): string | undefined {
   return tried.exitCode === 0 ? undefined : "there are no loop devices";
 }
 
+/** Why the power of a file system cannot be cut here although it can be mounted, or undefined: not every kind knows how. */
+export function cutProblem(kind: FileSystem, injector: string, directory: string): string | undefined {
+  const slot = createPowerSlot(kind, directory);
+  try {
+    slot.cut(injector);
+    return undefined;
+  } catch {
+    return `${kind} of this kernel does not know FS_IOC_SHUTDOWN`;
+  } finally {
+    slot.dispose();
+  }
+}
+
 /** Makes a file system in a file and mounts it. Only in a mount namespace of our own: see `inOwnMounts`. */
 export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot {
-  const { sizeMib, make, options } = kinds[kind];
   const image = `${directory}/${kind}.img`;
   const mount = `${directory}/${kind}`;
   const home = `${mount}/home`;
   mkdirSync(mount, { recursive: true });
-  must(["truncate", "-s", `${sizeMib}M`, image]);
-  must([...make, image]);
-  const attach = () => must(["mount", "-t", kind, "-o", options, image, mount]);
-  attach();
+  makeImage(kind, image);
+  attach(kind, image, mount);
   return {
     directory,
     home,
@@ -56,7 +68,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
       for (const tracer of tracers) endTracer(tracer);
       endProcesses(home);
       detach(mount);
-      attach();
+      attach(kind, image, mount);
     },
     cut(injector) {
       const command = ["touch", `${mount}/cut`];
@@ -73,8 +85,19 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
   };
 }
 
+/** Makes a file with an empty file system in it. */
+export function makeImage(kind: FileSystem, image: string): void {
+  const { sizeMib, make } = kinds[kind];
+  must(["truncate", "-s", `${sizeMib}M`, image]);
+  must([...make, image]);
+}
+
+export function attach(kind: FileSystem, image: string, mount: string): void {
+  must(["mount", "-t", kind, "-o", kinds[kind].options, image, mount]);
+}
+
 /** What has been killed may take a moment to let go. */
-function detach(mount: string): void {
+export function detach(mount: string): void {
   for (let tries = 0; tries < 200; tries++) {
     if (Bun.spawnSync(["umount", mount]).exitCode === 0) return;
     Bun.sleepSync(10);
@@ -82,7 +105,7 @@ function detach(mount: string): void {
   must(["umount", mount]);
 }
 
-function must(argv: string[], expected = 0): void {
+export function must(argv: string[], expected = 0): void {
   const { exitCode, signalCode, stderr } = Bun.spawnSync(argv);
   if (exitCode !== expected)
     throw new Error(`${argv.join(" ")}: ${exitCode ?? signalCode} ${stderr.toString()}`);

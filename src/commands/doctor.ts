@@ -1,19 +1,33 @@
 import { bad, type Check, examineHome, good } from "../lifecycle/examine-home.ts";
 import { type MachineLayer, machineLayers, machineSummary } from "../lifecycle/machine-confinement.ts";
+import { type SelftestReport } from "../lifecycle/selftest/selftest.ts";
 import { probeKernel } from "../process/confinement/kernel.ts";
 import { readDevice } from "../system/device/read-device.ts";
+import { ensureHome } from "../system/ensure-home.ts";
 import { homePaths } from "../system/home.ts";
 import { formatSize } from "../system/units.ts";
-import { type Context, type Paint } from "./command.ts";
+import { type Context, type Input, type Paint } from "./command.ts";
 
-type Result = { ok: boolean; checks: Check[] };
+type Result = {
+  ok: boolean;
+  checks: Check[];
+  /** With --selftest. */
+  selftest?: Omit<SelftestReport, "checks">;
+};
 
-export function run(context: Context): Result {
-  const checks = [
-    ...examineMachine(context),
-    ...examineHome(homePaths(context.home), process.getuid?.() ?? 0),
-  ];
-  return { ok: checks.every(({ ok }) => ok), checks };
+export async function run(context: Context, { options }: Input<"selftest">): Promise<Result> {
+  const paths = homePaths(context.home);
+  if (options.selftest === true) ensureHome(paths);
+  const checks = [...examineMachine(context), ...examineHome(paths, process.getuid?.() ?? 0)];
+  if (options.selftest !== true) return { ok: checks.every(({ ok }) => ok), checks };
+  const { selftest } = await import("../lifecycle/selftest/selftest.ts");
+  const { checks: tried, ...report } = await selftest(paths, {
+    self: context.self,
+    signal: context.signal,
+    onProgress: (text) => context.log.progress(text),
+  });
+  const all = [...checks, ...tried];
+  return { ok: all.every(({ ok }) => ok), checks: all, selftest: report };
 }
 
 function examineMachine(context: Context): Check[] {
@@ -39,14 +53,18 @@ function examineConfinement(layers: readonly MachineLayer[], os: string): Check[
   ];
 }
 
-export function render({ checks }: Result, paint: Paint): string {
+export function render({ checks, selftest }: Result, paint: Paint): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
-  return checks
-    .flatMap(({ name, ok, detail, hint }) => [
-      `${ok ? paint.green("ok ") : paint.red("bad")}  ${name.padEnd(width)}  ${detail}`,
-      ...(hint === null ? [] : [`     ${" ".repeat(width)}  ${paint.cyan("hint")}: ${hint}`]),
-    ])
-    .join("\n");
+  const lines = checks.flatMap(({ name, ok, detail, hint }) => [
+    `${ok ? paint.green("ok ") : paint.red("bad")}  ${name.padEnd(width)}  ${detail}`,
+    ...(hint === null ? [] : [`     ${" ".repeat(width)}  ${paint.cyan("hint")}: ${hint}`]),
+  ]);
+  if (selftest) {
+    lines.push("", `What this disk promises (tried for ${selftest.seconds} s):`);
+    lines.push(...selftest.promises.map((text) => `  ${text}`), "Not tried:");
+    lines.push(...selftest.not_tested.map((text) => `  ${text}`));
+  }
+  return lines.join("\n");
 }
 
 export function exitCode({ ok }: Result): number {

@@ -19,7 +19,10 @@ export function run(context: Context, { options }: Input<"dry-run", "keep">): Pr
   );
 }
 
-export function render({ removed, freed_bytes, dry_run }: GcReport): string {
-  if (removed.length === 0) return "nothing to remove";
-  return [...removed, `${dry_run ? "would free" : "freed"} ${formatSize(freed_bytes)}`].join("\n");
+export function render({ removed, removed_snapshots, freed_bytes, dry_run }: GcReport): string {
+  if (removed.length + removed_snapshots.length === 0) return "nothing to remove";
+  const data = removed_snapshots.map(
+    ({ pack_id, generation }) => `data of ${pack_id}, generation ${generation}`,
+  );
+  return [...removed, ...data, `${dry_run ? "would free" : "freed"} ${formatSize(freed_bytes)}`].join("\n");
 }

@@ -7,6 +7,7 @@ import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { serviceOf } from "../registry/services.ts";
 import { type TransactionKind } from "../registry/transactions.ts";
 import { bootId } from "../system/boot.ts";
+import { type SnapshotName } from "./data-snapshot.ts";
 import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
@@ -81,7 +82,8 @@ export async function applyChange(
     .map(({ pack_id, digest }) => {
       const manifest = prepared.wanted.get(pack_id)?.manifest as Manifest;
       const allow_all = prepared.allowAll.has(pack_id) ? 1 : 0;
-      return packNeeds(workspace, pack_id, { manifest, digest, allow_all }, options);
+      const restore = prepared.restores.get(pack_id);
+      return packNeeds(workspace, pack_id, { manifest, digest, allow_all, restore }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
   const end = await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs);
@@ -134,10 +136,16 @@ function packsOf({ registry }: Workspace, actions: PlanDocument["actions"]): Cha
 export function packNeeds(
   workspace: Workspace,
   packId: string,
-  target: { manifest: Manifest; digest: string; allow_all: number } | null,
+  target: {
+    manifest: Manifest;
+    digest: string;
+    allow_all: number;
+    restore?: SnapshotName | undefined;
+  } | null,
   { start, reasons, parents }: Pick<ChangeOptions, "start" | "reasons" | "parents">,
 ): PackNeeds {
   const { registry } = workspace;
+  const restore = target?.restore;
   const live = livePack(registry, packId);
   const service = serviceOf(registry, packId);
   const wasRunning = service !== undefined && isWantedRunning(service, live !== undefined);
@@ -161,6 +169,7 @@ export function packNeeds(
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    restore: restore ?? null,
   };
   return {
     pack,

@@ -1,6 +1,6 @@
 import { toAuroraError } from "../errors.ts";
 import { removeTreeDurably } from "../system/scratch.ts";
-import { dropSnapshots } from "./data-snapshot.ts";
+import { dropSnapshot } from "./data-snapshot.ts";
 import { writeGenerationRecords } from "./generation-record.ts";
 import { isPassingError } from "./passing-error.ts";
 import { type TransactionPlan } from "./steps.ts";
@@ -10,16 +10,20 @@ import { type Workspace } from "./workspace.ts";
 export type Cleanup = {
   /** Packs of which everything goes. */
   purge: string[];
-  /** Packs whose snapshot of this transaction goes. */
-  snapshots: string[];
+  /** The snapshots that were taken, or begun: each goes, or stays for a later rollback and only its scraps go. */
+  snapshots: { pack_id: string; generation: number; is_kept: boolean }[];
 };
 
-/** Where something could not be put back, the snapshots stay: they may be all that is left of the data. */
+/** Where something could not be put back, the snapshots stay as they are: they may be all that is left of the data. */
 export function cleanupOf(plan: TransactionPlan, state: "committed" | "rolled-back" | "stuck"): Cleanup {
-  const packIds = plan.packs.map(({ pack_id }) => pack_id);
   return {
-    purge: plan.purge && state === "committed" ? packIds : [],
-    snapshots: state === "stuck" ? [] : packIds,
+    purge: plan.purge && state === "committed" ? plan.packs.map(({ pack_id }) => pack_id) : [],
+    snapshots:
+      state === "stuck"
+        ? []
+        : plan.packs.flatMap(({ pack_id, from }) =>
+            from ? [{ pack_id, generation: from.generation, is_kept: state === "committed" }] : [],
+          ),
   };
 }
 
@@ -31,7 +35,8 @@ export function cleanUp(workspace: Workspace, transactionId: string, { purge, sn
   const { paths, registry } = workspace;
   try {
     writeGenerationRecords(workspace, transactionId);
-    for (const packId of snapshots) dropSnapshots(paths, packId, transactionId);
+    for (const { pack_id, generation, is_kept } of snapshots)
+      dropSnapshot(paths, pack_id, { generation, transactionId }, is_kept);
     for (const packId of purge)
       for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
         removeTreeDurably(path);

@@ -2,25 +2,32 @@ import { readdirSync, readlinkSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { appendEvent } from "../registry/events.ts";
-import { generationsOf } from "../registry/generations.ts";
+import { type GenerationRow, generationsOf } from "../registry/generations.ts";
 import { knownPackIds, livePack } from "../registry/packs.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { allTrees, forgetTree, newestTree, treeByDigest } from "../registry/trees.ts";
 import { removeStoredTree } from "../store/remove-tree.ts";
 import { listTrees } from "../store/tree-record.ts";
 import { planOf } from "./confirmation.ts";
+import { keptSnapshots, removeSnapshot, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
 import { holdStaging } from "./home-lock.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** So many good generations of each pack are kept, the live one among them. */
 export const DEFAULT_KEEP = 3;
 
-export type GcReport = { removed: string[]; freed_bytes: number; dry_run: boolean };
+export type GcReport = {
+  removed: string[];
+  /** Data that generations left which no rollback goes to any more. */
+  removed_snapshots: { pack_id: string; generation: number }[];
+  freed_bytes: number;
+  dry_run: boolean;
+};
 
 /**
- * Removes stored trees that nobody needs. Kept are, for each pack: what is live, what was live before by the record, the
+ * Removes stored trees that nobody needs, and the snapshots of data that go with them. Kept are, for each pack: what is live, what was live before by the record, the
  * last `keep` generations that were good, what was staged last, what an open transaction names, and every tree in which a
- * process works. Failed generations do not count.
+ * process works. Failed generations do not count. A snapshot is kept as long as a rollback may go to its generation.
  *
  * @throws {AuroraError} `locked` while somebody stages
  */
@@ -44,14 +51,47 @@ export function collectGarbage(workspace: Workspace, keep: number, isDryRun: boo
     forgetTree(registry, digest);
     freed += removeStoredTree(paths, digest);
   }
-  if (!isDryRun && removed.length > 0)
+  const snapshots = unneededSnapshots(workspace, keep);
+  for (const { packId, name } of snapshots)
+    freed += isDryRun ? snapshotBytes(paths, packId, name) : removeSnapshot(paths, packId, name);
+  const removed_snapshots = snapshots.map(({ packId, name: { generation } }) => ({
+    pack_id: packId,
+    generation,
+  }));
+  if (!isDryRun && removed.length + removed_snapshots.length > 0)
     appendEvent(registry, {
       at: timestamp(workspace),
       packId: null,
       kind: "garbage-collected",
-      detail: { removed, freed_bytes: freed },
+      detail: { removed, removed_snapshots, freed_bytes: freed },
     });
-  return { removed, freed_bytes: freed, dry_run: isDryRun };
+  return { removed, removed_snapshots, freed_bytes: freed, dry_run: isDryRun };
+}
+
+/** Snapshots of generations that a rollback hardly goes to: not among the last good ones, nor on the way back from the live one. */
+function unneededSnapshots(
+  { registry, paths }: Workspace,
+  keep: number,
+): { packId: string; name: SnapshotName }[] {
+  return knownPackIds(registry).flatMap((packId) => {
+    const history = generationsOf(registry, packId);
+    const live = livePack(registry, packId);
+    const needed = new Set(live ? goodGenerations(history, keep).map(({ generation }) => generation) : []);
+    for (let steps = 0, next = live?.generation ?? null; next !== null && steps <= keep; steps++) {
+      needed.add(next);
+      next = history.find(({ generation }) => generation === next)?.parent ?? null;
+    }
+    return keptSnapshots(paths, packId, history)
+      .filter(({ generation }) => !needed.has(generation))
+      .map((name) => ({ packId, name }));
+  });
+}
+
+/** The last good generations, newest first, `keep` at most: of those with the same content the newest. */
+function goodGenerations(history: readonly GenerationRow[], keep: number): GenerationRow[] {
+  const good = history.filter(({ outcome, digest }) => outcome === "committed" && digest !== null);
+  const newest = new Map(good.map((row) => [row.digest, row]));
+  return [...newest.values()].toSorted((a, b) => b.generation - a.generation).slice(0, keep);
 }
 
 function neededDigests({ registry, paths }: Workspace, keep: number): Set<string> {
@@ -64,14 +104,12 @@ function neededDigests({ registry, paths }: Workspace, keep: number): Set<string
       ({ digest, outcome }) => digest === staged?.digest && outcome === "committed",
     );
     if (staged && !isUsed) needed.add(staged.digest);
-    const good = history.filter(({ outcome, digest }) => outcome === "committed" && digest !== null);
     if (live) {
       needed.add(live.digest);
-      const parent = good.find(({ generation }) => generation === live.generation)?.parent;
-      const before = good.find(({ generation }) => generation === parent);
-      if (before?.digest) needed.add(before.digest);
-      const distinct = [...new Set(good.toReversed().map(({ digest }) => digest as string))];
-      for (const digest of distinct.slice(0, keep)) needed.add(digest);
+      const parent = history.find(({ generation }) => generation === live.generation)?.parent;
+      const before = history.find(({ generation }) => generation === parent);
+      if (before?.outcome === "committed" && before.digest) needed.add(before.digest);
+      for (const { digest } of goodGenerations(history, keep)) if (digest) needed.add(digest);
     }
   }
   for (const { plan } of openTransactions(registry))

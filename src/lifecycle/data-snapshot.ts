@@ -1,61 +1,126 @@
-import { constants, cpSync, existsSync, renameSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 
+import { type GenerationRow } from "../registry/generations.ts";
+import { renameSync } from "../system/changes.ts";
+import { cloneTree, treeBytes } from "../system/clone-tree.ts";
 import { makeDirectory, syncDirectory, syncFileSystem } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { removeTree, removeTreeDurably } from "../system/scratch.ts";
 
 /**
- * Copies a pack's data as it is now to `snapshots/<pack>/<transaction>`: by reflink where the file system can, so that it
- * costs next to nothing. The copy is durable before it gets its name. The service must be stopped.
+ * A pack's data as one generation left it: taken by the transaction that replaced that generation, before it switched. Its
+ * name says both, so that the history alone tells whose data it is, also after the registry was rebuilt.
  */
-export function takeSnapshot(paths: HomePaths, packId: string, transactionId: string): void {
-  const target = snapshotPath(paths, packId, transactionId);
+export type SnapshotName = { generation: number; transactionId: string };
+
+/**
+ * Copies a pack's data as it is now to `snapshots/<pack>/<generation>-<transaction>`: by reflink where the file system can,
+ * so that it costs next to nothing. The copy is durable before it gets its name. The service must be stopped.
+ */
+export function takeSnapshot(paths: HomePaths, packId: string, name: SnapshotName): void {
+  const target = snapshotPath(paths, packId, name);
   if (existsSync(target)) return;
   makeDirectory(paths.snapshotsOf(packId), 0o700);
   makeDirectory(paths.dataOf(packId), 0o700);
   const partial = `${target}.partial`;
   removeTree(partial);
-  copyTree(paths.dataOf(packId), partial);
+  cloneTree(paths.dataOf(packId), partial);
   syncFileSystem(paths.snapshotsOf(packId));
   renameSync(partial, target);
   syncDirectory(paths.snapshotsOf(packId));
 }
 
 /**
- * Puts the data back as the snapshot has it; without a snapshot (it was never finished) the data was not touched yet. The
- * snapshot itself stays until the transaction's end, so that this can be done again after a crash in its middle.
+ * Undoes a transaction's changes of the data: its snapshot becomes the data, by two renames, so that this needs no space on a
+ * disk that may be full. Without a snapshot it was never finished, and the data not touched yet; or this was done already,
+ * before a crash.
  */
-export function restoreSnapshot(paths: HomePaths, packId: string, transactionId: string): void {
-  const source = snapshotPath(paths, packId, transactionId);
-  if (!existsSync(source)) return;
-  const fresh = `${source}.restored`;
-  const replaced = `${source}.replaced`;
+export function moveSnapshotBack(paths: HomePaths, packId: string, name: SnapshotName): void {
+  const snapshot = snapshotPath(paths, packId, name);
+  if (existsSync(snapshot)) replaceData(paths, packId, snapshot, `${snapshot}.replaced`);
+}
+
+/**
+ * Brings the data back as the generation left it that a rollback goes to. The snapshot of that generation stays; the
+ * transaction's own one, which must exist, serves the way back.
+ *
+ * @param from a snapshot of an earlier transaction
+ */
+export function restoreSnapshot(
+  paths: HomePaths,
+  packId: string,
+  from: SnapshotName,
+  own: SnapshotName,
+): void {
+  const fresh = `${snapshotPath(paths, packId, own)}.restored`;
   removeTree(fresh);
-  copyTree(source, fresh);
+  cloneTree(snapshotPath(paths, packId, from), fresh);
   syncFileSystem(paths.snapshotsOf(packId));
-  removeTree(replaced);
-  if (existsSync(paths.dataOf(packId))) renameSync(paths.dataOf(packId), replaced);
-  renameSync(fresh, paths.dataOf(packId));
+  replaceData(paths, packId, fresh, `${snapshotPath(paths, packId, own)}.replaced`);
+}
+
+/** A crash between the two renames leaves no data, and what is to become it: the undo goes on from there. */
+function replaceData(paths: HomePaths, packId: string, by: string, replaced: string): void {
+  const data = paths.dataOf(packId);
+  if (existsSync(data)) {
+    removeTree(replaced);
+    renameSync(data, replaced);
+  }
+  renameSync(by, data);
   syncDirectory(paths.data);
+  syncDirectory(paths.snapshotsOf(packId));
   removeTree(replaced);
 }
 
-/** Removes a transaction's snapshots, and what a crash left beside them. */
-export function dropSnapshots(paths: HomePaths, packId: string, transactionId: string): void {
-  const path = snapshotPath(paths, packId, transactionId);
-  for (const name of [`${path}.partial`, `${path}.restored`, `${path}.replaced`]) removeTree(name);
+/** Removes what a crash left beside a transaction's snapshots, and the snapshot itself unless it is to be kept. */
+export function dropSnapshot(paths: HomePaths, packId: string, name: SnapshotName, isKept: boolean): void {
+  const path = snapshotPath(paths, packId, name);
+  for (const scrap of [`${path}.partial`, `${path}.restored`]) removeTree(scrap);
+  if (!isKept) removeTree(path);
+  removeTreeDurably(`${path}.replaced`);
+}
+
+/** The snapshots that ended transactions have left for rollbacks, newest last. */
+export function keptSnapshots(
+  paths: HomePaths,
+  packId: string,
+  history: readonly Pick<GenerationRow, "transaction_id" | "outcome">[],
+): SnapshotName[] {
+  return namesIn(paths.snapshotsOf(packId))
+    .flatMap((name) => {
+      const [, generation, transactionId] = /^(\d+)-([0-9a-f-]{36})$/.exec(name) ?? [];
+      const isCommitted = history.some(
+        (row) => row.transaction_id === transactionId && row.outcome === "committed",
+      );
+      return generation !== undefined && transactionId !== undefined && isCommitted
+        ? [{ generation: Number(generation), transactionId }]
+        : [];
+    })
+    .toSorted((a, b) => a.generation - b.generation);
+}
+
+/** Removes a kept snapshot, durably. Returns the bytes of its files. */
+export function removeSnapshot(paths: HomePaths, packId: string, name: SnapshotName): number {
+  const path = snapshotPath(paths, packId, name);
+  const bytes = treeBytes(path);
   removeTreeDurably(path);
+  return bytes;
 }
 
-function snapshotPath(paths: HomePaths, packId: string, transactionId: string): string {
-  return `${paths.snapshotsOf(packId)}/${transactionId}`;
+/** The bytes of a kept snapshot's files. */
+export function snapshotBytes(paths: HomePaths, packId: string, name: SnapshotName): number {
+  return treeBytes(snapshotPath(paths, packId, name));
 }
 
-function copyTree(from: string, to: string): void {
-  cpSync(from, to, {
-    recursive: true,
-    preserveTimestamps: true,
-    verbatimSymlinks: true,
-    mode: constants.COPYFILE_FICLONE,
-  });
+function snapshotPath(paths: HomePaths, packId: string, { generation, transactionId }: SnapshotName): string {
+  return `${paths.snapshotsOf(packId)}/${generation}-${transactionId}`;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
 }

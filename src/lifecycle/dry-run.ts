@@ -1,5 +1,4 @@
 import {
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -19,6 +18,7 @@ import { livePack } from "../registry/packs.ts";
 import { openRegistry, type Registry } from "../registry/registry.ts";
 import { serviceOf } from "../registry/services.ts";
 import { copyTreeWritable } from "../store/copy-tree.ts";
+import { cloneTree } from "../system/clone-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
@@ -144,17 +144,7 @@ function copyHome(
   copyTreeWritable(workspace.paths.tree(digest), packDirectory);
   const dataDirectory = paths.dataOf(id);
   const realData = workspace.paths.dataOf(id);
-  if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES)
-    cpSync(realData, dataDirectory, {
-      recursive: true,
-      verbatimSymlinks: true,
-      preserveTimestamps: true,
-      // A FIFO or a socket of a service cannot be copied, and nobody waits at the other end of a copy.
-      filter: (path) => {
-        const stat = lstatSync(path);
-        return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
-      },
-    });
+  if (existsSync(realData) && sizeOf(realData) <= MAX_COPIED_DATA_BYTES) cloneTree(realData, dataDirectory);
   else {
     if (existsSync(realData))
       workspace.warn(`the data of "${id}" is too large to copy: the script finds it empty`);

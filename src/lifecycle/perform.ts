@@ -5,7 +5,7 @@ import { serviceOf } from "../registry/services.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { makeDirectory, readLink, removeName, replaceLink, syncDirectory } from "../system/durable.ts";
-import { restoreSnapshot, takeSnapshot } from "./data-snapshot.ts";
+import { moveSnapshotBack, restoreSnapshot, type SnapshotName, takeSnapshot } from "./data-snapshot.ts";
 import { gateHealth } from "./health.ts";
 import {
   endingOf,
@@ -53,8 +53,16 @@ export async function performStep(context: PerformContext, step: Step): Promise<
       return plainDetail("stop");
     }
     case "snapshot":
-      takeSnapshot(workspace.paths, pack.pack_id, transactionId);
+      takeSnapshot(workspace.paths, pack.pack_id, snapshotOf(pack, transactionId));
       return plainDetail("snapshot");
+    case "restore":
+      restoreSnapshot(
+        workspace.paths,
+        pack.pack_id,
+        required(pack.restore ?? undefined),
+        snapshotOf(pack, transactionId),
+      );
+      return plainDetail("restore");
     case "switch":
       await switchLive(workspace, pack.pack_id, pack.to?.digest ?? null);
       return plainDetail("switch");
@@ -73,6 +81,7 @@ export async function undoStep(context: PerformContext, step: Step): Promise<Ste
   const pack = packOf(context.plan, step);
   switch (step.kind) {
     case "install":
+    case "restore":
     case "health":
       return plainDetail(step.kind);
     case "start":
@@ -82,7 +91,7 @@ export async function undoStep(context: PerformContext, step: Step): Promise<Ste
       await switchLive(workspace, pack.pack_id, pack.from?.digest ?? null);
       return plainDetail("switch");
     case "snapshot":
-      restoreSnapshot(workspace.paths, pack.pack_id, transactionId);
+      moveSnapshotBack(workspace.paths, pack.pack_id, snapshotOf(pack, transactionId));
       return plainDetail("snapshot");
     case "stop":
       return pack.was_running
@@ -116,6 +125,11 @@ async function switchLive(workspace: Workspace, packId: string, digest: string |
   if (readLink(paths.liveLink(packId)) === paths.liveTarget(digest)) return syncDirectory(paths.live);
   makeDirectory(paths.live, 0o700);
   replaceLink(paths.liveLink(packId), paths.liveTarget(digest));
+}
+
+/** The snapshot that a transaction takes of a pack: only what is live is replaced. */
+function snapshotOf({ from }: TransactionPack, transactionId: string): SnapshotName {
+  return { generation: required(from ?? undefined).generation, transactionId };
 }
 
 function packOf(plan: TransactionPlan, step: Step): TransactionPack {

@@ -3,7 +3,13 @@ import { type Manifest } from "../manifest/schema.ts";
 import { compareVersions, satisfies } from "../manifest/version.ts";
 
 /** A pack that is to be live after the transaction. */
-export type WantedPack = { digest: string; manifest: Manifest; allowAll: boolean };
+export type WantedPack = {
+  digest: string;
+  manifest: Manifest;
+  allowAll: boolean;
+  /** The generation whose data comes back with it; without it the data stays as it is. */
+  dataOf?: number | undefined;
+};
 
 /** A pack that is live now. */
 export type PresentPack = { digest: string; manifest: Manifest; generation: number; allowAll: boolean };
@@ -18,6 +24,8 @@ export type PlanAction = {
   from_digest: string | null;
   from_generation: number | null;
   digest: string;
+  /** The generation that left the data which comes back with a rollback; null where the data stays as it is. */
+  data_of_generation: number | null;
 };
 
 /**
@@ -43,6 +51,7 @@ export function planActions(wanted: readonly WantedPack[], present: readonly Pre
       from_digest: from?.digest ?? null,
       from_generation: from?.generation ?? null,
       digest: to.digest,
+      data_of_generation: to.dataOf ?? null,
     };
   });
 }
@@ -53,7 +62,8 @@ function byId<Pack extends { manifest: Manifest }>(packs: readonly Pack[]): Map<
 
 function actionKind(from: PresentPack | undefined, to: WantedPack): ActionKind {
   if (!from) return "install";
-  if (from.digest === to.digest && from.allowAll === to.allowAll) return "none";
+  const isSame = from.digest === to.digest && from.allowAll === to.allowAll;
+  if (isSame && to.dataOf === undefined) return "none";
   const order = compareVersions(to.manifest.pack.version, from.manifest.pack.version);
   return order > 0 ? "upgrade" : order < 0 ? "downgrade" : "replace";
 }

@@ -6,14 +6,17 @@ import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import { satisfies } from "../manifest/version.ts";
 import { environmentOf } from "../registry/environment.ts";
-import { dataEpochOf, livePacks } from "../registry/packs.ts";
+import { generationsOf } from "../registry/generations.ts";
+import { dataEpochOf, livePack, livePacks } from "../registry/packs.ts";
 import { quarantineOf } from "../registry/quarantine.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { diffTrees } from "../store/diff-trees.ts";
 import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
+import { sharesCopies, treeBytes } from "../system/clone-tree.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
+import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
 import { userOf } from "./pack-users.ts";
 import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
@@ -31,6 +34,8 @@ export type SourcePack = {
   bytes: number;
   /** Whether it is to run unconfined. Undefined: as it does now where this very content is live, else confined. */
   allowAll?: boolean;
+  /** For a rollback: the generation that it goes back to, whose data comes back where a snapshot of it was kept. */
+  rollbackTo?: number;
 };
 
 /** Reads one source: `stagePack` for a change, a mere scan for `plan`. */
@@ -45,6 +50,8 @@ export type PreparedChange = {
   wanted: Map<string, SourcePack>;
   /** The packs that are to run unconfined. */
   allowAll: Set<string>;
+  /** The snapshots that become the data of their packs. */
+  restores: Map<string, SnapshotName>;
 };
 
 /** So much free space must stay after everything is copied, in bytes. */
@@ -78,9 +85,15 @@ export function prepareWanted(
   present: readonly PresentPack[],
   retry: boolean,
 ): PreparedChange {
-  const list: WantedPack[] = [...wanted.values()].map(({ manifest, digest, allowAll }) => {
-    const before = present.find((pack) => pack.manifest.pack.id === manifest.pack.id);
-    return { manifest, digest, allowAll: allowAll ?? (before?.digest === digest && before.allowAll) };
+  const restores = snapshotsToRestore(workspace, wanted);
+  const list = [...wanted].map(([packId, { manifest, digest, allowAll }]): WantedPack => {
+    const before = present.find((pack) => pack.manifest.pack.id === packId);
+    return {
+      manifest,
+      digest,
+      allowAll: allowAll ?? (before?.digest === digest && before.allowAll),
+      dataOf: restores.get(packId)?.generation,
+    };
   });
   const actions = planActions(list, present);
   const changing = actions.filter(({ action }) => action !== "none").map(({ pack_id }) => pack_id);
@@ -100,16 +113,17 @@ export function prepareWanted(
     });
   }
   for (const packId of changing) {
-    checkOne(workspace, wanted.get(packId) as SourcePack, retry);
+    checkOne(workspace, wanted.get(packId) as SourcePack, retry, restores.has(packId));
     checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
   }
   checkUnconfirmed(workspace, changing);
   checkFreeSpace(
     workspace,
     changing.map((packId) => wanted.get(packId) as SourcePack),
+    restores,
   );
   const allowAll = new Set(list.filter((pack) => pack.allowAll).map(({ manifest }) => manifest.pack.id));
-  return { document: planDocument(kind, actions, planned), actions, wanted, allowAll };
+  return { document: planDocument(kind, actions, planned), actions, wanted, allowAll, restores };
 }
 
 /** What a pack may now and could not before. */
@@ -131,6 +145,21 @@ function confinementOf(workspace: Workspace, manifest: Manifest, digest: string,
   return summarizeConfinement(
     policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, false)),
   );
+}
+
+/** For each pack that is rolled back: its data as the generation left it that it goes back to, where that was kept. */
+function snapshotsToRestore(
+  { paths, registry }: Workspace,
+  wanted: ReadonlyMap<string, SourcePack>,
+): Map<string, SnapshotName> {
+  const restores = new Map<string, SnapshotName>();
+  for (const [packId, { rollbackTo }] of wanted) {
+    if (rollbackTo === undefined) continue;
+    const kept = keptSnapshots(paths, packId, generationsOf(registry, packId));
+    const snapshot = kept.find(({ generation }) => generation === rollbackTo);
+    if (snapshot) restores.set(packId, snapshot);
+  }
+  return restores;
 }
 
 export function presentPacks(workspace: Pick<Workspace, "registry">): PresentPack[] {
@@ -179,7 +208,12 @@ function entriesOf(workspace: Workspace, digest: string): TreeEntry[] {
   return hasTree(workspace.paths, digest) ? readTreeRecord(workspace.paths, digest).entries : [];
 }
 
-function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry: boolean): void {
+function checkOne(
+  workspace: Workspace,
+  { manifest, digest }: SourcePack,
+  retry: boolean,
+  isDataRestored: boolean,
+): void {
   const { id, data, env, device } = manifest.pack;
   checkServiceType(manifest);
   checkDevice(id, device);
@@ -193,7 +227,8 @@ function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry:
       },
     );
   const epoch = dataEpochOf(workspace.registry, id);
-  if (epoch !== undefined && !data.reads_epochs.includes(epoch) && data.epoch !== epoch)
+  // What comes back was in the epoch of this very generation.
+  if (!isDataRestored && epoch !== undefined && !data.reads_epochs.includes(epoch) && data.epoch !== epoch)
     throw new AuroraError(
       "epoch-conflict",
       `cannot activate "${id}" ${manifest.pack.version}: its data is in epoch ${epoch}, and it reads ${data.reads_epochs.join(", ")}`,
@@ -261,10 +296,15 @@ function checkUnconfirmed(workspace: Workspace, packIds: readonly string[]): voi
   }
 }
 
-/** Room for another copy of what changes, as a rollback or a data snapshot may need it. */
-function checkFreeSpace(workspace: Workspace, packs: readonly SourcePack[]): void {
+/** Room for another copy of each tree that changes, for snapshots of the data, and for data that is brought back. */
+function checkFreeSpace(
+  workspace: Workspace,
+  packs: readonly SourcePack[],
+  restores: ReadonlyMap<string, SnapshotName>,
+): void {
   if (packs.length === 0) return;
-  const needed = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
+  const trees = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
+  const needed = trees + copiedDataBytes(workspace, packs, restores);
   const { bavail, bsize } = statfsSync(nearestExisting(workspace.paths.home));
   const free = bavail * bsize;
   if (free >= needed) return;
@@ -275,6 +315,22 @@ function checkFreeSpace(workspace: Workspace, packs: readonly SourcePack[]): voi
       hint: "free some space, or remove old generations with aurora gc",
     },
   );
+}
+
+/** What is copied of the packs' data: nothing where the file system shares the content of copies. */
+function copiedDataBytes(
+  { paths, registry }: Workspace,
+  packs: readonly SourcePack[],
+  restores: ReadonlyMap<string, SnapshotName>,
+): number {
+  let bytes = 0;
+  for (const { manifest } of packs) {
+    const { id, data } = manifest.pack;
+    const restore = restores.get(id);
+    if (restore) bytes += snapshotBytes(paths, id, restore);
+    if ((data.snapshot && livePack(registry, id)) || restore) bytes += treeBytes(paths.dataOf(id));
+  }
+  return bytes > 0 && sharesCopies(paths.tmp) ? 0 : bytes;
 }
 
 /** A plan may be made before there is a home: then its file system is that of the directory it will be in. */

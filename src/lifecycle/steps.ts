@@ -1,5 +1,6 @@
 import { type EnvironmentRow } from "../registry/environment.ts";
 import { type NamespaceRow } from "../registry/namespaces.ts";
+import { type SnapshotName } from "./data-snapshot.ts";
 
 /**
  * One step of a transaction. Each can be done again after a crash in its middle, and undone after it was begun.
@@ -9,12 +10,13 @@ import { type NamespaceRow } from "../registry/namespaces.ts";
  * | install | runs `install --install` in the new tree | nothing: what it has changed in the data stays |
  * | stop | stops the old service | starts it again where it ran, and checks its health |
  * | snapshot | copies the data, where the manifest asks for it | puts the copy back |
+ * | restore | brings the data back that an earlier generation left, for a rollback | nothing: the undo of the snapshot does it |
  * | switch | points `live` at the new tree, by one rename | points it back, or removes it |
  * | start | starts the new service | stops it |
  * | health | waits until it is healthy | nothing |
  */
 export type Step = { kind: StepKind; pack_id: string };
-export type StepKind = "install" | "stop" | "snapshot" | "switch" | "start" | "health";
+export type StepKind = "install" | "stop" | "snapshot" | "restore" | "switch" | "start" | "health";
 
 export type TransactionPack = {
   pack_id: string;
@@ -37,6 +39,8 @@ export type TransactionPack = {
   environment: EnvironmentRow[];
   /** The format of the data before. */
   data_epoch: number | null;
+  /** The snapshot that becomes the data; null leaves the data as it is. */
+  restore: SnapshotName | null;
 };
 
 /** All that a transaction is: what recovery reads after a crash. */
@@ -65,7 +69,8 @@ export function compileSteps(needs: readonly PackNeeds[]): Step[] {
   return [
     ...each("install", ({ hasInstallScript, pack }) => hasInstallScript && pack.to !== null),
     ...each("stop", ({ pack }) => pack.from !== null, needs.toReversed()),
-    ...each("snapshot", ({ wantsSnapshot }) => wantsSnapshot),
+    ...each("snapshot", ({ wantsSnapshot, pack }) => wantsSnapshot || pack.restore !== null),
+    ...each("restore", ({ pack }) => pack.restore !== null),
     ...each("switch", () => true),
     ...needs
       .filter(({ start, pack }) => start && pack.to !== null)

@@ -278,11 +278,10 @@ function finishBack(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const reason = reasonOf(plan, journal);
+  const { reason, gate } = failureOf(plan, journal);
   const wasLive =
     registry.get<{ state: TransactionState }>("SELECT state FROM transactions WHERE id = ?", id)?.state ===
     "unconfirmed";
-  const gate = failedGate(plan, journal);
   registry.write(() => {
     flushJournal();
     for (const pack of plan.packs) {
@@ -351,21 +350,19 @@ function record(
   });
 }
 
-/** Why a transaction went back: the first thing that failed, with the pack it concerns. */
-function reasonOf(plan: TransactionPlan, journal: readonly JournalEntry[]): string {
+/** Why a transaction went back, with the pack it concerns: the first thing that failed. `gate` is the pack whose health gate that was. */
+function failureOf(
+  plan: TransactionPlan,
+  journal: readonly JournalEntry[],
+): { reason: string; gate: string | undefined } {
   const entry = journal.find(({ status }) => status === "failed" || status === "abort");
   const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
   const step = plan.steps[entry?.step ?? -1];
   const text = detail?.reason ?? "it was interrupted";
-  return step ? `${step.pack_id}: ${text}` : text;
-}
-
-/** The pack whose health gate failed, if that is why. */
-function failedGate(plan: TransactionPlan, journal: readonly JournalEntry[]): string | undefined {
-  const entry = journal.find(({ status }) => status === "failed" || status === "abort");
-  const step = plan.steps[entry?.step ?? -1];
-  const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
-  return step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined;
+  return {
+    reason: step ? `${step.pack_id}: ${text}` : text,
+    gate: step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined,
+  };
 }
 
 /** Keeps an unconfirmed transaction. Throws `not-found` where the pack has none. */

@@ -24,7 +24,7 @@ export type VerifyReport = {
  * @throws {AuroraError} `not-found` for a pack that is neither installed nor staged
  */
 export async function verifyPacks(
-  workspace: Workspace,
+  workspace: Pick<Workspace, "registry" | "paths">,
   packIds: readonly string[],
   full: boolean,
 ): Promise<VerifyReport> {
@@ -45,7 +45,7 @@ export async function verifyPacks(
 }
 
 async function verifyPack(
-  workspace: Workspace,
+  workspace: Pick<Workspace, "registry" | "paths">,
   packId: string,
   full: boolean,
 ): Promise<VerifyReport["packs"][number]> {
@@ -68,13 +68,17 @@ async function verifyPack(
   return { pack_id: packId, version, digest, ok: problems.length === 0, problems };
 }
 
-async function treeProblems({ paths }: Workspace, digest: string, full: boolean): Promise<string[]> {
+async function treeProblems(
+  { paths }: Pick<Workspace, "paths">,
+  digest: string,
+  full: boolean,
+): Promise<string[]> {
   if (!hasTree(paths, digest)) return ["the stored tree is missing"];
   return (await verifyTree(paths, digest, { full })).problems;
 }
 
 /** Names in `live/` that no installed pack has. */
-function strayLinks({ registry, paths }: Workspace): string[] {
+function strayLinks({ registry, paths }: Pick<Workspace, "registry" | "paths">): string[] {
   const known = new Set(livePacks(registry).map(({ pack_id }) => pack_id));
   let names: string[] = [];
   try {

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, statSync } from "node:fs"
 import { dirname } from "node:path";
 
 import { AuroraError } from "../errors.ts";
+import { announceChange } from "../system/changes.ts";
 import { syncDirectory } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { APPLICATION_ID, migrations } from "./migrations.ts";
@@ -38,9 +39,18 @@ export class Registry {
 
   /** Runs `work` in one database transaction that takes the write lock at once. What it returns is durable. */
   write<T>(work: () => T): T {
-    return this.#guard(() =>
-      this.#database.inTransaction ? work() : this.#database.transaction(work).immediate(),
-    );
+    return this.#guard(() => {
+      if (this.#database.inTransaction) return work();
+      announceChange("begin");
+      const committing = () => {
+        const result = work();
+        announceChange("commit");
+        return result;
+      };
+      const result = this.#database.transaction(committing).immediate();
+      announceChange("committed");
+      return result;
+    });
   }
 
   /** A consistent copy of the whole database, as the bytes of a SQLite file. */

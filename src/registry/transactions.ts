@@ -56,10 +56,13 @@ export function insertTransaction(registry: Registry, row: TransactionRow, packI
     registry.run("INSERT INTO transaction_packs (transaction_id, pack_id) VALUES (?, ?)", row.id, packId);
 }
 
-/** Transactions that are not at their end: at work, crashed, waiting for a confirmation, or with something to clean up. */
+/**
+ * Transactions that are not at their end: at work, crashed, waiting for a confirmation, or with something to clean up. In the
+ * order in which they began, whatever a clock said then.
+ */
 export function openTransactions(registry: Registry): TransactionRow[] {
   return registry.all<TransactionRow>(
-    "SELECT * FROM transactions WHERE finished_at IS NULL OR cleanup IS NOT NULL ORDER BY created_at, rowid",
+    "SELECT * FROM transactions WHERE finished_at IS NULL OR cleanup IS NOT NULL ORDER BY rowid",
   );
 }
 

@@ -10,11 +10,14 @@ export type TreeRow = {
   staged_at: string;
 };
 
-/** Records a staged tree; staging the same one again makes it the newest of its pack. */
+/**
+ * Records a staged tree; staging the same one again makes it the newest of its pack: a new row, so that the numbers of the rows
+ * tell the order, and not a clock that may be set.
+ */
 export function recordTree(registry: Registry, tree: TreeRow): void {
   registry.run(
-    `INSERT INTO trees (digest, pack_id, version, manifest, files, bytes, staged_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (digest) DO UPDATE SET staged_at = excluded.staged_at, manifest = excluded.manifest`,
+    `INSERT OR REPLACE INTO trees (digest, pack_id, version, manifest, files, bytes, staged_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
     tree.digest,
     tree.pack_id,
     tree.version,
@@ -31,16 +34,13 @@ export function treeByDigest(registry: Registry, digest: string): TreeRow | unde
 
 /** The tree of this pack that was staged last. */
 export function newestTree(registry: Registry, packId: string): TreeRow | undefined {
-  return registry.get<TreeRow>(
-    "SELECT * FROM trees WHERE pack_id = ? ORDER BY staged_at DESC, rowid DESC LIMIT 1",
-    packId,
-  );
+  return registry.get<TreeRow>("SELECT * FROM trees WHERE pack_id = ? ORDER BY rowid DESC LIMIT 1", packId);
 }
 
 /** Of each pack that is not live, the tree that was staged last, where it was never activated. */
 export function waitingTrees(registry: Registry): Pick<TreeRow, "pack_id" | "version" | "digest">[] {
   return registry.all(
-    `SELECT pack_id, version, digest, max(staged_at) FROM trees
+    `SELECT pack_id, version, digest, max(rowid) FROM trees
      WHERE NOT EXISTS (SELECT 1 FROM packs WHERE packs.pack_id = trees.pack_id)
        AND NOT EXISTS (SELECT 1 FROM generations WHERE generations.digest = trees.digest)
      GROUP BY pack_id ORDER BY pack_id`,
@@ -48,7 +48,7 @@ export function waitingTrees(registry: Registry): Pick<TreeRow, "pack_id" | "ver
 }
 
 export function allTrees(registry: Registry): TreeRow[] {
-  return registry.all<TreeRow>("SELECT * FROM trees ORDER BY pack_id, staged_at");
+  return registry.all<TreeRow>("SELECT * FROM trees ORDER BY pack_id, rowid");
 }
 
 export function forgetTree(registry: Registry, digest: string): void {

@@ -1,14 +1,6 @@
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  symlinkSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 
+import { chmodSync, createSync, fchmodSync, fsyncSync, mkdirSync, symlinkSync } from "../system/changes.ts";
 import { syncDirectory, syncFileSystem, writeFully } from "../system/durable.ts";
 import { type PackSink } from "./read-pack.ts";
 import { type TreeEntry } from "./tree-entry.ts";
@@ -54,7 +46,7 @@ export function createCopySink(directory: string, entries: number): CopySink {
     symlink: (path, target) => symlinkSync(target, place(path)),
     openFile({ path, mode }: Pick<TreeEntry, "path" | "mode">) {
       const stored = mode & 0o555;
-      open = { path, mode: stored, descriptor: openSync(place(path), "wx", stored) };
+      open = { path, mode: stored, descriptor: createSync(place(path), stored) };
     },
     write(bytes) {
       if (open) writeFully(open.descriptor, bytes);

@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, renameSync, symlinkSync } from "node:fs";
+import { lstatSync } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
+import { chmodSync, renameSync, symlinkSync } from "../system/changes.ts";
 import { createFile, syncDirectory } from "../system/durable.ts";
 import { exchange } from "../system/exchange.ts";
 import { type HomePaths } from "../system/home.ts";

@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, renameSync } from "node:fs";
+import { lstatSync } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
+import { chmodSync, renameSync } from "../system/changes.ts";
 import { removeName, syncDirectory } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";

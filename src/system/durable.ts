@@ -1,20 +1,17 @@
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from "node:fs";
+import { dirname } from "node:path";
+
 import {
-  closeSync,
-  constants,
+  announceChange,
+  createSync,
   fsyncSync,
-  lstatSync,
   mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
   writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
-
+} from "./changes.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
 import { randomHex } from "./random-id.ts";
 
@@ -42,7 +39,7 @@ export function syncDirectory(path: string): void {
 
 /** Creates a file that must not exist, and flushes its content. Its name is durable only after `syncDirectory`. */
 export function createFile(path: string, content: string | Uint8Array, mode: number): void {
-  const descriptor = openSync(path, "wx", mode);
+  const descriptor = createSync(path, mode);
   try {
     writeFully(descriptor, typeof content === "string" ? Buffer.from(content) : content);
     fsyncSync(descriptor);
@@ -127,6 +124,7 @@ export function readLink(path: string): string | undefined {
 export function syncFileSystem(directory: string): void {
   const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
+    announceChange("syncfs");
     const libc = openLibc({ syncfs: { args: ["i32"], returns: "i32" } });
     if (libc.syncfs(descriptor) !== 0) throw errnoError(errno(), "syncfs", directory);
   } finally {

@@ -1,6 +1,6 @@
 import { ptr } from "bun:ffi";
-import { renameSync } from "node:fs";
 
+import { announceChange, renameSync } from "./changes.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
 
 const AT_FDCWD = -100;
@@ -15,6 +15,7 @@ const EINVAL = 22;
 export function exchange(a: string, b: string): void {
   if (process.platform === "linux") {
     const libc = openLibc({ renameat2: { args: ["i32", "ptr", "i32", "ptr", "u32"], returns: "i32" } });
+    announceChange("renameat2");
     const [from, to] = [Buffer.from(`${a}\0`), Buffer.from(`${b}\0`)];
     if (libc.renameat2(AT_FDCWD, ptr(from), AT_FDCWD, ptr(to), RENAME_EXCHANGE) === 0) return;
     const number = errno();

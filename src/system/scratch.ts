@@ -1,15 +1,7 @@
-import {
-  chmodSync,
-  closeSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 
+import { chmodSync, createSync, mkdirSync, rmSync } from "./changes.ts";
 import { makeDirectory, syncDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
 import { randomHex } from "./random-id.ts";
@@ -32,7 +24,7 @@ export function createScratch(tmp: string, purpose: string): Scratch {
   makeDirectory(tmp, 0o700);
   for (;;) {
     const path = `${tmp}/${purpose}-${randomHex(8)}`;
-    const lock = openSync(`${path}.lock`, "wx", 0o600);
+    const lock = createSync(`${path}.lock`, 0o600);
     // A sweep may have come between the two lines: then the lock is taken, or its name is gone already.
     if (!tryFlock(lock, "exclusive") || fstatSync(lock).nlink === 0) {
       closeSync(lock);

@@ -1,13 +1,16 @@
-import { expect, test } from "bun:test";
-import { chmodSync, readdirSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 
+import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser, scratch } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
+
+type Check = { name: string; ok: boolean; detail: string; hint: string | null };
 
 const names = async (t: ReturnType<typeof testHome>) => {
   const { value, exitCode } = await t.json(["doctor"]);
   const { ok, checks } = value as {
     ok: boolean;
-    checks: { name: string; ok: boolean; detail: string; hint: string | null }[];
+    checks: Check[];
   };
   return { ok, exitCode, bad: checks.filter((check) => !check.ok), all: checks.map(({ name }) => name) };
 };
@@ -69,4 +72,89 @@ test("what is wrong is named with a hint, exit 1", async () => {
     { name: "home" },
     { name: "registry", detail: expect.stringContaining("is damaged") },
   ]);
+});
+
+describe("doctor --selftest", () => {
+  const SELFTEST_MS = 60_000;
+  type Selftest = { promises: string[]; not_tested: string[]; seconds: number };
+  const tried = ["flush", "names", "killed", "disk full", "disk fails", "killed anywhere", "at once"];
+
+  test.skipIf(!canBeOrdinaryUser)(
+    "an ordinary user learns what the disk promises, and nothing but an empty home is left",
+    async () => {
+      using directory = scratch();
+      chmodSync(directory.path, 0o777);
+      const home = `${directory.path}/home`;
+      const run = await aurora(["doctor", "--selftest", "--json"], { home, prefix: asOrdinaryUser });
+      const { checks, selftest } = JSON.parse(run.stdout) as { checks: Check[]; selftest: Selftest };
+      // Where the tests' scratch is in memory, that is what it has to say.
+      expect(checks.filter(({ name, ok }) => name !== "file system" && !ok)).toEqual([]);
+      expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(["file system", ...tried]));
+      expect(run.stderr).toBe("");
+      expect(run.exitCode).toBe(checks.every(({ ok }) => ok) ? 0 : 1);
+      for (const name of ["killed", "disk full", "disk fails", "killed anywhere"])
+        expect(checks.find((check) => check.name === name)?.detail).toMatch(/ [1-9]\d* (steps|times)/);
+      expect(selftest.promises[0]).toBe(
+        "A command that is killed, wherever it is, leaves the old state or the new one, whole.",
+      );
+      expect(selftest.not_tested[0]).toStartWith("a power cut: ");
+      expect(Bun.spawnSync(["find", home, "-type", "f"]).stdout.toString()).toBe("");
+      expect(readdirSync(`${home}/tmp`)).toEqual([]);
+    },
+    SELFTEST_MS,
+  );
+
+  test.skipIf(!existsSync("/dev/shm"))(
+    "a home in memory: said in plain words, exit 1",
+    async () => {
+      await using t = testHome({ parent: "/dev/shm" });
+      const { stdout, stderr, exitCode } = await t.run(["doctor", "--selftest"]);
+      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 1 });
+      expect(stdout)
+        .toContain(`bad  file system      tmpfs: it is kept in memory, and a power cut takes all of it
+                      hint: put the home on a disk
+`);
+      expect(stdout).toContain(
+        "  What was acknowledged may be lost in a power cut: see above.\nNot tried:\n  a power cut: ",
+      );
+    },
+    SELFTEST_MS,
+  );
+
+  const isRoot = process.getuid?.() === 0;
+  test.skipIf(!isRoot || process.platform !== "linux")(
+    "a full disk: a message, and nothing is left (needs root)",
+    () => {
+      using directory = scratch();
+      const script = `mount -t tmpfs -o size=8m none "$0" && mkdir "$0/home" && "$@"; code=$?; ls -A "$0/home/tmp"; exit $code`;
+      const argv = ["unshare", "--mount", "sh", "-c", script, directory.path, ...auroraCommand];
+      const { stdout, stderr, exitCode } = Bun.spawnSync([
+        ...argv,
+        "doctor",
+        "--selftest",
+        "--home",
+        `${directory.path}/home`,
+      ]);
+      expect({ stdout: stdout.toString(), exitCode }).toEqual({ stdout: "", exitCode: 1 });
+      expect(
+        stderr
+          .toString()
+          .replaceAll(directory.path, "DIR")
+          .replace(/there are .*/, "there are N"),
+      ).toBe(
+        `error[no-space]: cannot run the self test: it needs 64.0 MiB of free space in "DIR/home/tmp", and there are N
+hint: free some space and run the command again
+`,
+      );
+    },
+  );
+
+  test("its steps crash nothing but a home of the self test", async () => {
+    await using t = testHome();
+    expect(await t.run(["selftest-step", "kill", "1", "recovery", "packs"])).toEqual({
+      stdout: "",
+      stderr: "error[usage]: this is a part of aurora doctor --selftest, and works only inside it\n",
+      exitCode: 2,
+    });
+  });
 });

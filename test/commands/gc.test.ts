@@ -20,6 +20,7 @@ test("keeps the last good generations, and says what it freed", async () => {
   const { value } = await t.json(["gc", "--dry-run"]);
   expect(value).toEqual({
     removed: [expect.any(String), expect.any(String)],
+    removed_snapshots: [],
     freed_bytes: expect.any(Number),
     dry_run: true,
   });

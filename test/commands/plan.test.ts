@@ -66,6 +66,7 @@ test("plan --json has these keys", async () => {
         from_digest: null,
         from_generation: null,
         digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+        data_of_generation: null,
       },
     ],
     permissions: [

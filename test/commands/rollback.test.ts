@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
 
 import { testHome } from "../support/test-home.ts";
 
@@ -133,4 +135,137 @@ test("data: with a snapshot, a failed upgrade leaves the data as it was", async 
   expect(await Bun.file(`${t.home}/data/app/db`).text()).toBe("old format");
   expect(await Bun.file(`${t.home}/data/app/extra`).exists()).toBe(false);
   expect(Bun.spawnSync(["find", `${t.home}/snapshots`, "-mindepth", "2"]).stdout.toString()).toBe("");
+});
+
+/** Nothing runs, so nothing is to be stopped. */
+const still = { stop: null, health: null };
+const SNAPSHOT = "  data: { epoch: 2, reads_epochs: [1, 2], snapshot: true }";
+const dataOf = async (t: Home) => (await Bun.file(`${t.home}/data/app/db`).text()).trim();
+const snapshots = (t: Home) =>
+  readdirSync(`${t.home}/snapshots/app`)
+    .map((name) => name.replace(/-.*/, ""))
+    .toSorted();
+
+/** 1.0.0 without snapshots, 2.0.0 with, each with its own data. */
+async function upgraded(t: Home): Promise<void> {
+  t.write({ id: "app", name: "1", version: "1.0.0", start: "echo of-1 >> data/db", ...still });
+  t.write({
+    id: "app",
+    name: "2",
+    version: "2.0.0",
+    manifest: SNAPSHOT,
+    start: "echo of-2 > data/db",
+    ...still,
+  });
+  for (const name of ["1", "2"])
+    expect(await t.run(["install", `./packs/${name}`])).toMatchObject({ exitCode: 0 });
+}
+
+test("data: a rollback after the commit brings back what that generation left, also over an epoch", async () => {
+  await using t = testHome();
+  await upgraded(t);
+  expect(await dataOf(t)).toBe("of-2");
+  expect(snapshots(t)).toEqual(["1"]);
+  expect(await t.run(["rollback", "app"])).toEqual({
+    stdout: "committed\napp 1.0.0, generation 3\n",
+    stderr:
+      "dry-run app\ninstall app\nstop app\nsnapshot app\nrestore app\nswitch app\nstart app\nhealth app\n",
+    exitCode: 0,
+  });
+  expect(await dataOf(t)).toBe("of-1\nof-1");
+  expect(snapshots(t)).toEqual(["1", "2"]);
+  expect(await t.run(["rollback", "app", "--to", "2"])).toMatchObject({ exitCode: 0 });
+  expect(snapshots(t)).toEqual(["1", "2", "3"]);
+  // What the rollback left behind came back too, and its start has written over it again.
+  expect(await dataOf(t)).toBe("of-2");
+});
+
+test("data: a rollback that fails leaves the data as it was before the rollback", async () => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    name: "1",
+    version: "1.0.0",
+    start: "echo of-1 > data/db",
+    stop: null,
+    health: 'test ! -e "$AURORA_DATA_DIR/../../sick"',
+  });
+  t.write({
+    id: "app",
+    name: "2",
+    version: "2.0.0",
+    manifest: SNAPSHOT,
+    start: "echo of-2 > data/db",
+    ...still,
+  });
+  await t.run(["install", "./packs/1"]);
+  await t.run(["install", "./packs/2"]);
+  await Bun.write(`${t.home}/data/app/db`, "grown since");
+  await Bun.write(`${t.home}/sick`, "");
+  expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 4 });
+  expect(await dataOf(t)).toBe("of-2"); // The old version's start has written it anew.
+  expect(snapshots(t)).toEqual(["1"]);
+});
+
+test("data: gc removes what no rollback goes to, and a rollback without a snapshot says so", async () => {
+  await using t = testHome();
+  for (const version of ["1.0.0", "2.0.0", "3.0.0"]) {
+    t.write({
+      id: "app",
+      name: version,
+      version,
+      start: "date > data/db",
+      ...still,
+      manifest: "  data: { snapshot: true }",
+    });
+    await t.run(["install", `./packs/${version}`]);
+  }
+  expect(snapshots(t)).toEqual(["1", "2"]);
+  expect(await t.json(["gc", "--keep", "1", "--dry-run"])).toMatchObject({
+    value: { removed_snapshots: [{ pack_id: "app", generation: 1 }] },
+  });
+  expect(snapshots(t)).toEqual(["1", "2"]);
+  expect(await t.run(["gc", "--keep", "1"])).toMatchObject({
+    stdout: expect.stringMatching(/^DIGEST\ndata of app, generation 1\nfreed \d+ B\n$/),
+    exitCode: 0,
+  });
+  expect(snapshots(t)).toEqual(["2"]);
+  await t.run(["install", "./packs/1.0.0"]);
+  await rm(`${t.home}/snapshots/app`, { recursive: true });
+  expect(await t.run(["rollback", "app"])).toMatchObject({
+    stderr: expect.stringContaining(
+      'warning: the data of "app" stays as it is: no snapshot of generation 3 is kept\n',
+    ),
+    exitCode: 0,
+  });
+});
+
+test("data: a copy keeps owners, modes, links and holes, and leaves sockets out", async () => {
+  await using t = testHome();
+  t.write({ id: "app", name: "1", version: "1.0.0", start: null, stop: null, health: null });
+  t.write({
+    id: "app",
+    name: "2",
+    version: "2.0.0",
+    manifest: "  data: { snapshot: true }",
+    start: "rm -rf data/*",
+    stop: null,
+    health: null,
+  });
+  await t.run(["install", "./packs/1"]);
+  const make = `cd "$0" && mkdir d && echo x > d/f && ln d/f hard && ln -s nowhere link && mkfifo pipe && chmod 751 d &&
+    truncate -s 64G holes && echo end >> holes && touch -d @1000000000 d/f`;
+  const list = `cd "$0" && find . -printf '%P %y %m %U %G %n %l %b %s ' -a \\( -type d -printf '\\n' -o -printf '%T@\\n' \\) |
+    grep -v ^sock | sort | sed 's/\\(.*\\.......\\)....$/\\1/'`;
+  const shell = (script: string) =>
+    Bun.spawnSync(["sh", "-c", script, `${t.home}/data/app`]).stdout.toString();
+  shell(make);
+  const listener = Bun.listen({ unix: `${t.home}/data/app/socket`, socket: { data() {} } });
+  const before = shell(list);
+  expect(before).toContain("holes f 644");
+  expect(await t.run(["install", "./packs/2"])).toMatchObject({ exitCode: 0 });
+  listener.stop();
+  expect(shell(list)).not.toContain("holes");
+  expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
+  expect(shell(list)).toBe(before.replace(/^socket.*\n/m, ""));
 });

@@ -1,14 +1,15 @@
 /**
  * A sample of the crash test on the compiled program: `bun scripts/crashtest.ts --full` is all of it. It needs AURORA_BINARY,
- * a C compiler and the right to trace; the power cuts also need root and loop devices.
+ * a C compiler and the right to trace; the power cuts also need root and loop devices, the replay of disks FUSE as well.
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { blocksProblem } from "../../scripts/crash/block-power.ts";
 import { buildInjector } from "../../scripts/crash/injector.ts";
 import { killModes } from "../../scripts/crash/modes.ts";
 import { operations } from "../../scripts/crash/operations.ts";
-import { powerProblem } from "../../scripts/crash/power-slot.ts";
+import { type FileSystem, powerProblem } from "../../scripts/crash/power-slot.ts";
 import { collect, type Run, scratch } from "../support/aurora.ts";
 
 /** Of each operation and mode so many points are taken. */
@@ -23,6 +24,11 @@ function injectorProblem(): string | undefined {
   using directory = scratch();
   const built = buildInjector(directory.path);
   return "reason" in built ? built.reason : undefined;
+}
+
+function replayProblem(fileSystem: FileSystem): string | undefined {
+  using directory = scratch();
+  return blocksProblem(fileSystem, directory.path);
 }
 
 async function crashTest(args: string[]): Promise<Run> {
@@ -94,6 +100,31 @@ describe("crashed at a system call, the next command finds the old or the new st
       async () => {
         const args = ["--points", "2", "--modes", `lying-${fileSystem}`, "--operations", "stage,ns register"];
         const { exitCode, stderr } = await crashTest(args);
+        expect(stderr).toContain("it said that it was done, and it is not");
+        expect(exitCode).toBe(1);
+      },
+      TIMEOUT_MS,
+    );
+  }
+
+  for (const fileSystem of ["ext4", "xfs", "btrfs"] as const) {
+    const reason = problem ?? replayProblem(fileSystem);
+    test.skipIf(reason !== undefined)(
+      `every disk that a power cut may leave, replayed on ${fileSystem}${suffix(reason)}`,
+      async () => {
+        const args = ["--points", "30", "--operations", "install upgrade,rollback,ns register"];
+        const { exitCode, stderr } = await crashTest([...args, "--modes", `blocks-${fileSystem}`]);
+        expect(stderr).toBe("");
+        expect(exitCode).toBe(0);
+      },
+      TIMEOUT_MS,
+    );
+
+    test.skipIf(reason !== undefined)(
+      `the replay notices a disk that does not flush: ${fileSystem}${suffix(reason)}`,
+      async () => {
+        const args = ["--points", "2", "--operations", "ns register"];
+        const { exitCode, stderr } = await crashTest([...args, "--modes", `lying-blocks-${fileSystem}`]);
         expect(stderr).toContain("it said that it was done, and it is not");
         expect(exitCode).toBe(1);
       },

@@ -67,6 +67,7 @@ describe("what is to be done with a pack", () => {
         from_digest: "sha256:a-1.0.0",
         from_generation: 7,
         digest: "sha256:a-2.0.0",
+        data_of_generation: null,
       },
     ]);
   });

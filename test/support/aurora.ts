@@ -56,8 +56,8 @@ export async function collect(child: Bun.Subprocess<"ignore" | Buffer, "pipe", "
 }
 
 /** A directory of a test's own, removed when the `using` block ends. */
-export function scratch(): { path: string; [Symbol.dispose]: () => void } {
-  const path = mkdtempSync(join(tmpdir(), "aurora-test-"));
+export function scratch(parent: string = tmpdir()): { path: string; [Symbol.dispose]: () => void } {
+  const path = mkdtempSync(join(parent, "aurora-test-"));
   return {
     path,
     [Symbol.dispose]() {

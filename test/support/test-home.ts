@@ -19,8 +19,8 @@ type TestHome = {
 };
 
 /** A home and a directory of packs for one test. At its end nothing of it runs or lies around any more. */
-export function testHome(): TestHome {
-  const directory = scratch();
+export function testHome({ parent }: { parent?: string } = {}): TestHome {
+  const directory = scratch(parent);
   const home = `${directory.path}/home`;
   const packs = `${directory.path}/packs`;
   const shared = `${directory.path}/shared`;

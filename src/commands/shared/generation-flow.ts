@@ -5,6 +5,8 @@ import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { storedManifest } from "../../lifecycle/perform.ts";
 import { prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
+import { type Manifest } from "../../manifest/schema.ts";
+import { manifestFromStored } from "../../manifest/stored.ts";
 import { generationOf, type GenerationRow } from "../../registry/generations.ts";
 import { livePack } from "../../registry/packs.ts";
 import { transactionById } from "../../registry/transactions.ts";
@@ -81,11 +83,19 @@ export async function generationFlow(
     );
   const { entries, bytes } = readTreeRecord(workspace.paths, digest);
   const manifest = storedManifest(workspace, digest);
-  const wanted = new Map([
-    [packId, { manifest, digest, entries, bytes, allowAll: wasAllowAll(workspace, packId, entry) }],
-  ]);
-  const prepared = prepareWanted(workspace, kind, wanted, presentPacks(workspace), options.retry);
   const isRollback = kind === "rollback";
+  const source = {
+    manifest,
+    digest,
+    entries,
+    bytes,
+    allowAll: wasAllowAll(workspace, packId, entry),
+    ...(isRollback && { rollbackTo: generation }),
+  };
+  const wanted = new Map([[packId, source]]);
+  const prepared = prepareWanted(workspace, kind, wanted, presentPacks(workspace), options.retry);
+  if (isRollback && prepared.document.changed && !prepared.restores.has(packId))
+    warnOfData(workspace, packId, generation, manifest);
   return await changeFlow(context, workspace, kind, prepared, {
     ...options,
     change: {
@@ -95,4 +105,13 @@ export async function generationFlow(
       ...(isRollback ? { parents: new Map([[packId, entry.parent]]) } : {}),
     },
   });
+}
+
+/** Where snapshots are asked for, data that does not come back is said: it was replaced without one, or gc has removed it. */
+function warnOfData(workspace: Workspace, packId: string, generation: number, target: Manifest): void {
+  const live = livePack(workspace.registry, packId);
+  const isAskedFor =
+    target.pack.data.snapshot || (live && manifestFromStored(live.manifest).pack.data.snapshot);
+  if (isAskedFor)
+    workspace.warn(`the data of "${packId}" stays as it is: no snapshot of generation ${generation} is kept`);
 }

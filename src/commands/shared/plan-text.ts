@@ -6,11 +6,16 @@ const MAX_SHOWN_FILES = 20;
 /** The plan as the operator reads it before approving. */
 export function planText(document: PlanDocument): string {
   const { actions, files, permissions } = document;
-  const lines = actions.map(({ action, pack_id, from_version, to_version }) => {
-    if (action === "none") return `  ${pack_id} ${to_version} is live already`;
+  const lines = actions.flatMap(({ action, pack_id, from_version, to_version, data_of_generation }) => {
+    if (action === "none") return [`  ${pack_id} ${to_version} is live already`];
     const versions =
       from_version === null || from_version === to_version ? to_version : `${from_version} → ${to_version}`;
-    return `  ${action} ${pack_id} ${versions}`;
+    return [
+      `  ${action} ${pack_id} ${versions}`,
+      ...(data_of_generation === null
+        ? []
+        : [`    its data goes back to what generation ${data_of_generation} left`]),
+    ];
   });
   const changes = [
     ...files.added.map((path) => `  + ${path}`),

@@ -27,6 +27,16 @@ export const decisionMutations: readonly Mutation[] = [
     { compileSteps: (needs) => moved(compileSteps(needs), "snapshot", "stop") },
   ],
   [
+    "restore before snapshot",
+    /that of another generation|data of another generation|is lost/,
+    { compileSteps: (needs) => moved(compileSteps(needs), "restore", "snapshot") },
+  ],
+  [
+    "restore after start",
+    /data of another generation/,
+    { compileSteps: (needs) => moved(compileSteps(needs), "restore", "health") },
+  ],
+  [
     "start before switch",
     /starts from/,
     { compileSteps: (needs) => moved(compileSteps(needs), "start", "switch") },
@@ -124,7 +134,7 @@ export const decisionMutations: readonly Mutation[] = [
   ],
   [
     "undoes in the order it did",
-    /while|starts from|two services|does not run|starts before/,
+    /while|starts from|two services|does not run|starts before|data of another generation|without its data/,
     {
       nextAction(steps, journal) {
         const action = nextAction(steps, journal);

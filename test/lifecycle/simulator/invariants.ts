@@ -33,6 +33,10 @@ export function checkMoment(
       throw new Violation(`the registry says ${recorded} for ${pack_id} while ${world.registry.state}`);
     const data = world.data.get(pack_id);
     if (running.length > 0 && data === "absent") throw new Violation(`${pack_id} runs without its data`);
+    const isRestored = data !== undefined && data !== "absent" && data.isRestored;
+    for (const { digest } of running)
+      if (isRestored !== (pack.restore !== null && digest === pack.to?.digest))
+        throw new Violation(`${digest} runs on the data of another generation`);
   }
   for (const process of world.processes)
     if (!before.includes(process)) checkStarted(process, world, packs, plan, facts);
@@ -94,7 +98,7 @@ export function checkStep(
   const running = world.processes.some(({ pack_id }) => pack_id === packId);
   if (kind === "install" && !running && packOf(plan, packId).was_running && !facts.wasRebooted)
     throw new Violation(`the old ${packId} is stopped while the install script runs`);
-  if ((kind === "snapshot" || kind === "switch") && running)
+  if ((kind === "snapshot" || kind === "restore" || kind === "switch") && running)
     throw new Violation(`${kind} of ${packId} while its service runs`);
 }
 
@@ -109,10 +113,15 @@ export function checkEnd(world: World, packs: readonly SimulatedPack[], facts: F
     return checkEvidence(world, packs, facts);
   }
   if (facts.hasUndoFailed) throw new Violation(`an undo has failed, and it ends ${registry.state}`);
-  if (registry.finished && (world.scratch.size > 0 || world.snapshots.size > 0))
-    throw new Violation(`leftovers: ${[...world.scratch, ...world.snapshots.keys()].join(", ")}`);
+  if (registry.finished && world.scratch.size > 0)
+    throw new Violation(`leftovers: ${[...world.scratch].join(", ")}`);
   const isNew = registry.state === "committed" || registry.state === "unconfirmed";
   for (const { pack_id, pack, start, wantsSnapshot } of packs) {
+    const hasSnapshot = wantsSnapshot || pack.restore !== null;
+    if (isNew && hasSnapshot && !world.snapshots.has(pack_id))
+      throw new Violation(`the data of ${pack_id} is lost for a later rollback`);
+    if (!(isNew && hasSnapshot) && world.snapshots.has(pack_id))
+      throw new Violation(`leftovers: the snapshot of ${pack_id}`);
     const side = isNew ? pack.to : pack.from;
     if ((world.live.get(pack_id) ?? null) !== (side?.digest ?? null))
       throw new Violation(`${registry.state}, and live/${pack_id} is ${world.live.get(pack_id)}`);
@@ -120,7 +129,7 @@ export function checkEnd(world: World, packs: readonly SimulatedPack[], facts: F
     if ((recorded?.generation ?? null) !== (side?.generation ?? null))
       throw new Violation(`${registry.state}, and ${pack_id} is recorded at ${recorded?.generation}`);
     checkService(world, pack_id, side?.digest ?? null, isNew ? start : pack.was_running, facts);
-    checkData(world, pack_id, !isNew && wantsSnapshot, facts);
+    checkData(world, pack_id, pack.restore !== null && isNew, !isNew && hasSnapshot, facts);
   }
 }
 
@@ -130,7 +139,7 @@ function checkEvidence(world: World, packs: readonly SimulatedPack[], facts: Fac
     const written = facts.writtenByOld.get(pack_id) ?? 0;
     const data = world.data.get(pack_id);
     const copies = [world.snapshots.get(pack_id), data === "absent" ? undefined : data];
-    if (!copies.some((copy) => copy !== undefined && copy.byOld >= written))
+    if (!copies.some((copy) => copy !== undefined && !copy.isRestored && copy.byOld >= written))
       throw new Violation(`it is stuck, and the data of ${pack_id} is lost`);
   }
 }
@@ -154,12 +163,20 @@ function checkService(
     throw new Violation(`${packId} runs, and the registry says ${service?.state}`);
 }
 
-function checkData(world: World, packId: string, isRestored: boolean, facts: Facts): void {
+function checkData(
+  world: World,
+  packId: string,
+  isOfEarlier: boolean,
+  isPutBack: boolean,
+  facts: Facts,
+): void {
   const data = world.data.get(packId);
   if (data === undefined || data === "absent") throw new Violation(`the data of ${packId} is gone`);
-  if (data.byOld < (facts.writtenByOld.get(packId) ?? 0))
+  if (data.isRestored !== isOfEarlier)
+    throw new Violation(`the data of ${packId} is that of another generation`);
+  if (!isOfEarlier && data.byOld < (facts.writtenByOld.get(packId) ?? 0))
     throw new Violation(`the data of ${packId} lacks what its old version had written`);
-  if (isRestored && data.byNew > 0)
+  if (isPutBack && data.byNew > 0)
     throw new Violation(`the data of ${packId} holds what the version that failed has written`);
 }
 

@@ -13,6 +13,8 @@ export function* performModel(world: World, plan: TransactionPlan, step: Step): 
     yield;
   } else if (step.kind === "stop") yield* stopModel(world, packId);
   else if (step.kind === "snapshot") yield* snapshotModel(world, packId);
+  else if (step.kind === "restore")
+    yield* restoreModel(world, packId, { byOld: 0, byNew: 0, byInstall: 0, isRestored: true });
   else if (step.kind === "switch") yield* switchModel(world, packId, to?.digest ?? null);
   else if (step.kind === "start" && to) yield* startModel(world, packId, to);
   else yield* healthModel(world, packId);
@@ -23,7 +25,7 @@ export function* undoModel(world: World, plan: TransactionPlan, step: Step): Wor
   const { from, was_running } = packOf(plan, packId);
   if (step.kind === "start") yield* stopModel(world, packId);
   else if (step.kind === "switch") yield* switchModel(world, packId, from?.digest ?? null);
-  else if (step.kind === "snapshot") yield* restoreModel(world, packId);
+  else if (step.kind === "snapshot") yield* moveBackModel(world, packId);
   else if (step.kind === "stop" && was_running && from) {
     const service = world.registry.services.get(packId);
     if (service && service.state !== "stopped") yield* stopModel(world, packId);
@@ -92,18 +94,26 @@ export function* snapshotModel(world: World, packId: string): Work {
   yield;
 }
 
-function* restoreModel(world: World, packId: string): Work {
+function* moveBackModel(world: World, packId: string): Work {
   const snapshot = world.snapshots.get(packId);
   if (!snapshot) return;
+  yield* replaceModel(world, packId, snapshot, () => world.snapshots.delete(packId));
+}
+
+function* restoreModel(world: World, packId: string, earlier: Data): Work {
   const fresh = `snapshots/${packId}.restored`;
-  const replaced = `snapshots/${packId}.replaced`;
   world.scratch.add(fresh);
   yield;
+  yield* replaceModel(world, packId, earlier, () => world.scratch.delete(fresh));
+}
+
+function* replaceModel(world: World, packId: string, by: Data, takeAway: () => void): Work {
+  const replaced = `snapshots/${packId}.replaced`;
   if (world.data.get(packId) !== "absent") world.scratch.add(replaced);
   world.data.set(packId, "absent");
   yield;
-  world.data.set(packId, { ...snapshot });
-  world.scratch.delete(fresh);
+  world.data.set(packId, { ...by });
+  takeAway();
   yield;
   world.scratch.delete(replaced);
   yield;

@@ -14,6 +14,7 @@ export function randomPacks(random: () => number): SimulatedPack[] {
     const hasNew = kind < 0.8;
     const wasRunning = hasOld && random() < 0.6;
     const isStarted = hasNew && random() < 0.7;
+    const restore = hasOld && hasNew && random() < 0.2 ? { generation: 2, transactionId: "earlier" } : null;
     packs.push({
       pack_id: packId,
       pack: {
@@ -33,6 +34,7 @@ export function randomPacks(random: () => number): SimulatedPack[] {
         namespace: null,
         environment: [],
         data_epoch: null,
+        restore,
       },
       hasInstallScript: hasNew && random() < 0.6,
       wantsSnapshot: hasOld && hasNew && random() < 0.5,

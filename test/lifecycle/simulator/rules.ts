@@ -79,7 +79,7 @@ function finishBackModel(world: World, plan: TransactionPlan, state: "rolled-bac
 
 function* cleanUpModel(world: World, plan: TransactionPlan): Work {
   for (const { pack_id } of plan.packs) {
-    world.snapshots.delete(pack_id);
+    if (world.registry.state !== "committed") world.snapshots.delete(pack_id);
     yield;
     for (const name of ["partial", "restored", "replaced"])
       world.scratch.delete(`snapshots/${pack_id}.${name}`);

@@ -80,6 +80,25 @@ export const workMutations: readonly Mutation[] = [
     },
   ],
   [
+    "forgets to bring back the data that a rollback is for",
+    /data of another generation/,
+    {
+      *perform(world, plan, step) {
+        if (step.kind !== "restore") yield* performModel(world, plan, step);
+      },
+    },
+  ],
+  [
+    "the commit drops the snapshot that a later rollback needs",
+    /for a later rollback/,
+    {
+      *cleanUp(world, plan) {
+        for (const { pack_id } of plan.packs) world.snapshots.delete(pack_id);
+        yield* realRules.cleanUp(world, plan);
+      },
+    },
+  ],
+  [
     "removes the new link and makes the old one",
     /neither the old nor the new/,
     {
@@ -99,7 +118,7 @@ export const workMutations: readonly Mutation[] = [
     {
       *perform(world, plan, step) {
         if (step.kind !== "snapshot") return yield* performModel(world, plan, step);
-        world.snapshots.set(step.pack_id, { byOld: 0, byNew: 0, byInstall: 0 });
+        world.snapshots.set(step.pack_id, { byOld: 0, byNew: 0, byInstall: 0, isRestored: false });
         yield;
         world.snapshots.delete(step.pack_id);
         yield* snapshotModel(world, step.pack_id);
@@ -108,7 +127,7 @@ export const workMutations: readonly Mutation[] = [
   ],
   [
     "records the service only once it runs",
-    /runs and should not|two services/,
+    /runs and should not|two services|data of another generation|without its data/,
     {
       *perform(world, plan, step) {
         const { to } = packOf(plan, step.pack_id);
@@ -176,7 +195,7 @@ export const workMutations: readonly Mutation[] = [
   ],
   [
     "cleans up before the end is recorded",
-    /version that failed|lacks|is gone|without its data/,
+    /version that failed|lacks|is gone|without its data|for a later rollback/,
     {
       *perform(world, plan, step) {
         yield* performModel(world, plan, step);

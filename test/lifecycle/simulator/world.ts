@@ -9,7 +9,13 @@ export type SimulatedPack = PackNeeds & { pack_id: string; dependsOn: string[] }
 export type Process = { pack_id: string; serviceId: number; digest: string };
 
 /** A pack's data, by who wrote how much of it: what a snapshot holds and a restore brings back. */
-export type Data = { byOld: number; byNew: number; byInstall: number };
+export type Data = {
+  byOld: number;
+  byNew: number;
+  byInstall: number;
+  /** Whether it came from the snapshot of an earlier generation. */
+  isRestored: boolean;
+};
 
 type Service = {
   wanted: "running" | "stopped";
@@ -62,7 +68,7 @@ export function worldBefore(packs: readonly SimulatedPack[], confirmWithinMs: nu
     nextServiceId: 1,
   };
   for (const { pack_id, pack } of packs) {
-    world.data.set(pack_id, { byOld: 0, byNew: 0, byInstall: 0 });
+    world.data.set(pack_id, { byOld: 0, byNew: 0, byInstall: 0, isRestored: false });
     if (!pack.from) continue;
     world.live.set(pack_id, pack.from.digest);
     world.registry.packs.set(pack_id, { generation: pack.from.generation, digest: pack.from.digest });
