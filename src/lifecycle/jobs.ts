@@ -1,3 +1,4 @@
+import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import {
@@ -60,6 +61,16 @@ function manifestJobs(manifest: Manifest): { name: string; spec: JobSpec }[] {
   }));
 }
 
+/** A stored manifest that is damaged, which `verify` tells, keeps the jobs of no other pack from running. */
+function storedJobs(manifest: string): ReturnType<typeof manifestJobs> {
+  try {
+    return manifestJobs(manifestFromStored(manifest));
+  } catch (thrown) {
+    if (thrown instanceof AuroraError && thrown.code === "state-invalid") return [];
+    throw thrown;
+  }
+}
+
 /**
  * All jobs of the live packs, or of one of them. Those of manifests follow from the generation that is live at this very moment, so that they
  * cannot differ from it; an operator's job hides one of the manifest that has its name.
@@ -78,8 +89,7 @@ export function packJobs(registry: Registry, onlyOf?: string): PackJob[] {
       ? livePacks(registry)
       : [livePack(registry, onlyOf)].filter((row) => row !== undefined);
   for (const { pack_id, manifest } of live)
-    for (const { name, spec } of manifestJobs(manifestFromStored(manifest)))
-      add(pack_id, name, "manifest", spec);
+    for (const { name, spec } of storedJobs(manifest)) add(pack_id, name, "manifest", spec);
   for (const { pack_id, name, spec } of operatorJobs(registry, onlyOf))
     add(pack_id, name, "operator", JSON.parse(spec) as JobSpec);
   return [...jobs.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));

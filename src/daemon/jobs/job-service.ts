@@ -2,35 +2,20 @@ import { type FSWatcher, statSync, watch } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../../errors.ts";
 import { type HomeLock } from "../../lifecycle/home-lock.ts";
-import { giveUpRun, interruptDeadRuns, thisRunner } from "../../lifecycle/job-runs.ts";
+import { giveUpRun, interruptDeadRuns } from "../../lifecycle/job-runs.ts";
 import { runJobScript } from "../../lifecycle/job-script.ts";
 import { anchorJobs, type PackJob, packJobs } from "../../lifecycle/jobs.ts";
 import { timestamp, type Workspace } from "../../lifecycle/workspace.ts";
 import { appendEvent } from "../../registry/events.ts";
-import { lastJobRuns, openJobRuns, setRetry } from "../../registry/job-runs.ts";
+import { lastJobRuns, openJobRuns } from "../../registry/job-runs.ts";
 import { jobIdOf, type PauseRow, pauses, setPause } from "../../registry/jobs.ts";
 import { type Clock, systemClock, type Timer } from "../../scheduler/clock.ts";
-import { type OpenRun, type RunRecord } from "../../scheduler/job.ts";
+import { type OpenRun } from "../../scheduler/job.ts";
 import { type SchedulerEvent } from "../../scheduler/journal.ts";
 import { type DrainResult, Scheduler } from "../../scheduler/scheduler.ts";
 import { type TaskContext } from "../../scheduler/task-context.ts";
-import { randomHex } from "../../system/random-id.ts";
 import { definitionOf, isDone } from "./job-timing.ts";
-import {
-  type Beginning,
-  beginTry,
-  dropTry,
-  endOf,
-  isTriedAgain,
-  reasonOf,
-  recordDue,
-  recordEnd,
-  recordUnstarted,
-  runsElsewhere,
-  scriptOf,
-  stopReasonOf,
-  type Try,
-} from "./run-ledger.ts";
+import { RunKeeper } from "./run-keeper.ts";
 import { RunRecorder } from "./run-recorder.ts";
 import { takeSchedulerLock } from "./scheduler-lock.ts";
 
@@ -70,23 +55,16 @@ export class JobService {
   #clock: Clock;
   #scheduler: Scheduler;
   #recorder: RunRecorder;
-  #runner = thisRunner();
+  #keeper: RunKeeper;
   #break: (error: AuroraError) => void;
   #lock: HomeLock | undefined;
   #known = new Map<string, { job: PackJob; spec: string }>();
-  #pauses = new Set<string>();
-  #tries = new Map<string, Try>();
-  /** Jobs whose last run has failed: only a change of that is an event. */
-  #failing = new Set<string>();
-  #executions = new Set<Promise<unknown>>();
-  #changed = Promise.withResolvers<void>();
+  #pauses = new Map<string, PauseTarget>();
   #version = -1;
   #databaseInode = 0;
   #watcher: FSWatcher | undefined;
   #poll: Timer | undefined;
-  #isManual = false;
-  #isSettling = false;
-  #isDraining = false;
+  #isTending = false;
   #isStopped = false;
 
   constructor(world: JobWorld) {
@@ -105,6 +83,13 @@ export class JobService {
       if (isFinal) this.#break(error);
       else world.workspace.warn(`no job begins before this can be recorded: ${error.message}`);
     });
+    this.#keeper = new RunKeeper({
+      workspace: world.workspace,
+      clock: this.#clock,
+      recorder: this.#recorder,
+      execute: world.execute ?? runJobScript,
+      scheduler: () => this.#scheduler,
+    });
   }
 
   /**
@@ -119,7 +104,7 @@ export class JobService {
     await settle();
     await interruptDeadRuns(workspace);
     for (const row of lastJobRuns(workspace.registry))
-      if (row.state === "failed" || row.state === "timed-out") this.#failing.add(jobIdOf(row));
+      if (row.state === "failed" || row.state === "timed-out") this.#keeper.failing.add(jobIdOf(row));
     this.#version = this.#dataVersion();
     this.reload();
     this.#watch();
@@ -145,8 +130,8 @@ export class JobService {
       this.#known.set(job.id, { job, spec });
       // What was open of another spec is about to be recorded as cancelled.
       this.#add(job, known ? [] : this.#openRuns(job));
-      if (wanted.some(({ kind, name }) => kind === "job" && name === job.id))
-        this.#setPaused("job", job.id, true);
+      const pause = wanted.find(({ kind, name }) => kind === "job" && name === job.id);
+      if (pause) this.#setPaused(pause, true);
     }
   }
 
@@ -158,11 +143,11 @@ export class JobService {
    */
   runNow(id: string): { scheduledMs: number; decision: "start" | "skip" | "queue" | "replace" } {
     const scheduledMs = this.#clock.wallMs();
-    this.#isManual = true;
+    this.#keeper.isManual = true;
     try {
       return { scheduledMs, decision: this.#scheduler.runNow(id) };
     } finally {
-      this.#isManual = false;
+      this.#keeper.isManual = false;
     }
   }
 
@@ -182,10 +167,10 @@ export class JobService {
    * What waited or was to be tried again stays on record for the next process.
    */
   async drain(deadlineMs: number): Promise<DrainResult> {
-    this.#isDraining = true;
-    this.#signalChange();
+    this.#keeper.isDraining = true;
+    this.#keeper.signalChange();
     const result = await this.#scheduler.drain(deadlineMs);
-    await Promise.allSettled(this.#executions);
+    await this.#keeper.idle();
     const tooLate = new Promise<void>((resolve) => this.#clock.setTimer(LAST_WRITE_MS, resolve));
     await Promise.race([this.#recorder.write(() => {}), this.broken, tooLate]);
     return result;
@@ -199,7 +184,7 @@ export class JobService {
     this.#lock?.[Symbol.dispose]();
   }
 
-  /** The jobs that there are, each with a place from which it counts. A pack that cannot be read keeps none from running. */
+  /** The jobs that there are, each with a place from which it counts. */
   #anchored(): PackJob[] {
     const { registry } = this.#world.workspace;
     const jobs = packJobs(registry);
@@ -215,12 +200,7 @@ export class JobService {
     const { workspace } = this.#world;
     if (isDone(job) && open.length === 0) return;
     try {
-      const run = (context: TaskContext) => {
-        const execution = this.#run(job, context);
-        this.#executions.add(execution);
-        void execution.catch(() => {}).finally(() => this.#executions.delete(execution));
-        return execution;
-      };
+      const run = (context: TaskContext) => this.#keeper.run(job, context);
       this.#scheduler.add({ ...definitionOf(job, this.#clock.wallMs()), run }, open);
     } catch (thrown) {
       const { message } = toAuroraError(thrown);
@@ -246,26 +226,25 @@ export class JobService {
     for (const row of rows)
       if (isOld(row.scheduled_ms))
         registry.write(() => giveUpRun(registry, row, "the job is another one now"));
-    return rows
-      .filter((row) => !isOld(row.scheduled_ms))
-      .map(({ scheduled_ms, state, attempt, retry_ms }) => ({
-        scheduledAt: scheduled_ms,
-        tries: state === "waiting" ? attempt - 1 : attempt,
-        delayMs: state === "waiting" ? 0 : Math.max(0, (retry_ms ?? nowMs) - nowMs),
-      }));
+    // A try that waits beside the failure that it follows stands for both: the newest one counts.
+    const newest = new Map(
+      rows.filter((row) => !isOld(row.scheduled_ms)).map((row) => [row.scheduled_ms, row]),
+    );
+    return [...newest.values()].map(({ scheduled_ms, state, attempt, retry_ms }) => ({
+      scheduledAt: scheduled_ms,
+      tries: state === "waiting" ? attempt - 1 : attempt,
+      delayMs: state === "waiting" ? 0 : Math.max(0, (retry_ms ?? nowMs) - nowMs),
+    }));
   }
 
   #pauseDifference(rows: readonly PauseRow[]): void {
-    const wanted = new Map(rows.map(({ kind, name }) => [`${kind} ${name}`, { kind, name }]));
-    for (const [key, { kind, name }] of wanted) if (!this.#pauses.has(key)) this.#setPaused(kind, name, true);
-    for (const key of this.#pauses) {
-      const [kind = "", name = ""] = key.split(" ");
-      if (!wanted.has(key)) this.#setPaused(kind as PauseRow["kind"], name, false);
-    }
-    this.#pauses = new Set(wanted.keys());
+    const wanted = new Map(rows.map((row) => [`${row.kind} ${row.name}`, row]));
+    for (const [key, row] of wanted) if (!this.#pauses.has(key)) this.#setPaused(row, true);
+    for (const [key, target] of this.#pauses) if (!wanted.has(key)) this.#setPaused(target, false);
+    this.#pauses = wanted;
   }
 
-  #setPaused(kind: PauseRow["kind"], name: string, isPaused: boolean): void {
+  #setPaused({ kind, name }: PauseTarget, isPaused: boolean): void {
     // A job that is over, or that the scheduler has refused, need not be paused.
     if (kind === "job" && this.#scheduler.whyNotRunning(name).state === "unknown") return;
     const what = kind === "all" ? "all" : kind === "tag" ? { tag: name } : { job: name };
@@ -273,76 +252,20 @@ export class JobService {
     else this.#scheduler.resume(what);
   }
 
-  /** One try of a run, from the question whether it may begin to the end of its processes. */
-  async #run(job: PackJob, context: TaskContext): Promise<void> {
-    const one = this.#tryOf(job, context);
-    const { workspace, execute = runJobScript } = this.#world;
-    const beginning = await this.#begin(one, context);
-    if (beginning.kind !== "begun") return;
-    one.phase = "running";
-    try {
-      if (context.signal.aborted) throw toAuroraError(context.signal.reason);
-      one.report = await execute(workspace, beginning.pack, scriptOf(one), context.signal);
-    } catch (thrown) {
-      one.failure = toAuroraError(thrown).message;
-      throw thrown;
-    }
-    one.stopReason = stopReasonOf(workspace, one);
-    if (one.report.rc === 0 || one.stopReason !== undefined) return;
-    throw new AuroraError("script-failed", reasonOf(one, endOf(one, "failed", false)) ?? "");
-  }
-
-  /** Records the beginning as soon as nothing in another process stands against it. */
-  async #begin(one: Try, { signal }: TaskContext): Promise<Beginning> {
-    const { workspace } = this.#world;
-    for (;;) {
-      const changed = this.#changed.promise;
-      const beginning = await this.#recorder.write(() =>
-        beginTry(workspace, one, this.#runner, new Date(this.#clock.wallMs()).toISOString()),
-      );
-      if (beginning.kind === "never") one.phase = "void";
-      if (beginning.kind !== "wait") return beginning;
-      one.phase = "blocked";
-      const aborted = Promise.withResolvers<void>();
-      const onAbort = () => aborted.resolve();
-      signal.addEventListener("abort", onAbort, { once: true });
-      await Promise.race([changed, aborted.promise]);
-      signal.removeEventListener("abort", onAbort);
-      if (signal.aborted || this.#isDraining) throw new AuroraError("interrupted", "the scheduler stops");
-    }
-  }
-
-  #tryOf(job: PackJob, { scheduledAt, attempt }: TaskContext): Try {
-    const key = `${job.id} ${scheduledAt}`;
-    const known = this.#tries.get(key);
-    const one: Try = known ?? this.#newTry(job, scheduledAt, "schedule");
-    this.#tries.set(key, one);
-    one.attempt = attempt;
-    one.runId = randomHex(16);
-    one.phase = "asked";
-    one.report = one.failure = one.stopReason = undefined;
-    return one;
-  }
-
-  #newTry(job: PackJob, scheduledMs: number, cause: Try["cause"]): Try {
-    const none = { report: undefined, failure: undefined, stopReason: undefined };
-    return { job, scheduledMs, attempt: 1, cause, runId: "", phase: "due", ...none };
-  }
-
   #onEvent(event: SchedulerEvent): void {
     const { workspace } = this.#world;
+    const jobOf = (id: string) => this.#known.get(id)?.job;
     switch (event.kind) {
-      case "due":
-        return this.#due(event.jobId, event.scheduledAt);
+      case "due": {
+        const job = jobOf(event.jobId);
+        if (job) this.#keeper.due(job, event.scheduledAt);
+        return;
+      }
       case "recorded":
-        return event.record.attempt === 0 ? this.#unstarted(event.record) : this.#ended(event.record);
+        return this.#keeper.recorded(jobOf(event.record.jobId), event.record);
       case "retry": {
-        const known = this.#known.get(event.jobId);
-        if (!known) return;
-        const { packId, name } = known.job;
-        const key = { pack_id: packId, name, scheduled_ms: event.scheduledAt, attempt: event.attempt - 1 };
-        const retryMs = this.#clock.wallMs() + Math.round(event.delayMs);
-        void this.#recorder.write(() => setRetry(workspace.registry, key, retryMs));
+        const job = jobOf(event.jobId);
+        if (job) this.#keeper.retried(job, event.scheduledAt, event.attempt - 1, event.delayMs);
         return;
       }
       case "clock-changed":
@@ -355,70 +278,6 @@ export class JobService {
           }),
         );
     }
-  }
-
-  #due(jobId: string, scheduledAt: number): void {
-    const known = this.#known.get(jobId);
-    if (!known) return;
-    const one = this.#newTry(known.job, scheduledAt, this.#isManual ? "manual" : "schedule");
-    this.#tries.set(`${jobId} ${scheduledAt}`, one);
-    void this.#recorder.write(() => {
-      const { state, reason } = this.#scheduler.whyNotRunning(jobId);
-      recordDue(this.#world.workspace, one, state === "waiting" ? reason : "an earlier run has not ended");
-    });
-  }
-
-  /** Runs that were missed, skipped, or taken back before they started. */
-  #unstarted({ jobId, scheduledAt, outcome, count, lastDueAt }: RunRecord): void {
-    const { workspace } = this.#world;
-    const key = `${jobId} ${scheduledAt}`;
-    const one = this.#tries.get(key);
-    const job = one?.job ?? this.#known.get(jobId)?.job;
-    if (!job) return;
-    if (outcome === "missed" || outcome === "skipped") {
-      const run = { scheduledMs: scheduledAt, lastDueMs: lastDueAt, state: outcome, count };
-      void this.#recorder.write(() => recordUnstarted(workspace, job, { ...run, at: timestamp(workspace) }));
-      return;
-    }
-    this.#tries.delete(key);
-    // What the end of this process takes back goes on in the next one.
-    if (this.#isDraining) return;
-    const state = outcome === "replaced" ? "replaced" : "cancelled";
-    const reason = outcome === "replaced" ? "a newer run took its place" : "the job was removed or changed";
-    const run = one ?? this.#newTry(job, scheduledAt, "schedule");
-    void this.#recorder.write(() => dropTry(workspace, run, state, reason));
-  }
-
-  #ended({ jobId, scheduledAt, outcome }: RunRecord): void {
-    const { workspace } = this.#world;
-    const key = `${jobId} ${scheduledAt}`;
-    const one = this.#tries.get(key);
-    if (!one) return;
-    this.#tries.delete(key);
-    if (one.phase === "void") return;
-    if (one.phase !== "running") {
-      if (this.#isDraining) return;
-      const state = outcome === "replaced" ? "replaced" : "cancelled";
-      void this.#recorder.write(() => dropTry(workspace, one, state, reasonOf(one, state) ?? ""));
-      return;
-    }
-    const state = endOf(one, outcome, this.#isDraining);
-    const isAgain = isTriedAgain(one, state);
-    const nowMs = this.#clock.wallMs();
-    // The scheduler itself says when a failure is tried again, right after this.
-    const retryMs = isAgain && (state === "interrupted" || this.#isDraining) ? nowMs : null;
-    const end = { state, at: timestamp(workspace), retryMs, event: this.#eventOf(jobId, state, isAgain) };
-    const ended: Try = { ...one };
-    void this.#recorder.write(() => recordEnd(workspace, ended, end));
-    if (isAgain && state === "interrupted" && !this.#isDraining)
-      this.#scheduler.goOn(jobId, { scheduledAt, tries: one.attempt, delayMs: 0 });
-  }
-
-  #eventOf(jobId: string, state: string, isAgain: boolean): "job-failed" | "job-recovered" | null {
-    if (state === "succeeded") return this.#failing.delete(jobId) ? "job-recovered" : null;
-    if ((state !== "failed" && state !== "timed-out") || isAgain || this.#failing.has(jobId)) return null;
-    this.#failing.add(jobId);
-    return "job-failed";
   }
 
   /** The home's directory tells of each write to the database; the poll is for where it does not. */
@@ -441,12 +300,12 @@ export class JobService {
   }
 
   #look(): void {
-    if (this.#isStopped || this.#isDraining) return;
+    if (this.#isStopped || this.#keeper.isDraining) return;
     try {
       const version = this.#dataVersion();
       if (version === this.#version) return;
       this.#version = version;
-      this.#signalChange();
+      this.#keeper.signalChange();
       this.reload();
     } catch (thrown) {
       const error = toAuroraError(thrown);
@@ -469,24 +328,20 @@ export class JobService {
           },
         ),
       );
-    if (this.#isSettling || this.#isDraining) return;
-    this.#isSettling = true;
+    if (this.#isTending || this.#keeper.isDraining) return;
+    this.#isTending = true;
     try {
-      const blocked = [...this.#tries.values()].filter(({ phase }) => phase === "blocked");
-      if (blocked.length > 0) await settle();
-      const isForeign = blocked.some(({ job }) => !runsElsewhere(workspace, job, this.#runner));
-      if (isForeign) await interruptDeadRuns(workspace);
-      if (blocked.length > 0) this.#signalChange();
+      const { isBlocked, runner } = this.#keeper;
+      if (isBlocked) await settle();
+      const rows = openJobRuns(workspace.registry);
+      if (rows.some((row) => row.state === "running" && row.runner !== runner))
+        await interruptDeadRuns(workspace);
+      if (isBlocked) this.#keeper.signalChange();
     } catch (thrown) {
       workspace.warn(toAuroraError(thrown).message);
     } finally {
-      this.#isSettling = false;
+      this.#isTending = false;
     }
-  }
-
-  #signalChange(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
   }
 
   /** Changes whenever another connection has written to the database. */
