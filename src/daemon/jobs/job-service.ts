@@ -20,7 +20,7 @@ import { RunRecorder } from "./run-recorder.ts";
 import { takeSchedulerLock } from "./scheduler-lock.ts";
 
 /** So often the service looks whether another process has changed the registry; mostly it is told at once. */
-export const POLL_MS = 1000;
+const POLL_MS = 1000;
 /** How long running jobs have to end by themselves when the service is disposed of, in milliseconds. */
 export const DRAIN_MS = 10_000;
 
@@ -38,6 +38,8 @@ export type JobWorld = {
   capacities?: Readonly<Record<string, number>>;
   clock?: Clock;
   random?: () => number;
+  /** How often it looks for what it is not told, in milliseconds. */
+  pollMs?: number;
   /** Runs one try: by default as a process. */
   execute?: typeof runJobScript;
 };
@@ -104,7 +106,8 @@ export class JobService {
     await settle();
     await interruptDeadRuns(workspace);
     for (const row of lastJobRuns(workspace.registry))
-      if (row.state === "failed" || row.state === "timed-out") this.#keeper.failing.add(jobIdOf(row));
+      if ((row.state === "failed" || row.state === "timed-out") && row.retry_ms === null)
+        this.#keeper.failing.add(jobIdOf(row));
     this.#version = this.#dataVersion();
     this.reload();
     this.#watch();
@@ -282,7 +285,8 @@ export class JobService {
 
   /** The home's directory tells of each write to the database; the poll is for where it does not. */
   #watch(): void {
-    const { home } = this.#world.workspace.paths;
+    const { workspace, pollMs = POLL_MS } = this.#world;
+    const { home } = workspace.paths;
     try {
       this.#watcher = watch(home, (_event, name) => {
         if (name?.startsWith("state.db")) this.#look();
@@ -292,11 +296,11 @@ export class JobService {
       // Then the poll has to do.
     }
     const poll = () => {
-      this.#poll = this.#clock.setTimer(POLL_MS, poll);
+      this.#poll = this.#clock.setTimer(pollMs, poll);
       this.#look();
       void this.#tend();
     };
-    this.#poll = this.#clock.setTimer(POLL_MS, poll);
+    this.#poll = this.#clock.setTimer(pollMs, poll);
   }
 
   #look(): void {
