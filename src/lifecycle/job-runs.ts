@@ -1,7 +1,7 @@
 import { AuroraError } from "../errors.ts";
 import { findProcesses, identify, isAlive, type ProcessIdentity, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { endJobRun, type JobRunRow, openJobRuns, setRetry } from "../registry/job-runs.ts";
+import { endJobRun, type JobRunRow, openJobRuns } from "../registry/job-runs.ts";
 import { type Registry } from "../registry/registry.ts";
 import { JOB_RUN_VARIABLE } from "./job-script.ts";
 import { type JobSpec, packJobs } from "./jobs.ts";
@@ -135,18 +135,4 @@ export function recordInterruption(
       retried: retryMs !== null,
     },
   });
-}
-
-/** Gives up what is still to come of a run: its waiting try and its next one. */
-export function giveUpRun(registry: Registry, row: JobRunRow, reason: string): void {
-  if (row.state === "waiting")
-    endJobRun(registry, row, {
-      state: "cancelled",
-      duration_ms: null,
-      rc: null,
-      output_tail: "",
-      reason,
-      retry_ms: null,
-    });
-  else setRetry(registry, row, null);
 }

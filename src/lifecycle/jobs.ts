@@ -1,6 +1,7 @@
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
+import { giveUpOpenRuns } from "../registry/job-runs.ts";
 import {
   forgetJobState,
   jobIdOf,
@@ -101,16 +102,21 @@ export function packJobs(registry: Registry, onlyOf?: string): PackJob[] {
  */
 export function anchorJobs(registry: Registry, packId: string, nowMs: number): void {
   const jobs = packJobs(registry, packId);
-  for (const { name, spec, state } of jobs)
-    if (!state)
-      setJobState(registry, {
-        pack_id: packId,
-        name,
-        spec: JSON.stringify(spec),
-        anchor_ms: nowMs,
-        last_scheduled_ms: null,
-      });
+  for (const { name, spec, state } of jobs) {
+    if (state) continue;
+    giveUpOpenRuns(registry, packId, name, "the job is another one now");
+    setJobState(registry, {
+      pack_id: packId,
+      name,
+      spec: JSON.stringify(spec),
+      anchor_ms: nowMs,
+      last_scheduled_ms: null,
+    });
+  }
   const known = new Set(jobs.map(({ name }) => name));
   for (const { name } of jobStates(registry, packId))
-    if (!known.has(name)) forgetJobState(registry, packId, name);
+    if (!known.has(name)) {
+      giveUpOpenRuns(registry, packId, name, "the job is gone");
+      forgetJobState(registry, packId, name);
+    }
 }

@@ -199,13 +199,24 @@ export function lastJobRuns(registry: Registry): JobRunRow[] {
   );
 }
 
-/** Forgets the runs of a job that have ended. */
-export function forgetEndedRuns(registry: Registry, packId: string, name: string): void {
+/** Gives up what is still to come of a job's runs: those that wait, and those that were to be tried again. */
+export function giveUpOpenRuns(registry: Registry, packId: string, name: string, reason: string): void {
   registry.run(
-    "DELETE FROM job_runs WHERE pack_id = ? AND name = ? AND state NOT IN ('waiting', 'running')",
+    "UPDATE job_runs SET state = 'cancelled', reason = ? WHERE pack_id = ? AND name = ? AND state = 'waiting'",
+    reason,
     packId,
     name,
   );
+  registry.run(
+    "UPDATE job_runs SET retry_ms = NULL WHERE pack_id = ? AND name = ? AND retry_ms IS NOT NULL",
+    packId,
+    name,
+  );
+}
+
+/** Forgets the runs of a job, but for those that are under way. */
+export function forgetRuns(registry: Registry, packId: string, name: string): void {
+  registry.run("DELETE FROM job_runs WHERE pack_id = ? AND name = ? AND state <> 'running'", packId, name);
 }
 
 function trimHistory(registry: Registry, packId: string, name: string): void {

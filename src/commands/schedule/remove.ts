@@ -1,6 +1,6 @@
 import { AuroraError } from "../../errors.ts";
 import { appendEvent } from "../../registry/events.ts";
-import { forgetEndedRuns } from "../../registry/job-runs.ts";
+import { forgetRuns } from "../../registry/job-runs.ts";
 import { forgetOperatorJob } from "../../registry/jobs.ts";
 import { type Context, type Input } from "../command.ts";
 import { changeJobs, requireJob } from "../shared/jobs.ts";
@@ -25,7 +25,7 @@ export function run(context: Context, { args: [packId = "", name = ""] }: Input)
       const { registry, now } = workspace;
       const { id } = requireJob(workspace, packId, name);
       const removed = forgetOperatorJob(registry, packId, name);
-      forgetEndedRuns(registry, packId, name);
+      forgetRuns(registry, packId, name);
       appendEvent(registry, { at: now().toISOString(), packId, kind: "job-removed", detail: { job: name } });
       return { id, pack_id: packId, name, removed };
     },

@@ -2,7 +2,7 @@ import { type FSWatcher, statSync, watch } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../../errors.ts";
 import { type HomeLock } from "../../lifecycle/home-lock.ts";
-import { giveUpRun, interruptDeadRuns } from "../../lifecycle/job-runs.ts";
+import { interruptDeadRuns } from "../../lifecycle/job-runs.ts";
 import { runJobScript } from "../../lifecycle/job-script.ts";
 import { anchorJobs, type PackJob, packJobs } from "../../lifecycle/jobs.ts";
 import { timestamp, type Workspace } from "../../lifecycle/workspace.ts";
@@ -174,8 +174,10 @@ export class JobService {
     this.#keeper.signalChange();
     const result = await this.#scheduler.drain(deadlineMs);
     await this.#keeper.idle();
-    const tooLate = new Promise<void>((resolve) => this.#clock.setTimer(LAST_WRITE_MS, resolve));
-    await Promise.race([this.#recorder.write(() => {}), this.broken, tooLate]);
+    const tooLate = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(LAST_WRITE_MS, tooLate.resolve);
+    await Promise.race([this.#recorder.write(() => {}), this.broken, tooLate.promise]);
+    timer.cancel();
     return result;
   }
 
@@ -220,19 +222,14 @@ export class JobService {
     }
   }
 
-  /** What an earlier process has left of a job. Runs from before it was as it is now are given up. */
-  #openRuns(job: PackJob): OpenRun[] {
-    const { registry } = this.#world.workspace;
+  /** What an earlier process has left of a job. */
+  #openRuns({ id }: PackJob): OpenRun[] {
     const nowMs = this.#clock.wallMs();
-    const rows = openJobRuns(registry).filter((row) => jobIdOf(row) === job.id && row.state !== "running");
-    const isOld = (scheduledMs: number) => scheduledMs < (job.state?.anchor_ms ?? 0);
-    for (const row of rows)
-      if (isOld(row.scheduled_ms))
-        registry.write(() => giveUpRun(registry, row, "the job is another one now"));
-    // A try that waits beside the failure that it follows stands for both: the newest one counts.
-    const newest = new Map(
-      rows.filter((row) => !isOld(row.scheduled_ms)).map((row) => [row.scheduled_ms, row]),
+    const rows = openJobRuns(this.#world.workspace.registry).filter(
+      (row) => jobIdOf(row) === id && row.state !== "running",
     );
+    // A try that waits beside the failure that it follows stands for both: the newest one counts.
+    const newest = new Map(rows.map((row) => [row.scheduled_ms, row]));
     return [...newest.values()].map(({ scheduled_ms, state, attempt, retry_ms }) => ({
       scheduledAt: scheduled_ms,
       tries: state === "waiting" ? attempt - 1 : attempt,
