@@ -1,15 +1,19 @@
 import { type Context, type Input } from "../command.ts";
-import { openPackRootForWriting } from "../shared/pack-root.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 import { targetPath } from "../shared/vfs-paths.ts";
 
 type Result = { from: string; to: string };
 
 export async function run(
   context: Context,
-  { args: [packId = "", from = "", to = ""], options }: Input<"no-overwrite">,
+  { args: [packId = "", from = "", to = ""], options }: Input<"no-overwrite" | "durable">,
 ): Promise<Result> {
-  using root = await openPackRootForWriting(context, packId);
-  const target = targetPath(from, to, root.isDirectory(to));
-  root.move(from, target, options["no-overwrite"] === true);
+  using vfs = await openPackVfs(context, packId, "write");
+  const target = targetPath(vfs, from, to);
+  await vfs.rename(from, target, {
+    hasParents: true,
+    isNew: options["no-overwrite"] === true,
+    isDurable: options.durable === true,
+  });
   return { from, to: target };
 }

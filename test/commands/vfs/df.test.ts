@@ -13,5 +13,8 @@ test("what the files take, and what there is", async () => {
     used_bytes: 8,
     total_bytes: expect.any(Number),
     free_bytes: expect.any(Number),
+    quota_bytes: null,
+    quota_entries: null,
+    mounts: [],
   });
 });

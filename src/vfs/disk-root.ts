@@ -1,0 +1,149 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  type Stats,
+} from "node:fs";
+
+import { TEMPORARY_PREFIX } from "../system/durable.ts";
+import { decodeName } from "./raw-name.ts";
+import { MAX_LINKS, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
+import { splitPath } from "./vfs-path.ts";
+
+/*
+ * Steps on a directory that nobody leaves. Paths are looked up below the root's descriptor; names are then used relative to the
+ * descriptor of their directory, by way of /proc/self/fd, in calls that do not follow a link.
+ */
+
+export type DiskRoot = {
+  /** The directory, opened with O_PATH. */
+  descriptor: number;
+  resolve: Resolve;
+  /** Whether a file with names outside is refused: its content is that of something outside. */
+  hasOwnFilesOnly: boolean;
+};
+
+/** A name in an open directory, which the caller closes; `old` is what is there now, never followed. */
+export type Place = { directory: number; name: string; path: string | Buffer; old: Stats | undefined };
+
+/** How deep a recursive removal or count goes. */
+export const MAX_DEPTH = 512;
+const NEW_DIRECTORY_MODE = 0o750;
+const DIRECTORY = O_PATH | constants.O_DIRECTORY;
+
+/**
+ * The directory of a path and its last name in it.
+ *
+ * @param links with "follow", a symlink at the last name is followed while it stays inside, so that the place returned holds
+ * none; with "keep" it is the place
+ * @throws what node:fs throws; EISDIR for what can only be a directory
+ */
+export function findPlace(root: DiskRoot, relative: string, links: "follow" | "keep"): Place {
+  let path = relative;
+  for (let followed = 0; ; followed++) {
+    const { above, name } = splitPath(path);
+    if (/^\.{0,2}$/.test(name)) {
+      // A link may say "x/" or "x/..": that is a directory, or it is not there.
+      closeSync(root.resolve(root.descriptor, path, DIRECTORY));
+      throw coded("EISDIR");
+    }
+    const directory = root.resolve(root.descriptor, above, DIRECTORY);
+    try {
+      const place = placeOf(directory, name);
+      const old = lstatSync(place, { throwIfNoEntry: false });
+      if (links === "keep" || !old?.isSymbolicLink()) return { directory, name, path: place, old };
+      if (followed >= MAX_LINKS) throw coded("ELOOP");
+      // Exchanged for something else meanwhile, it is looked at again.
+      const target = readLinkIfOne(place) ?? name;
+      if (target.startsWith("/")) throw coded("EXDEV");
+      path = above === "." ? target : `${above}/${target}`;
+    } catch (thrown) {
+      closeSync(directory);
+      throw thrown;
+    }
+    closeSync(directory);
+  }
+}
+
+/**
+ * Creates a directory and those above it that are missing, and opens it.
+ *
+ * @returns its descriptor (O_PATH), which the caller closes
+ */
+export function openOrMake(root: DiskRoot, relative: string, isDurable: boolean): number {
+  try {
+    return root.resolve(root.descriptor, relative, DIRECTORY);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT" || relative === ".") throw thrown;
+  }
+  const { above, name } = splitPath(relative);
+  const directory = openOrMake(root, above, isDurable);
+  try {
+    mkdirSync(placeOf(directory, name), NEW_DIRECTORY_MODE);
+    if (isDurable) syncOpenDirectory(directory);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
+  } finally {
+    closeSync(directory);
+  }
+  return root.resolve(root.descriptor, relative, DIRECTORY);
+}
+
+/** Creates one directory. Throws EEXIST. */
+export function makeOne(root: DiskRoot, relative: string, isDurable: boolean): void {
+  const { directory, path } = findPlace(root, relative, "keep");
+  try {
+    mkdirSync(path, NEW_DIRECTORY_MODE);
+    if (isDurable) syncOpenDirectory(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** The names in an open directory, as the disk has them. */
+export function allNames(directory: number): string[] {
+  const place = `/proc/self/fd/${directory}/.`;
+  const names = readdirSync(place);
+  if (!names.some((name) => name.includes("\ufffd"))) return names;
+  return readdirSync(place, { encoding: "buffer" }).map(decodeName);
+}
+
+/** The same without unfinished files. */
+export function shownNames(directory: number): string[] {
+  const names = allNames(directory);
+  return names.some(isTemporary) ? names.filter((name) => !isTemporary(name)) : names;
+}
+
+export function isTemporary(name: string): boolean {
+  return name.startsWith(TEMPORARY_PREFIX);
+}
+
+/** Opens a name as a directory, or gives undefined for what is none or is gone: it may be exchanged at any moment. */
+export function openIfDirectory(place: string | Buffer): number | undefined {
+  try {
+    return openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOTDIR" || code === "ELOOP" || code === "ENOENT") return undefined;
+    throw thrown;
+  }
+}
+
+/** Flushes the names in a directory that was opened with O_PATH. */
+export function syncOpenDirectory(directory: number): void {
+  const descriptor = openSync(`/proc/self/fd/${directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** An error with an errno name, for `explain`. */
+export function coded(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(code), { code });
+}
