@@ -9,7 +9,7 @@ export type Diagnostic = {
 };
 
 /**
- * Every failure a user can meet: its exit code (CONTRACT: "Exit codes") and what it means. The one table from which
+ * Every failure a user can meet: its exit code and what it means. The one table from which
  * `aurora help errors` and docs/reference/errors.md are made. Codes are public: add, never rename.
  */
 export const errorCodes = {

@@ -87,7 +87,7 @@ function isUnused(database: Database): boolean {
   return (database.query("PRAGMA user_version").get() as { user_version: number }).user_version === 0;
 }
 
-/** Stored trees whose bytes are not what their name says: hashed with plain tar, as anybody can (CONTRACT: "Words"). */
+/** Stored trees whose bytes are not what their name says: hashed with plain tar, as anybody can. */
 export function treeFaults(home: string): string[] {
   const trees = namesIn(`${home}/store`).filter((name) => /^[0-9a-f]{64}$/.test(name));
   const tar =

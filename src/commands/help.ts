@@ -22,7 +22,7 @@ type Result =
       errors: { code: string; exit_code: number; meaning: string }[];
     };
 
-/** Exit codes that belong to no error (CONTRACT: "Exit codes"). */
+/** Exit codes that belong to no error. */
 const exitCodes: Record<number, string> = {
   0: "done",
   1: "failed, nothing more specific",

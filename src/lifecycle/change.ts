@@ -77,41 +77,45 @@ export async function applyChange(
 }
 
 /** What a result says where nothing had to change. */
-export function unchangedResult(workspace: Workspace, document: PlanDocument): ChangeResult {
+export function unchangedResult(workspace: Workspace, { actions }: PlanDocument): ChangeResult {
   return {
-    ...changeResult(workspace, document, { transaction: "", state: "committed", reason: "nothing changes" }),
     transaction: null,
+    state: "committed",
+    reason: "nothing changes",
     changed: false,
+    packs: packsOf(workspace, actions),
   };
 }
 
-export function refusedResult(workspace: Workspace, document: PlanDocument, reason: string): ChangeResult {
+/** What a result says where the plan was not approved. */
+export function refusedResult(workspace: Workspace, { actions }: PlanDocument, reason: string): ChangeResult {
   return {
-    ...changeResult(workspace, document, { transaction: "", state: "committed", reason }),
     transaction: null,
     state: "refused",
+    reason,
     changed: false,
+    packs: packsOf(workspace, actions),
   };
 }
 
-function changeResult(workspace: Workspace, document: PlanDocument, end: TransactionEnd): ChangeResult {
-  const isKept = end.state === "committed" || end.state === "unconfirmed";
-  return {
-    transaction: end.transaction,
-    state: end.state,
-    reason: end.reason,
-    changed: isKept,
-    packs: document.actions.map(({ pack_id, to_version, digest }) => {
-      const live = livePack(workspace.registry, pack_id);
-      return {
-        pack_id,
-        version: live?.version ?? to_version,
-        generation: live?.generation ?? null,
-        digest: live?.digest ?? digest,
-        health: serviceOf(workspace.registry, pack_id)?.health ?? "unknown",
-      };
-    }),
-  };
+function changeResult(workspace: Workspace, { actions }: PlanDocument, end: TransactionEnd): ChangeResult {
+  const { transaction, state, reason } = end;
+  const isKept = state === "committed" || state === "unconfirmed";
+  return { transaction, state, reason, changed: isKept, packs: packsOf(workspace, actions) };
+}
+
+/** The packs of a plan as they are now. */
+function packsOf({ registry }: Workspace, actions: PlanDocument["actions"]): ChangeResult["packs"] {
+  return actions.map(({ pack_id, to_version, digest }) => {
+    const live = livePack(registry, pack_id);
+    return {
+      pack_id,
+      version: live?.version ?? to_version,
+      generation: live?.generation ?? null,
+      digest: live?.digest ?? digest,
+      health: serviceOf(registry, pack_id)?.health ?? "unknown",
+    };
+  });
 }
 
 /** What a transaction needs to know of one pack: what is to be, and all that was before. */

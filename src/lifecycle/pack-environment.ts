@@ -1,4 +1,4 @@
-/** Variables that every script gets, as they are (CONTRACT: "What a pack's script gets"). */
+/** Variables that every script gets, as they are. */
 const passedThrough = new Set(["PATH", "HOME", "LANG", "TZ", "TERM"]);
 
 /** Names that act on a runtime or a loader before a script's first line. They never come from outside. */

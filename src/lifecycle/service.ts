@@ -100,7 +100,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
       detail: { generation: pack.generation, rc: report.rc, processes: left.length },
     });
   });
-  if (report.rc !== 0) await stopProcesses(workspace, pack, serviceId, session);
+  if (report.rc !== 0) await stopProcesses(pack, { ...row, session });
   return report;
 }
 
@@ -184,7 +184,7 @@ export async function stopService(
     if (report !== undefined)
       workspace.warn(`the stop script of "${id}" ${report}; its processes are stopped all the same`);
   }
-  const survivors = await stopProcesses(workspace, pack, row.service_id, row.session);
+  const survivors = await stopProcesses(pack, row);
   removeTree(serviceTmp(workspace, id));
   if (survivors > 0)
     throw new AuroraError("failed", `cannot stop "${id}": ${survivors} of its processes survive SIGKILL`);
@@ -219,19 +219,16 @@ async function tryScript(
 }
 
 async function stopProcesses(
-  workspace: Workspace,
   pack: ScriptPack,
-  serviceId: string,
-  session: number | null,
+  { service_id, session, boot_id }: Pick<ServiceRow, "service_id" | "session" | "boot_id">,
 ): Promise<number> {
   const { service } = pack.manifest.pack;
-  const row = serviceOf(workspace.registry, pack.manifest.pack.id);
   // After a reboot the session number may be anybody's.
-  const isSameBoot = row?.boot_id === bootId();
+  const isSameBoot = boot_id === bootId();
   const { survivors } = await stopTree(
     () =>
       findProcesses({
-        environment: { AURORA_SERVICE: serviceId },
+        environment: { AURORA_SERVICE: service_id },
         ...(isSameBoot && session !== null ? { session } : {}),
       }),
     {

@@ -11,7 +11,7 @@ import { type Path } from "./source-node.ts";
 /** What a check of a pack's directory found. Where the manifest cannot be read there is none. */
 export type PackCheck = { manifest: Manifest | undefined; findings: Finding[] };
 
-/** Files with these endings run on the built-in runtime (CONTRACT: "Manifest"): they need no mode and no first line. */
+/** Files with these endings run on the built-in runtime: they need no mode and no first line. */
 const RUNTIME_FILE = /\.[cm]?[jt]s$/;
 /** The kernel reads so much of a file to see how to run it (BINPRM_BUF_SIZE of Linux). */
 const HEAD_BYTES = 256;

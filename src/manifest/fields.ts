@@ -20,7 +20,7 @@ import { isRange, isVersion } from "./version.ts";
 
 const ID_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$";
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-// A pack never gets these (CONTRACT: "What a pack's script gets"), so asking for them is a fault.
+// A pack never gets these, so asking for them is a fault.
 const FORBIDDEN_ENVIRONMENT = /^(BUN_|LD_)/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 

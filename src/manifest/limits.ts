@@ -1,7 +1,6 @@
 /** What a manifest may be at most. docs/manifest.md lists these; each has a test. */
 export const SCHEMA_VERSION = "aurora-manifest-v1";
 
-/** CONTRACT: "Manifest". */
 export const MAX_MANIFEST_BYTES = 1024 ** 2;
 export const MAX_DEPTH = 32;
 export const MAX_ALIASED_NODES = 10_000;

@@ -5,7 +5,7 @@ import { AuroraError, type Diagnostic, systemReason } from "../errors.ts";
 import { MAX_MANIFEST_BYTES } from "./limits.ts";
 import { type ManifestFormat, type ParsedManifest, parseManifest, tooLarge } from "./parse.ts";
 
-/** The names a manifest may have. The first that exists wins (CONTRACT: "Manifest"). */
+/** The names a manifest may have. The first that exists wins. */
 export const MANIFEST_FILES = ["manifest.yaml", "manifest.yml", "manifest.json"] as const;
 type ManifestFile = (typeof MANIFEST_FILES)[number];
 

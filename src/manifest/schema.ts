@@ -4,7 +4,7 @@ import * as field from "./fields.ts";
 import * as limit from "./limits.ts";
 
 /*
- * The manifest, `aurora-manifest-v1` (CONTRACT: "Manifest"): from this one schema come the checks, the type, the defaults
+ * The manifest, `aurora-manifest-v1`: from this one schema come the checks, the type, the defaults
  * and the JSON Schema. Every section is a strict object: `unknown-keys.ts` names the keys that are not here.
  */
 

@@ -1,6 +1,6 @@
 import { longTimer } from "./long-timer.ts";
 
-/** The manifest's four clocks and the count of passes (CONTRACT: "Manifest"). All seconds are 0 or more. */
+/** The manifest's four clocks and the count of passes. All seconds are 0 or more. */
 export type GateConfig = {
   /** Failures in the first so many seconds do not count: it is as if the check had not been made. */
   grace_seconds: number;

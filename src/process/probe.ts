@@ -18,7 +18,7 @@ export type ProbeResult = {
 /** So much of an answer is kept for people to read. */
 export const PROBE_OUTPUT_BYTES = 16 * 1024;
 
-/** A check by command: healthy is exit code 0 (CONTRACT: "Manifest", entrypoint.health). */
+/** A check by command: healthy is exit code 0. */
 export async function probeExec(options: RunOptions & { timeoutMs: number }): Promise<ProbeResult> {
   const started = performance.now();
   try {

@@ -14,7 +14,7 @@ export type IgnoreRules = (path: string, name: string, isDirectory: boolean) => 
 export const ignoreOnlyGit: IgnoreRules = (_path, name) => name === ".git";
 
 /**
- * The rules of a pack (CONTRACT: "Words", digest): `.git` at any depth stays out, and what `.auroraignore` names in the
+ * The rules of a pack: `.git` at any depth stays out, and what `.auroraignore` names in the
  * syntax of gitignore(5). Only the file at the top counts. It is part of the pack itself.
  *
  * @throws {AuroraError} `pack-invalid` where `.auroraignore` is no regular file or over 1 MiB

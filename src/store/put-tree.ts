@@ -103,7 +103,7 @@ async function isStoredWhole(paths: HomePaths, digest: string): Promise<boolean>
   return hasTree(paths, digest) && (await verifyTree(paths, digest, { full: false })).ok;
 }
 
-/** Links for scripts that write below their own directory (CONTRACT: "What a pack's script gets", last paragraph). */
+/** Links for scripts that write below their own directory. */
 function addLinks(copy: string, packId: string, { entries }: ScannedTree): string[] {
   if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(packId)) throw new Error(`"${packId}" is no pack id`);
   const shipped = new Set(entries.map(({ path }) => path));

@@ -31,7 +31,7 @@ export type Survey = {
 
 /**
  * Looks at every name of a pack without reading any content: what there is, in the order of the digest, and that a pack
- * may hold it (CONTRACT: "Manifest"). Names that are no UTF-8 are refused, since neither a manifest nor JSON can hold them.
+ * may hold it. Names that are no UTF-8 are refused, since neither a manifest nor JSON can hold them.
  *
  * @param directory an existing directory; a symlink to one is followed
  * @param leaveOut names at the top that are not part of the pack

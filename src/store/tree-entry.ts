@@ -15,7 +15,7 @@ export type TreeEntry = {
 
 /** A pack that was read once from beginning to end. */
 export type ScannedTree = {
-  /** `sha256:<hex>` (CONTRACT: "Words", digest). */
+  /** `sha256:<hex>`. */
   digest: string;
   /** Regular files. */
   files: number;

@@ -1,7 +1,7 @@
 import { AuroraError } from "../errors.ts";
 
 /**
- * The home for this call (CONTRACT: "Home"): `--home`, `$AURORA_HOME`, `/var/lib/aurora` for root, else
+ * The home for this call: `--home`, `$AURORA_HOME`, `/var/lib/aurora` for root, else
  * `$XDG_DATA_HOME/aurora` or `~/.local/share/aurora`. Nothing is created.
  *
  * @returns an absolute path

@@ -3,7 +3,7 @@ import { release } from "node:os";
 
 import { aurora, auroraCommand } from "../support/aurora.ts";
 
-test("--json has the facts of the contract", async () => {
+test("--json has every documented fact", async () => {
   const { stdout, stderr, exitCode } = await aurora(["device", "--json"]);
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
   const { container, ...device } = JSON.parse(stdout) as { cpus: number; container: string | null };

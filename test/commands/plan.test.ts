@@ -37,7 +37,7 @@ Plan: DIGEST
   expect(existsSync(t.home)).toBe(false);
 });
 
-test("plan --json has the keys of the contract", async () => {
+test("plan --json has these keys", async () => {
   await using t = testHome();
   t.write({ id: "app", approval: true });
   const { value, stderr, exitCode } = await t.json(["plan", "app"]);

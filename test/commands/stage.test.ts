@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 
 import { tarDigest } from "../store/fixture.ts";
-import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
+import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser, scratch } from "../support/aurora.ts";
 
 const MANIFEST = `schema_version: "aurora-manifest-v1"
 pack:
@@ -209,10 +209,7 @@ test("works for an ordinary user, who can clean up after it", async () => {
   writeFileSync(`${pack}/deep/er/f`, "");
   chmodSync(directory.path, 0o777);
   // From the sources the program lies where another user may not look; then this very user has to do.
-  const asUser =
-    process.getuid?.() === 0 && Bun.env["AURORA_BINARY"]
-      ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-      : [];
+  const asUser = canBeOrdinaryUser ? asOrdinaryUser : [];
   const run = () =>
     Bun.spawnSync([...asUser, ...auroraCommand, "stage", "--json", pack, "--home", home], {
       env: { PATH: Bun.env["PATH"] ?? "" },

@@ -33,7 +33,7 @@ test("what is installed; exit 3 only where a named pack does not run", async () 
   expect(await t.run(["status", "app", "idle"])).toMatchObject({ exitCode: 3 });
 });
 
-test("--json has the keys of the contract", async () => {
+test("--json has these keys", async () => {
   await using t = testHome();
   t.write({ id: "app" });
   await t.run(["install", "app"]);

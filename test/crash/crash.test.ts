@@ -9,7 +9,7 @@ import { buildInjector } from "../../scripts/crash/injector.ts";
 import { killModes } from "../../scripts/crash/modes.ts";
 import { operations } from "../../scripts/crash/operations.ts";
 import { powerProblem } from "../../scripts/crash/power-slot.ts";
-import { scratch } from "../support/aurora.ts";
+import { collect, type Run, scratch } from "../support/aurora.ts";
 
 /** Of each operation and mode so many points are taken. */
 const SAMPLE_POINTS = 4;
@@ -25,18 +25,13 @@ function injectorProblem(): string | undefined {
   return "reason" in built ? built.reason : undefined;
 }
 
-async function crashTest(args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+async function crashTest(args: string[]): Promise<Run> {
   const script = join(import.meta.dir, "../../scripts/crashtest.ts");
   const child = Bun.spawn([process.execPath, script, "--binary", binary ?? "", ...args], {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
+  return await collect(child);
 }
 
 describe("crashed at a system call, the next command finds the old or the new state, whole", () => {

@@ -27,7 +27,7 @@ const own = {
   PYTHONDONTWRITEBYTECODE: "1",
 };
 
-test("only what the contract lists is passed through", () => {
+test("only the listed variables are passed through", () => {
   const host = {
     PATH: "/bin",
     HOME: "/root",

@@ -2,9 +2,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { collect, type Run } from "../support/aurora.ts";
+
 const source = join(import.meta.dir, "../../src/scheduler/scheduler.ts");
 
-async function script(body: string): Promise<{ stdout: string; stderr: string; exitCode: number }> {
+async function script(body: string): Promise<Run> {
   const child = Bun.spawn(
     [process.execPath, "-e", `import { Scheduler } from ${JSON.stringify(source)};\n${body}`],
     {
@@ -12,12 +14,7 @@ async function script(body: string): Promise<{ stdout: string; stderr: string; e
       stderr: "pipe",
     },
   );
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
+  return await collect(child);
 }
 
 test("pending tasks keep the process alive, in order, and it ends after them", async () => {

@@ -6,7 +6,7 @@ import { type HomePaths, homePaths } from "../../src/system/home.ts";
 import { scratch } from "../support/aurora.ts";
 
 /**
- * The digest as CONTRACT, "Words", tells anybody to compute it.
+ * The digest as anybody can compute it with GNU tar and sha256sum.
  *
  * @returns undefined where GNU tar says that the tree does not fit the format
  */

@@ -20,7 +20,7 @@ import { type PackSink, readPack } from "../../src/store/read-pack.ts";
 import { scanTree } from "../../src/store/scan-tree.ts";
 import { surveyPack } from "../../src/store/survey-pack.ts";
 import { MAX_FILE_BYTES } from "../../src/store/ustar.ts";
-import { scratch } from "../support/aurora.ts";
+import { asOrdinaryUser, scratch } from "../support/aurora.ts";
 
 async function refusal(work: Promise<unknown>): Promise<AuroraError> {
   const thrown: unknown = await work.then(
@@ -205,9 +205,7 @@ describe("what this user cannot read", () => {
     chmodSync(`${directory.path}/shut`, 0);
     const script = `import { scanTree } from ${JSON.stringify(`${import.meta.dir}/../../src/store/scan-tree.ts`)};
       await scanTree(${JSON.stringify(directory.path)}).catch((e) => console.log(JSON.stringify(e.diagnostics)));`;
-    const asUser =
-      process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-    const { stdout } = Bun.spawnSync([...asUser, process.execPath, "-e", script]);
+    const { stdout } = Bun.spawnSync([...asOrdinaryUser, process.execPath, "-e", script]);
     expect(JSON.parse(stdout.toString())).toMatchObject([
       { message: '"closed" cannot be read: permission denied' },
       { message: '"shut" cannot be read: permission denied' },

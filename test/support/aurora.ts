@@ -9,13 +9,27 @@ export const auroraCommand: readonly string[] = Bun.env["AURORA_BINARY"]
   ? [Bun.env["AURORA_BINARY"]]
   : [process.execPath, join(root, "src/main.ts")];
 
+/** Before a command line: runs it as an ordinary user, also where the tests run as root. */
+export const asOrdinaryUser: readonly string[] =
+  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
+/** For root the sources and the runtime may lie where no other user can look: then only the compiled program can be tried. */
+export const canBeOrdinaryUser = process.getuid?.() !== 0 || Bun.env["AURORA_BINARY"] !== undefined;
+
 export type Run = { stdout: string; stderr: string; exitCode: number };
 
-type RunOptions = { home?: string; cwd?: string; env?: Record<string, string>; stdin?: string | Uint8Array };
+type RunOptions = {
+  home?: string;
+  cwd?: string;
+  env?: Record<string, string>;
+  stdin?: string | Uint8Array;
+  /** What comes before the command line, `asOrdinaryUser`. */
+  prefix?: readonly string[];
+};
 
 /** Runs aurora as users do, in a process of its own, with an environment that holds nothing but what is given. */
 export async function aurora(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
-  const child = Bun.spawn([...auroraCommand, ...argv], {
+  const child = Bun.spawn([...(options.prefix ?? []), ...auroraCommand, ...argv], {
     cwd: options.cwd ?? root,
     env: {
       PATH: Bun.env["PATH"] ?? "/usr/bin:/bin",
@@ -28,6 +42,11 @@ export async function aurora(argv: readonly string[], options: RunOptions = {}):
     stdout: "pipe",
     stderr: "pipe",
   });
+  return await collect(child);
+}
+
+/** All that a child prints, and how it ends. */
+export async function collect(child: Bun.Subprocess<"ignore" | Buffer, "pipe", "pipe">): Promise<Run> {
   const [stdout, stderr, exitCode] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),

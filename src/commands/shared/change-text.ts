@@ -37,7 +37,7 @@ export function renderChange(result: ChangeResult, paint: Paint): string {
   }
 }
 
-/** The exit code of a change (CONTRACT: "Exit codes"). */
+/** The exit code of a change. */
 export function changeExitCode({ state }: Pick<ChangeResult, "state">): number {
   return { committed: 0, unconfirmed: 0, running: 0, refused: 6, "rolled-back": 4, stuck: 10 }[state];
 }

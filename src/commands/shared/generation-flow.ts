@@ -37,13 +37,10 @@ export async function generationFlow(
   if (kind === "rollback" && !livePack(workspace.registry, packId))
     throw unknownPack(workspace, packId, "is not installed");
   const entry = generationOf(workspace.registry, packId, generation);
-  if (!entry) {
-    if (!livePack(workspace.registry, packId) && generation === 0)
-      throw unknownPack(workspace, packId, "is not known");
+  if (!entry)
     throw new AuroraError("not-found", `"${packId}" has no generation ${generation}`, {
       hint: `aurora history ${packId} shows its generations`,
     });
-  }
   const { digest } = entry;
   if (digest === null)
     throw new AuroraError("not-found", `generation ${generation} of "${packId}" is its removal`);

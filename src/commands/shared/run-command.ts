@@ -53,7 +53,7 @@ export async function runCommand(context: Context, command: Command): Promise<Co
   };
 }
 
-/** The command's own exit code, 128 + N after death by signal N, 124 after a timeout (CONTRACT: "Exit codes"). */
+/** The command's own exit code, 128 + N after death by signal N, 124 after a timeout. */
 export function commandExitCode({ rc, timeout }: CommandResult): number {
   return timeout ? EXIT_TIMED_OUT : rc;
 }

@@ -8,10 +8,10 @@ import { type Context } from "../command.ts";
 
 type Place = Pick<Context, "cwd" | "env" | "home">;
 
-/** The ids a pack may have (CONTRACT: "Words"). */
+/** The ids a pack may have. */
 export const PACK_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
-/** Whether a source names a directory rather than a pack's id (CONTRACT: "Home"). */
+/** Whether a source names a directory rather than a pack's id. */
 export function isSourcePath(source: string): boolean {
   return source.includes("/") || source === "." || source === "..";
 }

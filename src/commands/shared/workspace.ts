@@ -11,6 +11,7 @@ import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
 import { sweepScratch } from "../../system/scratch.ts";
 import { type Context } from "../command.ts";
+import { PACK_ID } from "./sources.ts";
 
 type Open = Workspace & Disposable;
 
@@ -145,8 +146,6 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     [Symbol.dispose]: () => registry[Symbol.dispose](),
   };
 }
-
-const PACK_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** Checks the form of a pack id that the user typed. Throws `usage`. */
 export function checkPackId(packId: string): string {

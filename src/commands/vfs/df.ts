@@ -24,7 +24,7 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
   });
   const data = homePaths(context.home).dataOf(packId);
   const isThere = existsSync(data);
-  const { blocks, bavail, bsize } = statfsSync(isThere ? data : context.home);
+  const { blocks, bavail, bsize } = statfsSync(isThere ? data : homePaths(context.home).home);
   return {
     pack_id: packId,
     files: root?.files ?? 0,

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 
 import { vfsHome } from "../../support/vfs-home.ts";
 
@@ -17,4 +18,11 @@ test("what the files take, and what there is", async () => {
     quota_entries: null,
     mounts: [],
   });
+});
+
+test("a look creates nothing where the pack has no data yet", async () => {
+  await using t = await vfsHome();
+  const before = existsSync(`${t.home}/data/app`);
+  expect((await t.json(["vfs", "df", "app"])).value).toMatchObject({ files: 0, used_bytes: 0 });
+  expect([before, existsSync(`${t.home}/data/app`)]).toEqual([false, false]);
 });
