@@ -475,6 +475,7 @@ export const commands: readonly CommandSpec[] = [
     options: {
       recursive: { help: "Also directories with all that is in them", short: "r" },
       force: { help: "What is not there is fine", short: "f" },
+      durable: { help: "Return only when it survives a power cut" },
     },
     examples: ["vfs rm pack03_os_base /notes/today.txt", "vfs rm pack03_os_base -r /notes"],
     load: () => import("./vfs/rm.ts"),
@@ -529,7 +530,7 @@ export const commands: readonly CommandSpec[] = [
     summary: "Create a symbolic link that stays inside",
     details: "The target is relative to the directory of the link, as with ln -s.",
     args: [{ name: "PACK", pack: true }, { name: "TARGET" }, { name: "PATH" }],
-    options: {},
+    options: { durable: { help: "Return only when it survives a power cut" } },
     examples: ["vfs ln pack03_os_base 2026/today.txt /notes/newest.txt"],
     load: () => import("./vfs/ln.ts"),
   }),

@@ -1,5 +1,6 @@
 import { toAuroraError } from "../errors.ts";
 import { removeTreeDurably } from "../system/scratch.ts";
+import { removeMemoryDirectories } from "../vfs/tmpfs-directory.ts";
 import { dropSnapshots } from "./data-snapshot.ts";
 import { writeGenerationRecords } from "./generation-record.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -32,9 +33,11 @@ export function cleanUp(workspace: Workspace, transactionId: string, { purge, sn
   try {
     writeGenerationRecords(workspace, transactionId);
     for (const packId of snapshots) dropSnapshots(paths, packId, transactionId);
-    for (const packId of purge)
+    for (const packId of purge) {
       for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
         removeTreeDurably(path);
+      removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
+    }
     registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", transactionId);
   } catch (thrown) {
     const error = toAuroraError(thrown);

@@ -1,5 +1,12 @@
 import { type Manifest } from "../manifest/schema.ts";
 import { type PlanAction } from "./plan.ts";
+import {
+  mountsMore,
+  outsideMounts,
+  type PlannedMount,
+  type PlannedShare,
+  sharesOf,
+} from "./planned-mounts.ts";
 
 /** What the operator reviews, and what `plan --json` prints. */
 export type PlanDocument = {
@@ -9,6 +16,10 @@ export type PlanDocument = {
   changed: boolean;
   actions: PlanAction[];
   permissions: PackPermissions[];
+  /** What the packs see of the machine and of each other's data. */
+  mounts: PlannedMount[];
+  /** What they let others see of theirs. */
+  shares: PlannedShare[];
   /** Which layers of the kernel confine the packs' processes. */
   confinement: "none";
   /** Paths as `<pack id>/<path>`. */
@@ -18,13 +29,19 @@ export type PlanDocument = {
 type PackPermissions = Manifest["pack"]["permissions"] & { pack_id: string };
 
 /** What the plan digest covers beside the actions: for each pack the names of its variables and its permissions. */
-export type PlannedPack = { manifest: Manifest; environmentNames: string[]; files: PlanDocument["files"] };
+export type PlannedPack = {
+  manifest: Manifest;
+  /** Of the generation that is live now. */
+  liveManifest: Manifest | undefined;
+  environmentNames: string[];
+  files: PlanDocument["files"];
+};
 
 /**
  * Puts the plan together: pure.
  *
  * The digest covers the bytes and with them the scripts (by each tree's digest), the names of the variables, the
- * permissions, and the state before (generation and digest of each pack): approving it cannot approve anything else.
+ * permissions and mounts, and the state before (generation and digest of each pack): approving it cannot approve anything else.
  */
 export function planDocument(
   kind: string,
@@ -36,6 +53,9 @@ export function planDocument(
     const pack = packs.get(pack_id);
     return pack ? [{ pack_id, ...pack.manifest.pack.permissions }] : [];
   });
+  const manifests = actions.flatMap(({ pack_id }) => packs.get(pack_id)?.manifest ?? []);
+  const mounts = manifests.flatMap(outsideMounts);
+  const shares = manifests.flatMap(sharesOf);
   const environment = Object.fromEntries(
     actions.map(({ pack_id }) => [pack_id, packs.get(pack_id)?.environmentNames ?? []]),
   );
@@ -44,16 +64,31 @@ export function planDocument(
     for (const change of ["added", "changed", "removed"] as const)
       files[change].push(...(packs.get(pack_id)?.files[change] ?? []).map((path) => `${pack_id}/${path}`));
   return {
-    plan_digest: digestOf({ kind, actions, permissions, environment, confinement: "none" }),
-    approval_required: changing.some(
-      ({ pack_id }) => packs.get(pack_id)?.manifest.pack.safety.operator_approval_required ?? true,
-    ),
+    plan_digest: digestOf({
+      kind,
+      actions,
+      permissions,
+      mounts,
+      shares,
+      environment,
+      confinement: "none",
+    }),
+    approval_required: changing.some(({ pack_id }) => needsApproval(packs.get(pack_id))),
     changed: changing.length > 0,
     actions: [...actions],
     permissions,
+    mounts,
+    shares,
     confinement: "none",
     files,
   };
+}
+
+/** A pack may do without approval, but nothing outside is opened up to it without one. */
+function needsApproval(pack: PlannedPack | undefined): boolean {
+  if (!pack) return true;
+  const { manifest, liveManifest } = pack;
+  return manifest.pack.safety.operator_approval_required || mountsMore(manifest, liveManifest);
 }
 
 /** SHA-256 over JSON with sorted keys, so that it depends on nothing but the values. */

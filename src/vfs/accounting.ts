@@ -7,17 +7,17 @@ export const MAX_COUNT_AGE_MS = 1000;
 
 /** Keeps a quota on a disk: counts what is there, and then what is added. Without a quota it does nothing. */
 export class Accounting {
-  readonly #count: () => Pick<Usage, "bytes" | "entries">;
+  readonly #count: () => Usage;
   readonly #now: () => number;
   readonly quota: Quota;
   #used = { bytes: 0, entries: 0 };
   #countedAt = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param count looks at everything
+   * @param count looks at everything, but for unfinished files: those are counted when they get their names
    * @param now milliseconds
    */
-  constructor(count: () => Pick<Usage, "bytes" | "entries">, quota: Quota, now: () => number) {
+  constructor(count: () => Usage, quota: Quota, now: () => number) {
     this.#count = count;
     this.quota = quota;
     this.#now = now;
@@ -27,6 +27,11 @@ export class Accounting {
     return this.quota.bytes !== undefined || this.quota.entries !== undefined;
   }
 
+  /** What is there now. */
+  usage(): Usage {
+    return this.#count();
+  }
+
   /** Throws `quota-exceeded` where so much more is more than allowed. Something may have been removed: then it looks again. */
   require(bytes: number, entries: number, path: VfsPath, verb: string): void {
     if (!this.isLimited) return;
@@ -34,11 +39,12 @@ export class Accounting {
     if (this.#fits(bytes, entries)) return;
     this.#recount();
     if (!this.#fits(bytes, entries))
-      throw vfsError("quota-exceeded", path, verb, "the pack's quota does not allow it");
+      throw vfsError("quota-exceeded", path, verb, "the quota does not allow it");
   }
 
   add(bytes: number, entries: number): void {
-    this.#used = { bytes: this.#used.bytes + bytes, entries: this.#used.entries + entries };
+    this.#used.bytes += bytes;
+    this.#used.entries += entries;
   }
 
   #fits(bytes: number, entries: number): boolean {
@@ -50,7 +56,8 @@ export class Accounting {
   }
 
   #recount(): void {
-    this.#used = this.#count();
+    const { bytes, entries } = this.#count();
+    this.#used = { bytes, entries };
     this.#countedAt = this.#now();
   }
 }

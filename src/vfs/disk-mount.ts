@@ -14,11 +14,22 @@ import {
   unlinkSync,
 } from "node:fs";
 
+import { watchDescriptor } from "../system/inotify.ts";
 import { renameNew } from "../system/renameat2.ts";
 import { Accounting } from "./accounting.ts";
-import { type DiskRoot, findPlace, makeOne, openOrMake, shownNames, syncOpenDirectory } from "./disk-root.ts";
+import { FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-change.ts";
+import {
+  type DiskRoot,
+  findPlace,
+  isTemporary,
+  makeOne,
+  makeParents,
+  openOrMake,
+  shownNames,
+  syncParents,
+} from "./disk-root.ts";
 import { diskUsage, removeBelow, removeEmpty } from "./disk-scan.ts";
-import { createPending, FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-write.ts";
+import { createPending } from "./disk-write.ts";
 import {
   type Entry,
   type Mount,
@@ -27,10 +38,11 @@ import {
   type PendingFile,
   type Quota,
   type Usage,
+  type Watch,
   type WriteOptions,
 } from "./mount.ts";
-import { encodeName } from "./raw-name.ts";
-import { chooseResolve, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
+import { decodeName, encodeName } from "./raw-name.ts";
+import { chooseResolve, O_PATH, placeOf, readLinkIfOne, type Resolve, terminated } from "./resolve.ts";
 import { explain, intoItself, noLink, refusal, requireFile, slash, vfsError } from "./vfs-error.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
@@ -55,8 +67,9 @@ export type DiskMountOptions = {
 export class DiskMount implements Mount {
   readonly isReadOnly: boolean;
   readonly #root: DiskRoot;
-  readonly #accounting: Accounting;
   readonly #now: () => number;
+  /** What a part of it was taken from: it holds the quota. */
+  readonly #whole: DiskMount | undefined;
 
   /** @param directory exists. Throws what node:fs throws where it does not. */
   constructor(
@@ -68,24 +81,44 @@ export class DiskMount implements Mount {
       resolve,
       now = Date.now,
     }: DiskMountOptions = {},
+    whole?: DiskMount,
   ) {
     const descriptor = openSync(directory, O_PATH | O_DIRECTORY);
-    this.isReadOnly = isReadOnly;
-    this.#root = { descriptor, resolve: resolve ?? chooseResolve(descriptor), hasOwnFilesOnly };
-    this.#now = now;
-    this.#accounting = new Accounting(() => diskUsage(this.#root), quota, now);
+    try {
+      this.isReadOnly = isReadOnly;
+      this.#now = now;
+      this.#whole = whole;
+      const accounting = whole
+        ? whole.#root.accounting
+        : new Accounting(() => diskUsage(descriptor), quota, now);
+      this.#root = {
+        descriptor,
+        resolve: resolve ?? chooseResolve(descriptor),
+        hasOwnFilesOnly,
+        accounting,
+        owner: ownerOf(descriptor),
+      };
+    } catch (thrown) {
+      closeSync(descriptor);
+      throw thrown;
+    }
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#root.descriptor);
+    this.#whole?.[Symbol.dispose]();
   }
 
-  /** A directory in it as a file system of its own: nothing above that directory can be reached through it. */
+  /**
+   * A directory in it as a file system of its own: nothing above that directory can be reached through it. What is written
+   * there counts to the quota of the whole, which it takes over and closes.
+   */
   subMount(path: VfsPath, isReadOnly: boolean): DiskMount {
     return guarded(path, "mount", () => {
       const descriptor = this.#open(path, O_PATH | O_DIRECTORY);
       try {
-        return new DiskMount(`/proc/self/fd/${descriptor}/.`, { isReadOnly, resolve: this.#root.resolve });
+        const options = { isReadOnly, resolve: this.#root.resolve, now: this.#now };
+        return new DiskMount(`/proc/self/fd/${descriptor}/.`, options, this);
       } finally {
         closeSync(descriptor);
       }
@@ -129,20 +162,20 @@ export class DiskMount implements Mount {
 
   writeFile(path: VfsPath, bytes: Uint8Array, options: WriteOptions): void {
     if (options.isInPlace) {
-      writeInPlace(this.#root, this.#accounting, path, bytes, options);
+      writeInPlace(this.#root, path, bytes, options);
       return;
     }
-    using pending = createPending(this.#root, this.#accounting, path, options, false);
+    using pending = createPending(this.#root, path, options, false);
     pending.write(bytes);
     pending.commit();
   }
 
   createFile(path: VfsPath, options: WriteOptions): PendingFile {
-    return createPending(this.#root, this.#accounting, path, options, true);
+    return createPending(this.#root, path, options, true);
   }
 
   openLog(path: VfsPath, options: WriteOptions): OpenLog | undefined {
-    return openDiskLog(this.#root, this.#accounting, path, options);
+    return openDiskLog(this.#root, path, options);
   }
 
   names(path: VfsPath): string[] {
@@ -172,15 +205,15 @@ export class DiskMount implements Mount {
 
   makeDirectory(path: VfsPath, { hasParents, isDurable }: { hasParents: boolean; isDurable: boolean }): void {
     guarded(path, "create", () => {
-      this.#accounting.require(0, 1, path, "create");
-      if (hasParents) closeSync(openOrMake(this.#root, path.relative, isDurable));
+      const creation = { path, verb: "create", isDurable };
+      if (hasParents) closeSync(openOrMake(this.#root, path.relative, creation));
       else if (path.relative === ".") throw refusal("EEXIST", path, "create");
-      else makeOne(this.#root, path.relative, isDurable);
-      this.#accounting.add(0, 1);
+      else makeOne(this.#root, creation);
+      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
-  remove(path: VfsPath, isRecursive: boolean): void {
+  remove(path: VfsPath, { isRecursive, isDurable }: { isRecursive: boolean; isDurable: boolean }): void {
     guarded(path, "remove", () => {
       const place = findPlace(this.#root, path.relative, "keep");
       try {
@@ -194,6 +227,7 @@ export class DiskMount implements Mount {
       } finally {
         closeSync(place.directory);
       }
+      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -205,14 +239,15 @@ export class DiskMount implements Mount {
         if ((from.isDirectory || to.isDirectory) && !source.old.isDirectory())
           throw vfsError("not-a-directory", from, "move", "it is not a directory");
         guarded(to, "move to", () => {
-          if (hasParents) closeSync(openOrMake(this.#root, splitPath(to.relative).above, isDurable === true));
+          if (hasParents)
+            makeParents(this.#root, { path: to, verb: "move to", isDurable: isDurable === true });
           const target = findPlace(this.#root, to.relative, "keep");
           try {
             renamePlace(source.path, target.path, isNew === true, to);
-            if (isDurable) for (const place of [source, target]) syncOpenDirectory(place.directory);
           } finally {
             closeSync(target.directory);
           }
+          if (isDurable) for (const { relative } of [to, from]) syncParents(this.#root, relative);
         });
       } finally {
         closeSync(source.directory);
@@ -220,16 +255,18 @@ export class DiskMount implements Mount {
     });
   }
 
-  symlink(target: string, path: VfsPath): void {
+  symlink(target: string, path: VfsPath, isDurable: boolean): void {
     guarded(path, "create", () => {
-      this.#accounting.require(0, 1, path, "create");
       const place = findPlace(this.#root, path.relative, "keep");
       try {
+        if (place.old) throw refusal("EEXIST", path, "create");
+        this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
       } finally {
         closeSync(place.directory);
       }
-      this.#accounting.add(0, 1);
+      this.#root.accounting.add(0, 1);
+      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -267,16 +304,18 @@ export class DiskMount implements Mount {
   }
 
   usage(): Usage {
-    return diskUsage(this.#root);
+    return guarded(ROOT, "count", () => diskUsage(this.#root.descriptor));
   }
 
   freeBytes(): number {
-    const { bavail, bsize } = statfsSync(`/proc/self/fd/${this.#root.descriptor}/.`);
-    return bavail * bsize;
+    return guarded(ROOT, "look at", () => {
+      const { bavail, bsize } = statfsSync(`/proc/self/fd/${this.#root.descriptor}/.`);
+      return bavail * bsize;
+    });
   }
 
   get quota(): Quota {
-    return this.#accounting.quota;
+    return this.#root.accounting.quota;
   }
 
   hostPath(path: VfsPath): string {
@@ -284,6 +323,18 @@ export class DiskMount implements Mount {
       const descriptor = this.#open(path, O_PATH | slash(path));
       try {
         return readlinkSync(`/proc/self/fd/${descriptor}`);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  watch(path: VfsPath): Watch {
+    return guarded(path, "watch", () => {
+      const descriptor = this.#open(path, O_PATH | slash(path));
+      try {
+        const { events, stop } = watchDescriptor(descriptor);
+        return { events: shownEvents(events), stop };
       } finally {
         closeSync(descriptor);
       }
@@ -328,13 +379,32 @@ function renamePlace(from: string | Buffer, to: string | Buffer, isNew: boolean,
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === "EINVAL") throw intoItself(path);
+    if (code === "EXDEV")
+      throw vfsError(
+        "not-supported",
+        path,
+        "move to",
+        "it is on another file system: copy it and remove the old",
+      );
     // rename(2) may say either of a directory with something in it.
     throw code === "EEXIST" && !isNew ? refusal("ENOTEMPTY", path, "move to") : thrown;
   }
 }
 
-function terminated(place: string | Buffer): string | Buffer {
-  return typeof place === "string" ? place : Buffer.concat([place, Buffer.of(0)]);
+async function* shownEvents(events: ReturnType<typeof watchDescriptor>["events"]): Watch["events"] {
+  for await (const { kind, name } of events) {
+    const text = name && decodeName(name);
+    if (text === undefined || !isTemporary(text)) yield { type: kind, name: text ?? null };
+  }
+}
+
+const ROOT: VfsPath = { shown: "/", relative: ".", isDirectory: true };
+
+/** Whom root works for in this directory; undefined where that is root itself, or we are not root. */
+function ownerOf(descriptor: number): DiskRoot["owner"] {
+  if (process.geteuid?.() !== 0) return undefined;
+  const { uid, gid } = fstatSync(descriptor);
+  return uid === 0 ? undefined : { uid, gid };
 }
 
 /** Some files say that they have 0 bytes and have more, and any may grow meanwhile: it is read to its end. */

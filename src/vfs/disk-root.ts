@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fchownSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -10,9 +11,10 @@ import {
 } from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
+import { type Accounting } from "./accounting.ts";
 import { decodeName } from "./raw-name.ts";
 import { MAX_LINKS, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
-import { splitPath } from "./vfs-path.ts";
+import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 /*
  * Steps on a directory that nobody leaves. Paths are looked up below the root's descriptor; names are then used relative to the
@@ -25,6 +27,9 @@ export type DiskRoot = {
   resolve: Resolve;
   /** Whether a file with names outside is refused: its content is that of something outside. */
   hasOwnFilesOnly: boolean;
+  accounting: Accounting;
+  /** Whom the directory belongs to, where that is not who we are: root gives what it creates to the owner. */
+  owner: { uid: number; gid: number } | undefined;
 };
 
 /** A name in an open directory, which the caller closes; `old` is what is there now, never followed. */
@@ -69,22 +74,24 @@ export function findPlace(root: DiskRoot, relative: string, links: "follow" | "k
   }
 }
 
+/** What the errors of a creation name. */
+type Creation = { path: VfsPath; verb: string; isDurable: boolean };
+
 /**
  * Creates a directory and those above it that are missing, and opens it.
  *
  * @returns its descriptor (O_PATH), which the caller closes
  */
-export function openOrMake(root: DiskRoot, relative: string, isDurable: boolean): number {
+export function openOrMake(root: DiskRoot, relative: string, creation: Creation): number {
   try {
     return root.resolve(root.descriptor, relative, DIRECTORY);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "ENOENT" || relative === ".") throw thrown;
   }
   const { above, name } = splitPath(relative);
-  const directory = openOrMake(root, above, isDurable);
+  const directory = openOrMake(root, above, creation);
   try {
-    mkdirSync(placeOf(directory, name), NEW_DIRECTORY_MODE);
-    if (isDurable) syncOpenDirectory(directory);
+    makeIn(root, directory, placeOf(directory, name), creation);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
   } finally {
@@ -93,14 +100,60 @@ export function openOrMake(root: DiskRoot, relative: string, isDurable: boolean)
   return root.resolve(root.descriptor, relative, DIRECTORY);
 }
 
+/** Creates what `relative` lacks, so that a name can be put there. */
+export function makeParents(root: DiskRoot, creation: Creation): void {
+  const { above } = splitPath(creation.path.relative);
+  closeSync(openOrMake(root, above, creation));
+}
+
 /** Creates one directory. Throws EEXIST. */
-export function makeOne(root: DiskRoot, relative: string, isDurable: boolean): void {
-  const { directory, path } = findPlace(root, relative, "keep");
+export function makeOne(root: DiskRoot, creation: Creation): void {
+  const { directory, path } = findPlace(root, creation.path.relative, "keep");
   try {
-    mkdirSync(path, NEW_DIRECTORY_MODE);
-    if (isDurable) syncOpenDirectory(directory);
+    makeIn(root, directory, path, creation);
   } finally {
     closeSync(directory);
+  }
+}
+
+function makeIn(
+  root: DiskRoot,
+  directory: number,
+  place: string | Buffer,
+  { path, verb, isDurable }: Creation,
+): void {
+  root.accounting.require(0, 1, path, verb);
+  mkdirSync(place, NEW_DIRECTORY_MODE);
+  root.accounting.add(0, 1);
+  if (root.owner) {
+    // Opened without following a link: what was put there meanwhile is at most another directory.
+    const made = openIfDirectory(place);
+    if (made !== undefined) {
+      try {
+        giveToOwner(root, made);
+      } finally {
+        closeSync(made);
+      }
+    }
+  }
+  if (isDurable) syncOpenDirectory(directory);
+}
+
+/** As root, what is created in somebody's directory is theirs: a pack with a user of its own must be able to go on with it. */
+export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
+  if (owner) fchownSync(descriptor, owner.uid, owner.gid);
+}
+
+/** Flushes the names of a path's directories, from the one it is in up to the root: whoever created them may not have. */
+export function syncParents(root: DiskRoot, relative: string): void {
+  for (let path = relative; path !== ".";) {
+    path = splitPath(path).above;
+    const directory = root.resolve(root.descriptor, path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
   }
 }
 

@@ -10,13 +10,13 @@ import { placeOf } from "./resolve.ts";
 export const ABANDONED_AFTER_MS = 60_000;
 
 /** Visits everything below an open directory, without following links. Returns false as soon as `visit` does. */
-function scan(directory: number, visit: (stat: Stats) => boolean, depth: number): boolean {
-  if (depth > MAX_DEPTH) throw new AuroraError("too-large", `it is more than ${MAX_DEPTH} directories deep`);
+function scan(directory: number, visit: (stat: Stats, name: string) => boolean, depth: number): boolean {
+  if (depth > MAX_DEPTH) throw tooDeep();
   for (const name of allNames(directory)) {
     const place = placeOf(directory, name);
     const stat = lstatSync(place, { throwIfNoEntry: false });
     if (!stat) continue;
-    if (!visit(stat)) return false;
+    if (!visit(stat, name)) return false;
     const inner = stat.isDirectory() ? openIfDirectory(place) : undefined;
     if (inner === undefined) continue;
     try {
@@ -28,12 +28,13 @@ function scan(directory: number, visit: (stat: Stats) => boolean, depth: number)
   return true;
 }
 
-/** What the files below the root take. */
-export function diskUsage(root: DiskRoot): Usage {
+/** What the files below a directory take, but for those that are not finished. */
+export function diskUsage(directory: number): Usage {
   const usage = { bytes: 0, files: 0, entries: 0 };
   scan(
-    root.descriptor,
-    (stat) => {
+    directory,
+    (stat, name) => {
+      if (isTemporary(name)) return true;
       usage.entries++;
       if (stat.isFile()) {
         usage.files++;
@@ -62,10 +63,14 @@ export function hasAllNamesInside(root: DiskRoot, { dev, ino, nlink }: Stats): b
   );
 }
 
+function tooDeep(): AuroraError {
+  return new AuroraError("too-large", `cannot go through a tree of more than ${MAX_DEPTH} directories`);
+}
+
 /** Removes a name with all that is below it, never through a link. What vanishes meanwhile is no error. */
 export function removeBelow(directory: number, name: string, depth = 0): void {
   const place = placeOf(directory, name);
-  if (depth >= MAX_DEPTH) throw new AuroraError("too-large", `it is more than ${MAX_DEPTH} directories deep`);
+  if (depth >= MAX_DEPTH) throw tooDeep();
   const inner = openIfDirectory(place);
   if (inner === undefined) {
     ignoringAbsence(() => unlinkSync(place));

@@ -1,11 +1,9 @@
 import {
   closeSync,
-  constants,
   fchmodSync,
   fchownSync,
   fstatSync,
   fsyncSync,
-  ftruncateSync,
   openSync,
   renameSync,
   type Stats,
@@ -14,46 +12,42 @@ import {
 
 import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
 import { tryFlock } from "../system/flock.ts";
+import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
 import { randomHex } from "../system/random-id.ts";
 import { renameNew } from "../system/renameat2.ts";
-import { type Accounting } from "./accounting.ts";
-import { type DiskRoot, findPlace, openOrMake, type Place, syncOpenDirectory } from "./disk-root.ts";
-import { hasAllNamesInside } from "./disk-scan.ts";
-import { type OpenLog, type PendingFile, type WriteOptions } from "./mount.ts";
-import { placeOf } from "./resolve.ts";
-import { explain, refusal, requireFile, requireFileName, vfsError } from "./vfs-error.ts";
-import { splitPath, type VfsPath } from "./vfs-path.ts";
-
-const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
-/** A fifo must not keep anybody waiting, and a terminal must not become ours. */
-export const FILE = O_NONBLOCK | O_NOCTTY;
-const CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-const NEW_FILE_MODE = 0o640;
+import { CREATE_FLAGS, NEW_FILE_MODE } from "./disk-change.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncParents } from "./disk-root.ts";
+import { type PendingFile, type WriteOptions } from "./mount.ts";
+import { placeOf, terminated } from "./resolve.ts";
+import { explain, refusal, requireFile, requireFileName } from "./vfs-error.ts";
+import { type VfsPath } from "./vfs-path.ts";
 
 /** Unfinished files of this process begin so; a counter makes each its own. */
 const temporaryStem = `${TEMPORARY_PREFIX}${process.pid}.${randomHex(6)}`;
 let counter = 0;
 
 /**
- * A file that takes its name by a rename when it is whole. An old file keeps its mode; a symlink is followed while it stays
+ * A file that takes its name when it is whole. An old file keeps its mode and owner; a symlink is followed while it stays
  * inside and is never replaced.
  *
- * @param isLocked hold a lock meanwhile, so that a sweep does not take it for abandoned however slowly it grows
+ * @param isStream it may take long: then it has no name before the end, where the file system can, so that a crash leaves
+ * nothing; elsewhere it is locked, so that a sweep does not take it for abandoned however slowly it grows
  */
 export function createPending(
   root: DiskRoot,
-  accounting: Accounting,
   path: VfsPath,
   options: WriteOptions,
-  isLocked: boolean,
+  isStream: boolean,
 ): PendingFile {
   requireFileName(path, "write");
   try {
-    if (options.hasParents)
-      closeSync(openOrMake(root, splitPath(path.relative).above, options.isDurable === true));
+    if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
     const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
     try {
-      return pendingAt(accounting, place, path, options, isLocked);
+      if (place.old && options.isNew) throw refusal("EEXIST", path, "write");
+      if (place.old) requireFile(path, place.old, "write");
+      root.accounting.require(0, place.old ? 0 : 1, path, "write");
+      return new PendingDiskFile(root, place, path, options, isStream);
     } catch (thrown) {
       closeSync(place.directory);
       throw thrown;
@@ -63,228 +57,118 @@ export function createPending(
   }
 }
 
-function pendingAt(
-  accounting: Accounting,
-  { directory, path: final, old }: Place,
-  path: VfsPath,
-  { isNew = false, isDurable = false, mode = NEW_FILE_MODE }: WriteOptions,
-  isLocked: boolean,
-): PendingFile {
-  if (old && isNew) throw refusal("EEXIST", path, "write");
-  if (old) requireFile(path, old, "write");
-  const oldBytes = old?.size ?? 0;
-  const added = old ? 0 : 1;
-  accounting.require(0, added, path, "write");
-  const temporary = placeOf(directory, `${temporaryStem}.${(counter++).toString(36)}`);
-  const descriptor = openSync(temporary, CREATE, old ? 0o600 : mode);
-  let state: "open" | "named" | "closed" = "open";
-  let written = 0;
-  try {
-    if (isLocked) tryFlock(descriptor, "shared");
-    if (old) takeOver(descriptor, old.mode & 0o777, old.uid, old.gid);
-  } catch (thrown) {
-    closeSync(descriptor);
-    unlinkSync(temporary);
-    throw thrown;
-  }
-  const guarded = <T>(work: () => T): T => {
+class PendingDiskFile implements PendingFile {
+  readonly descriptor: number;
+  readonly #root: DiskRoot;
+  readonly #place: Place;
+  readonly #path: VfsPath;
+  readonly #options: WriteOptions;
+  /** Its name for now; undefined while it has none. */
+  #temporary: string | Buffer | undefined;
+  #written = 0;
+  #isOpen = true;
+
+  constructor(root: DiskRoot, place: Place, path: VfsPath, options: WriteOptions, isStream: boolean) {
+    this.#root = root;
+    this.#place = place;
+    this.#path = path;
+    this.#options = options;
+    const mode = place.old ? 0o600 : (options.mode ?? NEW_FILE_MODE);
+    const unnamed = isStream ? openUnnamed(place.directory, mode) : undefined;
+    if (unnamed === undefined) this.#temporary = freshName(place.directory);
+    this.descriptor = unnamed ?? openSync(this.#temporary as string | Buffer, CREATE_FLAGS, mode);
     try {
-      return work();
+      if (isStream && unnamed === undefined) tryFlock(this.descriptor, "shared");
+      if (place.old) takeOver(this.descriptor, place.old);
+      else giveToOwner(root, this.descriptor);
     } catch (thrown) {
-      throw explain(thrown, path, "write");
-    }
-  };
-  return {
-    descriptor,
-    write: (bytes) =>
-      guarded(() => {
-        accounting.require(written + bytes.length - oldBytes, added, path, "write");
-        writeFully(descriptor, bytes);
-        written += bytes.length;
-      }),
-    commit: () =>
-      guarded(() => {
-        if (accounting.isLimited) {
-          written = fstatSync(descriptor).size;
-          accounting.require(written - oldBytes, added, path, "write");
-        }
-        if (isDurable) fsyncSync(descriptor);
-        if (isNew) renameNew(terminated(temporary), terminated(final));
-        else renameSync(temporary, final);
-        state = "named";
-        accounting.add(written - oldBytes, added);
-        if (isDurable) syncOpenDirectory(directory);
-      }),
-    [Symbol.dispose]: () => {
-      if (state === "closed") return;
-      const isUnfinished = state === "open";
-      state = "closed";
-      if (isUnfinished) unlinkSync(temporary);
-      closeSync(descriptor);
-      closeSync(directory);
-    },
-  };
-}
-
-/** As root, a file stays its owner's: a pack that runs as a user of its own must be able to go on with it. */
-function takeOver(descriptor: number, mode: number, uid: number, gid: number): void {
-  if (process.geteuid?.() === 0 && (uid !== 0 || gid !== 0)) fchownSync(descriptor, uid, gid);
-  fchmodSync(descriptor, mode);
-}
-
-/** Puts new content into the file that is there: no new inode, but a reader may see a part of it. */
-export function writeInPlace(
-  root: DiskRoot,
-  accounting: Accounting,
-  path: VfsPath,
-  bytes: Uint8Array,
-  options: WriteOptions,
-): void {
-  requireFileName(path, "write");
-  try {
-    const descriptor = openForChange(root, accounting, path, options, O_WRONLY);
-    try {
-      const old = fstatSync(descriptor);
-      requireChangeable(root, path, old, "write");
-      accounting.require(bytes.length - old.size, 0, path, "write");
-      writeFully(descriptor, bytes);
-      // Not before: ext4 flushes at the close what was cut to nothing and written anew.
-      if (old.size > bytes.length) ftruncateSync(descriptor, bytes.length);
-      accounting.add(bytes.length - old.size, 0);
-      if (options.isDurable) fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (thrown) {
-    throw explain(thrown, path, "write");
-  }
-}
-
-/**
- * Opens a file for adding to its end, under an exclusive lock (flock(2)) that all who append here take.
- *
- * @returns undefined while somebody else holds it
- */
-export function openDiskLog(
-  root: DiskRoot,
-  accounting: Accounting,
-  path: VfsPath,
-  options: WriteOptions,
-): OpenLog | undefined {
-  requireFileName(path, "append to");
-  try {
-    if (options.hasParents)
-      closeSync(openOrMake(root, splitPath(path.relative).above, options.isDurable === true));
-    const descriptor = openForChange(root, accounting, path, options, O_WRONLY | O_APPEND);
-    try {
-      const old = fstatSync(descriptor);
-      requireChangeable(root, path, old, "append to");
-      if (!tryFlock(descriptor, "exclusive") || !isStillAt(root, path, descriptor)) {
-        closeSync(descriptor);
-        return undefined;
-      }
-      return logOn(accounting, path, descriptor, options.isDurable === true);
-    } catch (thrown) {
-      closeSync(descriptor);
+      // The directory is the caller's to close: it has no file yet that would do so.
+      closeSync(this.descriptor);
+      this.#removeTemporary();
       throw thrown;
     }
-  } catch (thrown) {
-    throw explain(thrown, path, "append to");
   }
-}
 
-function logOn(accounting: Accounting, path: VfsPath, descriptor: number, isDurable: boolean): OpenLog {
-  const start = fstatSync(descriptor).size;
-  let written = 0;
-  let isWhole = false;
-  let isOpen = true;
-  const guarded = (work: () => void) => {
+  write(bytes: Uint8Array): void {
+    this.#guarded(() => {
+      this.#requireRoom(this.#written + bytes.length);
+      writeFully(this.descriptor, bytes);
+      this.#written += bytes.length;
+    });
+  }
+
+  commit(): void {
+    this.#guarded(() => {
+      const { accounting } = this.#root;
+      if (accounting.isLimited) {
+        // The kernel may have copied into it, past `write`.
+        this.#written = fstatSync(this.descriptor).size;
+        this.#requireRoom(this.#written);
+      }
+      if (this.#options.isDurable) fsyncSync(this.descriptor);
+      this.#takeName();
+      const { old } = this.#place;
+      accounting.add(this.#written - (old?.size ?? 0), old ? 0 : 1);
+      if (this.#options.isDurable) syncParents(this.#root, this.#path.relative);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.descriptor);
+    this.#removeTemporary();
+    closeSync(this.#place.directory);
+  }
+
+  #takeName(): void {
+    const { directory, path: final } = this.#place;
+    const { isNew = false } = this.#options;
+    if (this.#temporary === undefined && isNew) {
+      linkDescriptor(this.descriptor, terminated(final));
+      return;
+    }
+    if (this.#temporary === undefined) {
+      const name = freshName(directory);
+      linkDescriptor(this.descriptor, terminated(name));
+      this.#temporary = name;
+    }
+    if (isNew) renameNew(terminated(this.#temporary), terminated(final));
+    else renameSync(this.#temporary, final);
+    this.#temporary = undefined;
+  }
+
+  #requireRoom(sizeBytes: number): void {
+    const { old } = this.#place;
+    this.#root.accounting.require(sizeBytes - (old?.size ?? 0), old ? 0 : 1, this.#path, "write");
+  }
+
+  /** Whoever may write into the directory may have taken it away already. */
+  #removeTemporary(): void {
+    if (this.#temporary === undefined) return;
+    try {
+      unlinkSync(this.#temporary);
+    } catch {
+      // What led here is the failure to tell; a sweep finds what is left.
+    }
+    this.#temporary = undefined;
+  }
+
+  #guarded(work: () => void): void {
     try {
       work();
     } catch (thrown) {
-      throw explain(thrown, path, "append to");
-    }
-  };
-  return {
-    write: (bytes) =>
-      guarded(() => {
-        accounting.require(written + bytes.length, 0, path, "append to");
-        writeFully(descriptor, bytes);
-        written += bytes.length;
-      }),
-    commit: () =>
-      guarded(() => {
-        if (isDurable) fsyncSync(descriptor);
-        accounting.add(written, 0);
-        isWhole = true;
-      }),
-    [Symbol.dispose]: () => {
-      if (!isOpen) return;
-      isOpen = false;
-      try {
-        // Half a record would be taken for a record by the next reader.
-        if (!isWhole && fstatSync(descriptor).size > start) ftruncateSync(descriptor, start);
-      } finally {
-        closeSync(descriptor);
-      }
-    },
-  };
-}
-
-/** Opens a file that is there, or creates it. Nothing is cut off. */
-function openForChange(
-  root: DiskRoot,
-  accounting: Accounting,
-  path: VfsPath,
-  options: WriteOptions,
-  flags: number,
-): number {
-  if (!options.isNew) {
-    try {
-      return root.resolve(root.descriptor, path.relative, flags | FILE);
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+      throw explain(thrown, this.#path, "write");
     }
   }
-  accounting.require(0, 1, path, "write");
-  const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
-  try {
-    const descriptor = openSync(
-      place.path,
-      flags | FILE | O_CREAT | O_EXCL | O_NOFOLLOW,
-      options.mode ?? NEW_FILE_MODE,
-    );
-    accounting.add(0, 1);
-    return descriptor;
-  } catch (thrown) {
-    // Somebody was quicker: then it is there, and the next try finds it.
-    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST" || options.isNew) throw thrown;
-    return root.resolve(root.descriptor, path.relative, flags | FILE);
-  } finally {
-    closeSync(place.directory);
-  }
 }
 
-/** What is changed in place changes under all its names, so none of them may be outside. */
-function requireChangeable(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
-  requireFile(path, stat, verb);
-  requireOwn(root, path, stat, verb);
+function freshName(directory: number): string | Buffer {
+  return placeOf(directory, `${temporaryStem}.${(counter++).toString(36)}`);
 }
 
-/** Refuses a file that has a name outside the root, where those count as outside. */
-export function requireOwn(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
-  if (stat.nlink <= 1 || !root.hasOwnFilesOnly || hasAllNamesInside(root, stat)) return;
-  throw vfsError("escape-refused", path, verb, "it has another name, which is outside the pack's root");
-}
-
-/** Between the open and the lock, somebody may have put a new file in the place. */
-function isStillAt(root: DiskRoot, path: VfsPath, descriptor: number): boolean {
-  const mine = fstatSync(descriptor);
-  const place = findPlace(root, path.relative, "follow");
-  closeSync(place.directory);
-  return place.old?.ino === mine.ino && place.old.dev === mine.dev;
-}
-
-function terminated(place: string | Buffer): string | Buffer {
-  return typeof place === "string" ? place : Buffer.concat([place, Buffer.of(0)]);
+/** As root, a file stays its owner's: a pack that runs as a user of its own must be able to go on with it. */
+function takeOver(descriptor: number, { mode, uid, gid }: Stats): void {
+  if (process.geteuid?.() === 0 && (uid !== 0 || gid !== 0)) fchownSync(descriptor, uid, gid);
+  fchmodSync(descriptor, mode & 0o777);
 }

@@ -7,6 +7,7 @@ import {
   type MemoryNode,
   nodesBelow,
 } from "./memory-tree.ts";
+import { MemoryWatchers } from "./memory-watchers.ts";
 import {
   type Entry,
   type Mount,
@@ -15,6 +16,7 @@ import {
   type PendingFile,
   type Quota,
   type Usage,
+  type Watch,
   type WriteOptions,
 } from "./mount.ts";
 import { explain, intoItself, noLink, requireFileName, vfsError } from "./vfs-error.ts";
@@ -34,8 +36,11 @@ export class MemoryMount implements Mount {
   readonly quota: Required<Quota>;
   readonly #root: MemoryDirectory;
   readonly #now: () => number;
+  readonly #watchers = new MemoryWatchers();
   #bytes = 0;
   #entries = 0;
+  /** What is being written and has no name yet. */
+  #pendingBytes = 0;
 
   /**
    * @param sizeBytes how much all files together may hold
@@ -48,6 +53,7 @@ export class MemoryMount implements Mount {
   }
 
   [Symbol.dispose](): void {
+    for (const node of [this.#root, ...nodesBelow(this.#root)]) this.#watchers.end(node);
     this.#root.children.clear();
     this.#bytes = this.#entries = 0;
   }
@@ -93,31 +99,31 @@ export class MemoryMount implements Mount {
       this.#target(path, options);
       let content: Uint8Array = new Uint8Array(0);
       let size = 0;
+      const release = () => {
+        this.#pendingBytes -= size;
+        size = 0;
+      };
       return {
         write: (bytes) => {
-          // What is not committed yet counts as well: nobody gets around the limit by writing slowly.
-          if (size + bytes.length > this.quota.bytes) throw exceeded(path, "write");
-          content = grown(content, size, bytes);
+          this.#requirePending(bytes.length, path, "write");
+          content = grown(content, size, bytes, this.quota.bytes);
           size += bytes.length;
+          this.#pendingBytes += bytes.length;
         },
         commit: () =>
           guarded(path, "write", () => {
             const { directory, name, node } = this.#target(path, options);
             const old = node?.type === "file" ? node : undefined;
-            const oldBytes = old?.sizeBytes ?? 0;
-            this.#require(size - oldBytes, old ? 0 : 1, path, "write");
-            if (old) Object.assign(old, { bytes: content, sizeBytes: size, modifiedMs: this.#now() });
-            else
-              this.#add(directory, name, {
-                type: "file",
-                bytes: content,
-                sizeBytes: size,
-                mode: options.mode ?? FILE_MODE,
-                modifiedMs: this.#now(),
-              });
-            this.#bytes += size - oldBytes;
+            const added = size - (old?.sizeBytes ?? 0);
+            this.#require(added, old ? 0 : 1, path, "write");
+            const fresh = { bytes: content, sizeBytes: size, modifiedMs: this.#now() };
+            if (old) Object.assign(old, fresh);
+            else this.#add(directory, name, { type: "file", mode: options.mode ?? FILE_MODE, ...fresh });
+            this.#bytes += added;
+            release();
+            if (old) this.#watchers.tell("change", directory, name, old);
           }),
-        [Symbol.dispose]: () => {},
+        [Symbol.dispose]: release,
       };
     });
   }
@@ -126,22 +132,35 @@ export class MemoryMount implements Mount {
     requireFileName(path, "append to");
     return guarded(path, "append to", () => {
       if (options.hasParents) this.#makeParents(path);
-      const parts: Uint8Array[] = [];
+      this.#target(path, options);
+      let parts: Uint8Array[] = [];
+      let size = 0;
+      const release = () => {
+        this.#pendingBytes -= size;
+        size = 0;
+        parts = [];
+      };
       return {
-        write: (bytes) => void parts.push(Uint8Array.from(bytes)),
+        write: (bytes) => {
+          this.#requirePending(bytes.length, path, "append to");
+          parts.push(Uint8Array.from(bytes));
+          size += bytes.length;
+          this.#pendingBytes += bytes.length;
+        },
         // Nothing else runs in between, so no lock is needed.
         commit: () =>
           guarded(path, "append to", () => {
-            const { node } = this.#target(path, options);
-            const file = node?.type === "file" ? node : this.#create(path, options);
-            const added = Buffer.concat(parts);
-            this.#require(added.length, 0, path, "append to");
-            file.bytes = grown(file.bytes, file.sizeBytes, added);
-            file.sizeBytes += added.length;
+            const { directory, name, node } = this.#target(path, options);
+            this.#require(size, node ? 0 : 1, path, "append to");
+            const file = node?.type === "file" ? node : this.#create(directory, name, options);
+            file.bytes = grown(file.bytes, file.sizeBytes, Buffer.concat(parts), this.quota.bytes);
+            file.sizeBytes += size;
             file.modifiedMs = this.#now();
-            this.#bytes += added.length;
+            this.#bytes += size;
+            release();
+            this.#watchers.tell("change", directory, name, file);
           }),
-        [Symbol.dispose]: () => {},
+        [Symbol.dispose]: release,
       };
     });
   }
@@ -176,7 +195,7 @@ export class MemoryMount implements Mount {
     });
   }
 
-  remove(path: VfsPath, isRecursive: boolean): void {
+  remove(path: VfsPath, { isRecursive }: { isRecursive: boolean }): void {
     guarded(path, "remove", () => {
       const { directory, name, node } = findMemoryPlace(this.#root, path.relative, "keep");
       if (!node) throw coded("ENOENT");
@@ -208,6 +227,8 @@ export class MemoryMount implements Mount {
         source.directory.children.delete(source.name);
         target.directory.children.set(target.name, node);
         source.directory.modifiedMs = target.directory.modifiedMs = this.#now();
+        this.#watchers.tell("rename", source.directory, source.name, node);
+        this.#watchers.tell("rename", target.directory, target.name, node);
       });
     });
   }
@@ -234,6 +255,8 @@ export class MemoryMount implements Mount {
     guarded(path, "change the mode of", () => {
       const file = this.#file(path);
       file.mode = isExecutable ? file.mode | ((file.mode & 0o444) >> 2) : file.mode & ~0o111;
+      const { directory, name } = findMemoryPlace(this.#root, path.relative, "follow");
+      this.#watchers.tell("change", directory, name, file);
     });
   }
 
@@ -249,6 +272,12 @@ export class MemoryMount implements Mount {
 
   hostPath(): undefined {
     return undefined;
+  }
+
+  watch(path: VfsPath): Watch {
+    return guarded(path, "watch", () =>
+      this.#watchers.watch(findNode(this.#root, path.relative, "follow", path.isDirectory)),
+    );
   }
 
   #file(path: VfsPath): MemoryFile {
@@ -270,9 +299,7 @@ export class MemoryMount implements Mount {
     return place;
   }
 
-  #create(path: VfsPath, options: WriteOptions): MemoryFile {
-    const { directory, name } = this.#target(path, options);
-    this.#require(0, 1, path, "append to");
+  #create(directory: MemoryDirectory, name: string, options: WriteOptions): MemoryFile {
     const file: MemoryFile = {
       type: "file",
       bytes: new Uint8Array(0),
@@ -312,6 +339,7 @@ export class MemoryMount implements Mount {
     directory.children.set(name, node);
     directory.modifiedMs = this.#now();
     this.#entries++;
+    this.#watchers.tell("rename", directory, name, node);
   }
 
   #drop(directory: MemoryDirectory, name: string, node: MemoryNode): void {
@@ -320,6 +348,13 @@ export class MemoryMount implements Mount {
     this.#entries -= gone.length;
     directory.children.delete(name);
     directory.modifiedMs = this.#now();
+    this.#watchers.tell("rename", directory, name, node);
+    for (const each of gone) this.#watchers.end(each);
+  }
+
+  /** What is not committed yet counts as well: nobody gets around the limit by writing slowly, or many files at once. */
+  #requirePending(bytes: number, path: VfsPath, verb: string): void {
+    if (this.#pendingBytes + bytes > this.quota.bytes) throw exceeded(path, verb);
   }
 
   #require(bytes: number, entries: number, path: VfsPath, verb: string): void {
@@ -359,18 +394,17 @@ function isWithin(directory: MemoryDirectory, other: MemoryDirectory): boolean {
 
 /**
  * The bytes with more behind them. Where there is no room, it gets twice as much as before, so that many small records cost
- * no more than one large. Whoever reads the old bytes keeps them: only what is behind their end changes.
+ * no more than one large, but never more than the mount may hold. Whoever reads the old bytes keeps them: only what is behind
+ * their end changes.
  */
-function grown(bytes: Uint8Array, sizeBytes: number, added: Uint8Array): Uint8Array {
+function grown(bytes: Uint8Array, sizeBytes: number, added: Uint8Array, mostBytes: number): Uint8Array {
   const needed = sizeBytes + added.length;
-  const hasRoom = needed <= bytes.length;
-  const next = hasRoom
-    ? bytes
-    : new Uint8Array(sizeBytes === 0 ? needed : Math.max(needed, bytes.length * 2));
-  if (hasRoom) {
-    next.set(added, sizeBytes);
-    return next;
+  if (needed <= bytes.length) {
+    bytes.set(added, sizeBytes);
+    return bytes;
   }
+  const wanted = sizeBytes === 0 ? needed : Math.min(bytes.length * 2, mostBytes);
+  const next = new Uint8Array(Math.max(needed, wanted));
   next.set(bytes.subarray(0, sizeBytes));
   next.set(added, sizeBytes);
   return next;

@@ -84,11 +84,18 @@ export function findMemoryPlace(
   }
 }
 
-/** Everything below a directory. */
+/** Everything below a directory. Not by recursion: renames can make a tree deeper than any path is long. */
 export function* nodesBelow(directory: MemoryDirectory): Generator<MemoryNode> {
-  for (const node of directory.children.values()) {
-    yield node;
-    if (node.type === "directory") yield* nodesBelow(node);
+  const waiting = [directory.children.values()];
+  for (;;) {
+    const top = waiting.at(-1);
+    if (!top) return;
+    const { done, value } = top.next();
+    if (done) waiting.pop();
+    else {
+      yield value;
+      if (value.type === "directory") waiting.push(value.children.values());
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-import { AuroraError } from "../errors.ts";
-import { type Mount } from "./mount.ts";
+import { AuroraError, type ErrorCode } from "../errors.ts";
+import { type Quota, type Usage } from "./mount.ts";
 import { printableName } from "./raw-name.ts";
 import { parseVfsPath, type VfsPath } from "./vfs-path.ts";
 
@@ -13,8 +13,10 @@ export type MountSpec =
   /** A live tree, which nobody writes to. `directory` may be a link: it is looked up anew when the mount is opened. */
   | { path: string; kind: "pack"; directory: string }
   | { path: string; kind: "host"; directory: string; mode: "ro" | "rw" }
-  /** A part of another pack's data. `subPath` is a path in that pack's root. */
-  | { path: string; kind: "data"; directory: string; subPath: string; mode: "ro" | "rw" };
+  /** A part of another pack's data. `subPath` is a path in that pack's root, `quota` what all of that root may hold. */
+  | { path: string; kind: "data"; directory: string; subPath: string; mode: "ro" | "rw"; quota?: Quota }
+  /** What may not be mounted: its path is taken, and whoever uses it hears why. */
+  | { path: string; kind: "refused"; as: "host" | "data"; code: ErrorCode; reason: string };
 
 export type TableEntry = { at: VfsPath; spec: MountSpec };
 
@@ -79,5 +81,11 @@ export type MountInfo = {
   kind: MountSpec["kind"];
   mode: "ro" | "rw";
   spec: MountSpec | undefined;
-  mount: Mount;
+  /** Opens it where nothing has used it yet. Throws what keeps it from being opened. */
+  space: () => { usage: Usage; freeBytes: number; quota: Quota };
 };
+
+/** Whether nobody may write to it. */
+export function isReadOnly(spec: MountSpec): boolean {
+  return spec.kind === "pack" || ((spec.kind === "host" || spec.kind === "data") && spec.mode === "ro");
+}

@@ -59,6 +59,15 @@ export type PendingFile = Disposable & {
 export type OpenLog = Disposable & { write: (bytes: Uint8Array) => void; commit: () => void };
 
 /**
+ * `rename`: a name came or went. `change`: its content or mode did. `overflow`: there were more changes than could be told.
+ * `name` is null for the watched thing itself.
+ */
+export type WatchEvent = { type: "rename" | "change" | "overflow"; name: string | null };
+
+/** `events` ends when what is watched is gone, or after `stop`. */
+export type Watch = { events: AsyncGenerator<WatchEvent>; stop: () => void };
+
+/**
  * One file system in a pack's namespace. Paths are relative to it and hold neither "." nor ".."; all functions throw
  * `AuroraError` with the path as the user knows it.
  */
@@ -78,9 +87,9 @@ export type Mount = Disposable & {
   /** `isFollowing`: a symlink at the end is followed while it stays inside. */
   stat: (path: VfsPath, isFollowing: boolean) => Entry;
   makeDirectory: (path: VfsPath, options: { hasParents: boolean; isDurable: boolean }) => void;
-  remove: (path: VfsPath, isRecursive: boolean) => void;
+  remove: (path: VfsPath, options: { isRecursive: boolean; isDurable: boolean }) => void;
   rename: (from: VfsPath, to: VfsPath, options: WriteOptions) => void;
-  symlink: (target: string, path: VfsPath) => void;
+  symlink: (target: string, path: VfsPath, isDurable: boolean) => void;
   readLink: (path: VfsPath) => string;
   setExecutable: (path: VfsPath, isExecutable: boolean) => void;
   usage: () => Usage;
@@ -89,4 +98,6 @@ export type Mount = Disposable & {
   readonly quota: Quota;
   /** A path of the machine that names the same thing now; undefined where nothing has one. */
   hostPath: (path: VfsPath) => string | undefined;
+  /** Changes from now on: of what the path names now, wherever it is moved. */
+  watch: (path: VfsPath) => Watch;
 };

@@ -1,56 +1,76 @@
 import { AuroraError } from "../errors.ts";
 import { DiskMount } from "./disk-mount.ts";
 import { DEFAULT_MEMORY_ENTRIES, MemoryMount } from "./memory-mount.ts";
-import { type MountSpec, mountTable } from "./mount-table.ts";
+import { isReadOnly, type MountSpec, mountTable } from "./mount-table.ts";
 import { type Mount } from "./mount.ts";
+import { printableName } from "./raw-name.ts";
+import { vfsError } from "./vfs-error.ts";
 import { parseVfsPath, type VfsPath } from "./vfs-path.ts";
 
-export type Mounted = { at: VfsPath; spec: MountSpec | undefined; mount: Mount };
+/** Something that is mounted: opened at its first use, so that one that cannot be opened is in nobody's way. */
+export class Mounted implements Disposable {
+  readonly at: VfsPath;
+  readonly spec: MountSpec | undefined;
+  readonly isReadOnly: boolean;
+  #mount: Mount | undefined;
+
+  /** @param mount what is open already: the root */
+  constructor(at: VfsPath, spec: MountSpec | undefined, mount?: Mount) {
+    this.at = at;
+    this.spec = spec;
+    this.#mount = mount;
+    this.isReadOnly = mount?.isReadOnly ?? (spec !== undefined && isReadOnly(spec));
+  }
+
+  /** @throws {AuroraError} `not-found` or `denied` where its directory cannot be opened, with the mount's path only */
+  get mount(): Mount {
+    this.#mount ??= openMount(this.spec as MountSpec, this.at);
+    return this.#mount;
+  }
+
+  [Symbol.dispose](): void {
+    this.#mount?.[Symbol.dispose]();
+    this.#mount = undefined;
+  }
+}
 
 /**
- * Opens mounts and puts them among those that are open, longest path first.
+ * Adds mounts to those that are there. Longest path first.
  *
- * @param open those that are there already; changed
- * @throws {AuroraError} as `mountTable`, and `not-found` or `denied` where a directory cannot be opened; then none is added
+ * @throws {AuroraError} as `mountTable`; then none is added
  */
-export function openMounts(specs: readonly MountSpec[], open: Mounted[] = []): Mounted[] {
-  const old = open.flatMap(({ spec }) => (spec ? [spec] : []));
-  const table = mountTable([...old, ...specs]);
-  const fresh: Mounted[] = [];
-  try {
-    for (const spec of specs) fresh.push({ at: parseVfsPath(spec.path), spec, mount: openMount(spec) });
-  } catch (thrown) {
-    unmount(fresh);
-    throw thrown;
-  }
-  const bySpec = new Map([...open, ...fresh].map((mounted) => [mounted.spec, mounted]));
-  open.splice(0, open.length, ...table.map(({ spec }) => bySpec.get(spec) as Mounted));
-  return open;
+export function withMounts(specs: readonly MountSpec[], old: readonly Mounted[]): Mounted[] {
+  const bySpec = new Map(old.map((mounted) => [mounted.spec, mounted]));
+  const table = mountTable([...old.map(({ spec }) => spec as MountSpec), ...specs]);
+  return table.map(({ at, spec }) => bySpec.get(spec) ?? new Mounted(at, spec));
 }
 
-export function unmount(mounts: readonly Mounted[]): void {
-  for (const { mount } of mounts) mount[Symbol.dispose]();
-}
-
-function openMount(spec: MountSpec): Mount {
+function openMount(spec: MountSpec, at: VfsPath): Mount {
   switch (spec.kind) {
     case "memory": {
       const { sizeBytes, entries = DEFAULT_MEMORY_ENTRIES, directory } = spec;
       if (directory === undefined) return new MemoryMount(sizeBytes, entries);
-      return openDirectory(spec.path, directory, { quota: { bytes: sizeBytes, entries } });
+      return openDirectory(at.shown, directory, { quota: { bytes: sizeBytes, entries } });
     }
     case "pack":
       // Stored trees may share files with each other, and nobody writes to them.
-      return openDirectory(spec.path, spec.directory, { isReadOnly: true, hasOwnFilesOnly: false });
+      return openDirectory(at.shown, spec.directory, { isReadOnly: true, hasOwnFilesOnly: false });
     case "host": {
       const isReadOnly = spec.mode === "ro";
       // What nobody writes to through here holds what its owner put there, and its links are his.
-      return openDirectory(spec.path, spec.directory, { isReadOnly, hasOwnFilesOnly: !isReadOnly });
+      return openDirectory(at.shown, spec.directory, { isReadOnly, hasOwnFilesOnly: !isReadOnly });
     }
     case "data": {
-      using other = openDirectory(spec.path, spec.directory, {});
-      return other.subMount(parseVfsPath(spec.subPath), spec.mode === "ro");
+      const whole = openDirectory(at.shown, spec.directory, { quota: spec.quota ?? {} });
+      try {
+        return whole.subMount({ ...parseVfsPath(spec.subPath), shown: at.shown }, spec.mode === "ro");
+      } catch (thrown) {
+        whole[Symbol.dispose]();
+        throw thrown;
+      }
     }
+    case "refused":
+      throw vfsError(spec.code, at, "use", spec.reason);
   }
 }
 
@@ -66,8 +86,10 @@ export function openDirectory(
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "EACCES" && code !== "ELOOP") throw thrown;
     const reason = code === "EACCES" ? "permission denied" : "its directory is not there";
-    throw new AuroraError(code === "EACCES" ? "denied" : "not-found", `cannot mount "${path}": ${reason}`, {
-      cause: thrown,
-    });
+    throw new AuroraError(
+      code === "EACCES" ? "denied" : "not-found",
+      `cannot mount "${printableName(path)}": ${reason}`,
+      { cause: thrown },
+    );
   }
 }

@@ -23,7 +23,12 @@ export type Resolve = (root: number, path: string, flags: number) => number;
 
 /** By the kernel: one call. */
 export const resolveByKernel: Resolve = (root, path, flags) =>
-  openBeneath(root, path.isWellFormed() ? path : terminated(path), flags | O_CLOEXEC, 0);
+  openBeneath(
+    root,
+    path.isWellFormed() ? path : (terminated(Buffer.from(encodeName(path))) as Buffer),
+    flags | O_CLOEXEC,
+    0,
+  );
 
 /**
  * By hand, name after name, where the kernel has no openat2(2) or a sandbox refuses it. Each directory is opened from the
@@ -116,12 +121,13 @@ export function placeOf(directory: number, name: string): string | Buffer {
   return typeof encoded === "string" ? place + encoded : Buffer.concat([Buffer.from(place), encoded]);
 }
 
-function namesOf(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
+/** The same for calls of the C library, which end bytes at a NUL byte and add it to texts themselves. */
+export function terminated(place: string | Buffer): string | Buffer {
+  return typeof place === "string" ? place : Buffer.concat([place, Buffer.of(0)]);
 }
 
-function terminated(path: string): Buffer {
-  return Buffer.concat([Buffer.from(encodeName(path)), Buffer.of(0)]);
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
 function walkError(code: "EXDEV" | "ELOOP"): NodeJS.ErrnoException {
@@ -130,14 +136,19 @@ function walkError(code: "EXDEV" | "ELOOP"): NodeJS.ErrnoException {
 
 let chosen: Resolve | undefined;
 
+/** What a kernel or a sandbox says that does not offer openat2(2). */
+const NOT_OFFERED = ["ENOSYS", "EPERM", "EACCES", "EINVAL", "EOPNOTSUPP"];
+
 /** The kernel's way where it works, else by hand. Found out once, on a directory that is open. */
 export function chooseResolve(root: number): Resolve {
   if (chosen) return chosen;
   try {
     closeSync(resolveByKernel(root, ".", O_PATH | constants.O_DIRECTORY));
     chosen = resolveByKernel;
-  } catch {
-    fstatSync(root); // Whatever is wrong is not the descriptor itself.
+  } catch (thrown) {
+    const { code, errno } = thrown as NodeJS.ErrnoException;
+    // Without an errno there is no C library to call. Too many open files say nothing about the call.
+    if (errno !== undefined && !NOT_OFFERED.includes(code ?? "")) throw thrown;
     chosen = resolveByWalk;
   }
   return chosen;

@@ -1,4 +1,5 @@
-import { copyAny, type CopyOptions } from "./copy.ts";
+import { AuroraError } from "../errors.ts";
+import { type Copied, type CopyOptions, copySteps, finish, requireReplaceable } from "./copy.ts";
 import {
   isAtOrBelow,
   locate,
@@ -13,11 +14,12 @@ import {
   type OpenFile,
   type OpenLog,
   type PendingFile,
+  type Watch,
   type WriteOptions,
 } from "./mount.ts";
-import { type Mounted, openDirectory, openMounts, unmount } from "./open-mounts.ts";
+import { Mounted, openDirectory, withMounts } from "./open-mounts.ts";
 import { refusal, requireInside, vfsError } from "./vfs-error.ts";
-import { childPath, parseVfsPath, splitPath, type VfsPath } from "./vfs-path.ts";
+import { childPath, MAX_PATH_BYTES, parseVfsPath, splitPath, type VfsPath } from "./vfs-path.ts";
 import { type VfsView } from "./vfs-view.ts";
 import { walk, type WalkEntry } from "./walk.ts";
 
@@ -30,13 +32,13 @@ const MAX_READ_BYTES = 1024 ** 3;
  */
 export class SyncVfs implements Disposable, VfsView {
   readonly #root: Mounted;
-  readonly #mounts: Mounted[];
+  #mounts: readonly Mounted[];
 
   /** Takes over the root. Use `openVfs`. */
   constructor(root: Mount, mounts: readonly MountSpec[]) {
-    this.#root = { at: parseVfsPath("/"), spec: undefined, mount: root };
+    this.#root = new Mounted(parseVfsPath("/"), undefined, root);
     try {
-      this.#mounts = openMounts(mounts);
+      this.#mounts = withMounts(mounts, []);
     } catch (thrown) {
       root[Symbol.dispose]();
       throw thrown;
@@ -44,24 +46,28 @@ export class SyncVfs implements Disposable, VfsView {
   }
 
   [Symbol.dispose](): void {
-    unmount(this.#mounts);
-    this.#root.mount[Symbol.dispose]();
+    for (const mounted of [...this.#mounts, this.#root]) mounted[Symbol.dispose]();
   }
 
-  /** Adds a mount at run time. Throws as `mountTable` does, and what the mount itself throws. */
+  /** Adds a mount at run time. Throws as `mountTable` does, and where it cannot be opened; then it is not added. */
   mount(spec: MountSpec): void {
-    openMounts([spec], this.#mounts);
+    const mounts = withMounts([spec], this.#mounts);
+    void mounts.find((mounted) => mounted.spec === spec)?.mount;
+    this.#mounts = mounts;
   }
 
   /** What is mounted, the root first. */
   mounts(): MountInfo[] {
     return [this.#root, ...this.#mounts.toSorted((a, b) => (a.at.shown < b.at.shown ? -1 : 1))].map(
-      ({ at, spec, mount }) => ({
-        path: at.shown,
-        kind: spec?.kind ?? "data",
-        mode: mount.isReadOnly ? "ro" : "rw",
-        spec,
-        mount,
+      (mounted) => ({
+        path: mounted.at.shown,
+        kind: mounted.spec?.kind ?? "data",
+        mode: mounted.isReadOnly ? "ro" : "rw",
+        spec: mounted.spec,
+        space: () => {
+          const { mount } = mounted;
+          return { usage: mount.usage(), freeBytes: mount.freeBytes(), quota: mount.quota };
+        },
       }),
     );
   }
@@ -126,7 +132,7 @@ export class SyncVfs implements Disposable, VfsView {
     const hidden = new Set(added);
     const all = [
       ...entries.filter(({ name }) => !hidden.has(name)),
-      ...added.map((name) => this.#statAt(childPath(path, name), true)),
+      ...added.map((name) => this.#statMountPoint(childPath(path, name))),
     ];
     return all.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
@@ -163,43 +169,64 @@ export class SyncVfs implements Disposable, VfsView {
    *
    * @throws {AuroraError} `invalid-path` for the root, `conflict` for a mount point or what holds one, `not-empty`
    */
-  remove(path: string, isRecursive = false): void {
+  remove(path: string, isRecursive = false, isDurable = false): void {
     const { mounted, path: inner } = this.#movable(path, "remove");
-    mounted.mount.remove(inner, isRecursive);
+    mounted.mount.remove(inner, { isRecursive, isDurable });
   }
 
   /**
    * Renames. What is at the new path is replaced as rename(2) does, unless `isNew`. From one mount to another it is a copy and
-   * then a removal, which others can see half done.
+   * then a removal, which others can see half done; it fails where rename(2) would.
    */
   rename(from: string, to: string, options: WriteOptions = {}): void {
+    finish(this.renameSteps(from, to, options));
+  }
+
+  /** The same step by step: a move from one mount to another may take long. */
+  *renameSteps(from: string, to: string, options: WriteOptions = {}): Generator<void, void> {
     const source = this.#movable(from, "move");
     const target = this.#movable(to, "move to");
     if (source.mounted === target.mounted) {
       source.mounted.mount.rename(source.path, target.path, options);
       return;
     }
-    copyAny({ origin: this, vfs: this }, parseVfsPath(from), parseVfsPath(to), { ...options, isMove: true });
-    source.mounted.mount.remove(source.path, true);
+    const [start, end] = [parseVfsPath(from), parseVfsPath(to)];
+    requireReplaceable(source.mounted.mount.stat(source.path, false), start, end, () =>
+      ifFound(() => ({
+        ...target.mounted.mount.stat(target.path, false),
+        isEmpty: () => target.mounted.mount.names(target.path).length === 0,
+      })),
+    );
+    yield* copySteps({ origin: this, vfs: this }, start, end, { ...options, isMove: true });
+    source.mounted.mount.remove(source.path, { isRecursive: true, isDurable: options.isDurable === true });
   }
 
   /** Copies a file or, with `isRecursive`, a tree. Files arrive whole; content is shared where the file system can. */
-  copy(from: string, to: string, options: CopyOptions = {}): { bytes: number; files: number } {
-    return copyAny({ origin: this, vfs: this }, parseVfsPath(from), parseVfsPath(to), options);
+  copy(from: string, to: string, options: CopyOptions = {}): Copied {
+    return finish(this.copySteps(from, to, options));
+  }
+
+  /** The same step by step. Left before its end, it removes what it has made. */
+  copySteps(from: string, to: string, options: CopyOptions = {}): Generator<void, Copied> {
+    return copySteps({ origin: this, vfs: this }, parseVfsPath(from), parseVfsPath(to), options);
   }
 
   /** Copies what is in a directory of the machine into one of ours, which is created. Links must stay inside. */
-  importDirectory(
-    directory: string,
-    to: string,
-    options: CopyOptions = {},
-  ): { bytes: number; files: number } {
+  importDirectory(directory: string, to: string, options: CopyOptions = {}): Copied {
+    return finish(this.importSteps(directory, to, options));
+  }
+
+  /** The same step by step, as `copySteps`. */
+  *importSteps(directory: string, to: string, options: CopyOptions = {}): Generator<void, Copied> {
     const target = parseVfsPath(to);
     using origin = new SyncVfs(
       openDirectory("/", directory, { isReadOnly: true, hasOwnFilesOnly: false }),
       [],
     );
-    return copyAny({ origin, vfs: this }, parseVfsPath("/"), target, { ...options, isRecursive: true });
+    return yield* copySteps({ origin, vfs: this }, parseVfsPath("/"), target, {
+      ...options,
+      isRecursive: true,
+    });
   }
 
   /**
@@ -207,12 +234,14 @@ export class SyncVfs implements Disposable, VfsView {
    *
    * @throws {AuroraError} `escape-refused` for an absolute target and one that climbs above the root of its mount
    */
-  symlink(target: string, path: string): void {
+  symlink(target: string, path: string, isDurable = false): void {
     const { mounted, path: inner } = this.#target(path, "create", "EEXIST");
     if (target === "" || target.includes("\0") || !target.isWellFormed())
       throw vfsError("invalid-path", inner, "create", "no link can say that");
+    if (Buffer.byteLength(target) > MAX_PATH_BYTES)
+      throw vfsError("invalid-path", inner, "create", `a link holds at most ${MAX_PATH_BYTES} bytes`);
     requireInside(target, inner);
-    mounted.mount.symlink(target, inner);
+    mounted.mount.symlink(target, inner, isDurable);
   }
 
   readLink(path: string): string {
@@ -236,6 +265,12 @@ export class SyncVfs implements Disposable, VfsView {
     return mounted.mount.hostPath(inner);
   }
 
+  /** Changes from now on, of what is at the path now. */
+  watch(path: string): Watch {
+    const { mounted, path: inner } = this.#locate(path);
+    return mounted.mount.watch(inner);
+  }
+
   /** The mount of a path and the path in it, for reading. */
   locateAt(path: VfsPath): { mount: Mount; path: VfsPath } {
     const { mounted, path: inner } = locate(this.#mounts, this.#root, path);
@@ -244,9 +279,9 @@ export class SyncVfs implements Disposable, VfsView {
 
   /** The same for writing. Throws `read-only`. */
   locateWritable(path: VfsPath, verb: string): { mount: Mount; path: VfsPath } {
-    const { mount, path: inner } = this.locateAt(path);
-    if (mount.isReadOnly) throw refusal("EROFS", path, verb);
-    return { mount, path: inner };
+    const { mounted, path: inner } = locate(this.#mounts, this.#root, path);
+    if (mounted.isReadOnly) throw refusal("EROFS", path, verb);
+    return { mount: mounted.mount, path: inner };
   }
 
   #locate(path: string): Located<Mounted> {
@@ -258,7 +293,7 @@ export class SyncVfs implements Disposable, VfsView {
 
   #writable(path: string, verb: string): Located<Mounted> {
     const located = this.#locate(path);
-    if (located.mounted.mount.isReadOnly) throw refusal("EROFS", located.path, verb);
+    if (located.mounted.isReadOnly) throw refusal("EROFS", located.path, verb);
     return located;
   }
 
@@ -280,6 +315,16 @@ export class SyncVfs implements Disposable, VfsView {
 
   #isMountOrAbove(path: VfsPath): boolean {
     return this.#mounts.some(({ at }) => isAtOrBelow(at.relative, path.relative));
+  }
+
+  /** What cannot be opened is shown all the same: it is a directory, and its use says what is wrong. */
+  #statMountPoint(path: VfsPath): Entry {
+    try {
+      return this.#statAt(path, true);
+    } catch (thrown) {
+      if (!(thrown instanceof AuroraError)) throw thrown;
+      return { ...VIRTUAL, name: splitPath(path.relative).name };
+    }
   }
 
   #statAt(path: VfsPath, isFollowing: boolean): Entry {

@@ -1,5 +1,5 @@
 import { CHUNK_BYTES } from "./copy.ts";
-import { type Entry } from "./mount.ts";
+import { type Entry, type OpenFile } from "./mount.ts";
 import { encodeName, printableName } from "./raw-name.ts";
 import { type VfsPath } from "./vfs-path.ts";
 import { type VfsView } from "./vfs-view.ts";
@@ -41,7 +41,11 @@ export function* tarOf(vfs: VfsView, path: VfsPath, warn: (message: string) => v
       yield* headerBlocks(headerOf("./", top));
       for (const { relative, path: place, entry } of walk(vfs, path))
         yield* member(vfs, `./${relative}`, place, entry, warn);
-    } else yield* member(vfs, top.name, path, top, warn);
+    } else {
+      // What is asked for by name is not left out.
+      using file = mount.openFile(inner);
+      yield* fileMember(file, top.name, top);
+    }
   };
   for (const part of parts()) {
     written += part.length;
@@ -66,17 +70,35 @@ function* member(
     case "other":
       skip("it is neither a file, a directory nor a link");
       return;
-    case "symlink":
-      yield* headerBlocks(headerOf(name, entry, vfs.readLinkAt(path)));
+    case "symlink": {
+      const target = unlessGone(() => vfs.readLinkAt(path));
+      if (target === undefined) skip(GONE);
+      else yield* headerBlocks(headerOf(name, entry, target));
       return;
-    case "file":
-      yield* fileMember(vfs, name, path, entry);
+    }
+    case "file": {
+      const { mount, path: inner } = vfs.locateAt(path);
+      using file = unlessGone(() => mount.openFile(inner));
+      if (file === undefined) skip(GONE);
+      else yield* fileMember(file, name, entry);
+    }
   }
 }
 
-function* fileMember(vfs: VfsView, name: string, path: VfsPath, entry: Entry): Generator<Uint8Array> {
-  const { mount, path: inner } = vfs.locateAt(path);
-  using file = mount.openFile(inner);
+const GONE = "it is not there any more, or is something else now";
+const goneCodes = ["not-found", "is-a-directory", "not-a-directory", "not-regular", "invalid-path"];
+
+/** It was there a moment ago, when its directory was listed. */
+function unlessGone<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (thrown) {
+    if (goneCodes.includes((thrown as { code?: string }).code ?? "")) return undefined;
+    throw thrown;
+  }
+}
+
+function* fileMember(file: OpenFile, name: string, entry: Entry): Generator<Uint8Array> {
   yield* headerBlocks(headerOf(name, { ...entry, sizeBytes: file.sizeBytes, mode: file.mode }));
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let left = file.sizeBytes;

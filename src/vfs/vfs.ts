@@ -1,12 +1,9 @@
-import { watch as watchDirectory, type WatchEventType } from "node:fs";
-
 import { AuroraError } from "../errors.ts";
 import { tryFlock } from "../system/flock.ts";
-import { CHUNK_BYTES, type CopyOptions } from "./copy.ts";
+import { CHUNK_BYTES, type Copied, type CopyOptions } from "./copy.ts";
 import { DiskMount, type DiskMountOptions } from "./disk-mount.ts";
-import { isTemporary } from "./disk-root.ts";
 import { type MountInfo, type MountSpec } from "./mount-table.ts";
-import { type Entry, type OpenLog, type Quota, type WriteOptions } from "./mount.ts";
+import { type Entry, type OpenLog, type Quota, type WatchEvent, type WriteOptions } from "./mount.ts";
 import { SyncVfs } from "./sync-vfs.ts";
 import { tarOf } from "./tar.ts";
 import { vfsError } from "./vfs-error.ts";
@@ -28,8 +25,6 @@ export type VfsOptions = {
 
 /** Bytes in one piece, or in pieces as they come. */
 export type Content = string | Uint8Array | AsyncIterable<Uint8Array>;
-
-export type WatchEvent = { type: WatchEventType; name: string };
 
 /**
  * Opens a pack's namespace.
@@ -77,11 +72,26 @@ export class Vfs implements Disposable {
   async *chunks(path: string): AsyncGenerator<Uint8Array> {
     using file = this.sync.open(path);
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, file.sizeBytes + 1));
+    const turns = new Turns();
     for (;;) {
       const length = file.read(buffer);
       if (length === 0) return;
       yield buffer.subarray(0, length);
+      await turns.give();
     }
+  }
+
+  /** The content as a stream, whose pieces are the reader's to keep. */
+  stream(path: string): ReadableStream<Uint8Array> {
+    const chunks = this.chunks(path);
+    return new ReadableStream({
+      pull: async (controller) => {
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(Uint8Array.from(value));
+      },
+      cancel: async () => void (await chunks.return(undefined)),
+    });
   }
 
   /**
@@ -101,7 +111,7 @@ export class Vfs implements Disposable {
       return Buffer.byteLength(content);
     }
     using pending = this.sync.create(path, options);
-    const written = await pour(content, pending.write, signal);
+    const written = await pour(content, (bytes) => pending.write(bytes), signal);
     pending.commit();
     return written;
   }
@@ -131,7 +141,7 @@ export class Vfs implements Disposable {
       log.write(chunk);
       written += chunk.length;
     }
-    if (rest) written += await pour(rest, log.write, signal);
+    if (rest) written += await pour(rest, (bytes) => log.write(bytes), signal);
     log.commit();
     return written;
   }
@@ -168,20 +178,22 @@ export class Vfs implements Disposable {
     this.sync.makeDirectory(path, options);
   }
 
-  async remove(path: string, isRecursive?: boolean): Promise<void> {
-    this.sync.remove(path, isRecursive);
+  async remove(path: string, isRecursive?: boolean, isDurable?: boolean): Promise<void> {
+    this.sync.remove(path, isRecursive, isDurable);
   }
 
-  async rename(from: string, to: string, options?: WriteOptions): Promise<void> {
-    this.sync.rename(from, to, options);
+  /** As `SyncVfs.rename`; a signal stops a move from one mount to another, and nothing has moved. */
+  async rename(from: string, to: string, options?: WriteOptions, signal?: AbortSignal): Promise<void> {
+    await taken(this.sync.renameSteps(from, to, options), signal);
   }
 
-  async copy(from: string, to: string, options?: CopyOptions): Promise<{ bytes: number; files: number }> {
-    return this.sync.copy(from, to, options);
+  /** As `SyncVfs.copy`; stopped by a signal, it removes what it has made. */
+  async copy(from: string, to: string, options?: CopyOptions, signal?: AbortSignal): Promise<Copied> {
+    return await taken(this.sync.copySteps(from, to, options), signal);
   }
 
-  async symlink(target: string, path: string): Promise<void> {
-    this.sync.symlink(target, path);
+  async symlink(target: string, path: string, isDurable?: boolean): Promise<void> {
+    this.sync.symlink(target, path, isDurable);
   }
 
   async readLink(path: string): Promise<string> {
@@ -193,34 +205,20 @@ export class Vfs implements Disposable {
   }
 
   /**
-   * What changes in a directory or a file from now on, until `signal` aborts. The directory that is there now is watched, also
-   * when it is moved.
-   *
-   * @throws {AuroraError} `not-supported` for what is in memory
+   * What changes in a directory or a file from now on, until `signal` aborts or it is gone. The directory that is there now is
+   * watched, also when it is moved; what is in its directories is not.
    */
   async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    const place = this.sync.hostPath(path);
-    const parsed = parseVfsPath(path);
-    if (place === undefined) throw vfsError("not-supported", parsed, "watch", "it is in memory");
-    const waiting: WatchEvent[] = [];
-    let wake = Promise.withResolvers<void>();
-    const watcher = watchDirectory(place, (type, name) => {
-      if (name === null || isTemporary(name)) return;
-      waiting.push({ type, name });
-      wake.resolve();
-    });
-    const stop = () => wake.resolve();
-    watcher.on("error", stop);
+    const { events, stop } = this.sync.watch(path);
     signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     try {
-      while (!signal.aborted) {
-        await wake.promise;
-        wake = Promise.withResolvers<void>();
-        yield* waiting.splice(0);
+      for await (const event of events) {
+        if (signal.aborted) return;
+        yield event;
       }
     } finally {
       signal.removeEventListener("abort", stop);
-      watcher.close();
     }
   }
 
@@ -254,12 +252,14 @@ export class Vfs implements Disposable {
     return tarOf(this.sync, parseVfsPath(path), warn);
   }
 
+  /** As `SyncVfs.importDirectory`; a signal stops it. */
   async importDirectory(
     directory: string,
     to: string,
     options?: CopyOptions,
-  ): Promise<{ bytes: number; files: number }> {
-    return this.sync.importDirectory(directory, to, options);
+    signal?: AbortSignal,
+  ): Promise<Copied> {
+    return await taken(this.sync.importSteps(directory, to, options), signal);
   }
 
   /** Tries until the file is free and still the one at the path. */
@@ -273,6 +273,33 @@ export class Vfs implements Disposable {
       "others are adding to it",
       "--wait says how long to wait for them",
     );
+  }
+}
+
+/** How long steps are taken before others get their turn, in milliseconds. */
+const TURN_MS = 10;
+
+/** Lets timers, signals and requests have their turn now and then: one `await` alone gives it to promises only. */
+class Turns {
+  #until = performance.now() + TURN_MS;
+
+  async give(): Promise<void> {
+    if (performance.now() < this.#until) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#until = performance.now() + TURN_MS;
+  }
+}
+
+/** Takes all steps, but leaves them when the signal aborts. */
+async function taken<Result>(steps: Generator<void, Result>, signal?: AbortSignal): Promise<Result> {
+  const turns = new Turns();
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await turns.give();
+    if (!signal?.aborted) continue;
+    steps.return(undefined as Result);
+    throw interrupted();
   }
 }
 

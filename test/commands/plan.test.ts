@@ -69,6 +69,8 @@ test("plan --json has these keys", async () => {
         confinement: "best_effort",
       },
     ],
+    mounts: [],
+    shares: [],
     confinement: "none",
     files: {
       added: ["app/health.sh", "app/install.sh", "app/manifest.yaml", "app/start.sh", "app/stop.sh"],

@@ -137,7 +137,7 @@ test(`seed ${SEED}: the kernel's look-up, the one by hand and memory agree`, () 
     const plants = mounts.map(
       (mount) => (target: string, path: string) =>
         // By-passes the check of the target, as a pack's own script would.
-        mount.symlink(target, { shown: `/${path}`, relative: plainPath(path), isDirectory: false }),
+        mount.symlink(target, { shown: `/${path}`, relative: plainPath(path), isDirectory: false }, false),
     );
     const random = randomFrom(SEED * 1_000_003 + run);
     const history: string[] = [];

@@ -436,11 +436,11 @@ describe("mounts", () => {
     await t.vfs.write("/cache/a", "x".repeat(1000));
     for (const name of ["b", "c"]) await t.vfs.makeDirectory(`/cache/${name}/${name}`, { hasParents: true });
     expect(await codeOf(() => t.vfs.makeDirectory("/cache/one-more"))).toBe("quota-exceeded");
-    const cache = t.vfs.mounts()[1]?.mount;
-    expect(cache?.usage()).toEqual({ bytes: 1000, files: 1, entries: 5 });
+    const cache = t.vfs.mounts()[1];
+    expect(cache?.space().usage).toEqual({ bytes: 1000, files: 1, entries: 5 });
     await t.vfs.remove("/cache/b", true);
     await t.vfs.remove("/cache/a");
-    expect(cache?.usage()).toEqual({ bytes: 0, files: 0, entries: 2 });
+    expect(cache?.space().usage).toEqual({ bytes: 0, files: 0, entries: 2 });
   });
 
   test("the table is a function of its list", () => {
@@ -619,7 +619,7 @@ describe("many at once", () => {
     using t = opened();
     await t.vfs.makeDirectory("d");
     const stop = new AbortController();
-    const names: string[] = [];
+    const names: (string | null)[] = [];
     const watching = (async () => {
       for await (const { name } of t.vfs.watch("d", stop.signal)) {
         names.push(name);

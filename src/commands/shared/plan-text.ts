@@ -26,9 +26,20 @@ export function planText(document: PlanDocument): string {
     ...(document.changed
       ? ["Permissions:", ...permissions.map((pack) => `  ${pack.pack_id}: ${permissionText(pack)}`)]
       : []),
+    ...(document.mounts.length > 0 ? ["Mounts:", ...document.mounts.map(mountLine)] : []),
+    ...(document.shares.length > 0 ? ["Shares:", ...document.shares.map(shareLine)] : []),
     `Confinement: ${document.confinement}`,
     `Plan: ${document.plan_digest}`,
   ].join("\n");
+}
+
+function mountLine({ pack_id, path, from, source, mode }: PlanDocument["mounts"][number]): string {
+  const what = from === null ? `this machine's ${source}` : `${source} of the data of ${from}`;
+  return `  ${pack_id}: ${what} at ${path}, ${mode === "ro" ? "read-only" : "writable"}`;
+}
+
+function shareLine({ pack_id, path, with: packs, mode }: PlanDocument["shares"][number]): string {
+  return `  ${pack_id}: ${path} with ${packs.join(", ")}, ${mode === "ro" ? "read-only" : "writable"}`;
 }
 
 function permissionText({ read, write, run, net, unix, env }: PlanDocument["permissions"][number]): string {

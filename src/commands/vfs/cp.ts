@@ -10,11 +10,12 @@ export async function run(
 ): Promise<Result> {
   using vfs = await openPackVfs(context, packId, "write");
   const target = targetPath(vfs, from, to);
-  const { bytes, files } = await vfs.copy(from, target, {
+  const copyOptions = {
     hasParents: true,
     isRecursive: options.recursive === true,
     isNew: options["no-overwrite"] === true,
     isDurable: options.durable === true,
-  });
+  };
+  const { bytes, files } = await vfs.copy(from, target, copyOptions, context.signal);
   return { from, to: target, copied_bytes: bytes, copied_files: files };
 }

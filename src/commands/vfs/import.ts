@@ -16,11 +16,12 @@ export async function run(
   if (!statSync(source, { throwIfNoEntry: false })?.isDirectory())
     throw new AuroraError("not-found", `cannot import "${directory}": there is no such directory`);
   using vfs = await openPackVfs(context, packId, "write");
-  const { files, bytes } = await vfs.importDirectory(source, path, {
+  const copyOptions = {
     hasParents: true,
     isNew: options["no-overwrite"] === true,
     isDurable: options.durable === true,
-  });
+  };
+  const { files, bytes } = await vfs.importDirectory(source, path, copyOptions, context.signal);
   return { path, copied_files: files, copied_bytes: bytes };
 }
 

@@ -5,9 +5,9 @@ type Result = { path: string; target: string };
 
 export async function run(
   context: Context,
-  { args: [packId = "", target = "", path = ""] }: Input,
+  { args: [packId = "", target = "", path = ""], options }: Input<"durable">,
 ): Promise<Result> {
   using vfs = await openPackVfs(context, packId, "write");
-  await vfs.symlink(target, path);
+  await vfs.symlink(target, path, options.durable === true);
   return { path, target };
 }

@@ -10,10 +10,11 @@ export async function run(
 ): Promise<Result> {
   using vfs = await openPackVfs(context, packId, "write");
   const target = targetPath(vfs, from, to);
-  await vfs.rename(from, target, {
+  const moveOptions = {
     hasParents: true,
     isNew: options["no-overwrite"] === true,
     isDurable: options.durable === true,
-  });
+  };
+  await vfs.rename(from, target, moveOptions, context.signal);
   return { from, to: target };
 }

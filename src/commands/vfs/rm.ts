@@ -6,13 +6,13 @@ type Result = { removed: string[] };
 
 export async function run(
   context: Context,
-  { args: [packId = "", ...paths], options }: Input<"recursive" | "force">,
+  { args: [packId = "", ...paths], options }: Input<"recursive" | "force" | "durable">,
 ): Promise<Result> {
   using vfs = await openPackVfs(context, packId, "read");
   const removed: string[] = [];
   for (const path of paths) {
     try {
-      await vfs.remove(path, options.recursive === true);
+      await vfs.remove(path, options.recursive === true, options.durable === true);
       removed.push(path);
     } catch (thrown) {
       if (!options.force || !(thrown instanceof AuroraError) || thrown.code !== "not-found") throw thrown;

@@ -8,7 +8,9 @@ export async function run(context: Context, { args: [packId = "", path = "/"] }:
   for await (const { type, name } of vfs.watch(path, context.signal)) {
     const at = context.now().toISOString();
     context.stdout.write(
-      context.json ? `${JSON.stringify({ at, type, name })}\n` : `${at} ${type} ${shownName({ name })}\n`,
+      context.json
+        ? `${JSON.stringify({ at, type, name })}\n`
+        : `${at} ${type} ${name === null ? "-" : shownName({ name })}\n`,
     );
   }
 }

@@ -5,8 +5,7 @@ import { dirname, join } from "node:path";
 import { testHome } from "../../support/test-home.ts";
 import { vfsHome } from "../../support/vfs-home.ts";
 
-const key = (data: string, path: string) =>
-  new Bun.CryptoHasher("sha256").update(`${data}\0${path}`).digest("hex").slice(0, 32);
+const key = (text: string) => Bun.CryptoHasher.hash("sha256", text, "hex").slice(0, 32);
 
 test("a pack that mounts nothing has its data", async () => {
   await using t = await vfsHome({ a: "1" });
@@ -32,13 +31,14 @@ async function withMounts() {
   });
   const installed = await t.run(["install", "app", "--approve"]);
   expect(installed).toMatchObject({ exitCode: 0 });
-  const memory = `/dev/shm/aurora-${process.geteuid?.() ?? 0}/${key(`${t.home}/data/app`, "/cache")}`;
+  const ofPack = `/dev/shm/aurora-${process.geteuid?.() ?? 0}/${key(`${t.home}/data/app`)}`;
+  const memory = `${ofPack}/${key("/cache")}`;
   return {
     ...t,
     shared,
     memory,
     [Symbol.asyncDispose]: async () => {
-      Bun.spawnSync(["rm", "-rf", memory]);
+      Bun.spawnSync(["rm", "-rf", ofPack]);
       await t[Symbol.asyncDispose]();
     },
   };
@@ -82,7 +82,7 @@ test.skipIf(!existsSync("/dev/shm"))(
     expect(await t.run(["vfs", "cat", "app", "/cache/f"])).toMatchObject({ stdout: "kept" });
     expect(await t.run(["vfs", "write", "app", "/cache/g"], { stdin: "x".repeat(70_000) })).toEqual({
       stdout: "",
-      stderr: 'error[quota-exceeded]: cannot write "/cache/g": the pack\'s quota does not allow it\n',
+      stderr: 'error[quota-exceeded]: cannot write "/cache/g": the quota does not allow it\n',
       exitCode: 1,
     });
   },

@@ -34,7 +34,7 @@ test("what is not there", async () => {
   await using t = await vfsHome({ a: "1" });
   expect(await t.run(["vfs", "watch", "app", "x"])).toEqual({
     stdout: "",
-    stderr: 'error[not-found]: cannot find "/x": there is nothing at that path\n',
+    stderr: 'error[not-found]: cannot watch "/x": there is nothing at that path\n',
     exitCode: 5,
   });
 });
