@@ -1,5 +1,6 @@
 import { toAuroraError } from "../errors.ts";
 import { removeTreeDurably } from "../system/scratch.ts";
+import { removeMemoryDirectories } from "../vfs/tmpfs-directory.ts";
 import { dropSnapshot } from "./data-snapshot.ts";
 import { writeGenerationRecords } from "./generation-record.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -37,9 +38,11 @@ export function cleanUp(workspace: Workspace, transactionId: string, { purge, sn
     writeGenerationRecords(workspace, transactionId);
     for (const { pack_id, generation, is_kept } of snapshots)
       dropSnapshot(paths, pack_id, { generation, transactionId }, is_kept);
-    for (const packId of purge)
+    for (const packId of purge) {
       for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
         removeTreeDurably(path);
+      removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
+    }
     registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", transactionId);
   } catch (thrown) {
     const error = toAuroraError(thrown);

@@ -2,9 +2,10 @@ import { run } from "../process/run.ts";
 import { isScript, scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
+import { packProcess } from "./pack-process.ts";
 import { jobLogName } from "./read-logs.ts";
 import { ScriptLog } from "./script-log.ts";
-import { scriptEnvironment, type ScriptPack, type ScriptReport } from "./script.ts";
+import { type ScriptPack, type ScriptReport, serveOwn } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type JobScript = {
@@ -32,7 +33,7 @@ const TAIL_BYTES = 8 * 1024;
  * it leaves behind is ended.
  *
  * @returns the report, whatever the exit code; rc is -1 where it was ended by its time limit or an abort
- * @throws {AuroraError} `not-executable`, `command-not-found`, `exec-failed`
+ * @throws {AuroraError} `not-executable`, `command-not-found`, `exec-failed`; `denied` where it cannot be confined as it has to be
  */
 export async function runJobScript(
   workspace: Workspace,
@@ -44,6 +45,8 @@ export async function runJobScript(
   makeDirectory(pack.logDirectory, 0o700);
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, "job");
+  const { env: environment, confinement, channel, user } = packProcess(workspace, pack, "job", scratch.path);
+  await using _channel = serveOwn(workspace, pack, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, jobLogName(job.name), workspace.now);
   const [word = ""] = job.command;
   const isOwn = job.isEntrypoint || (word.includes("/") && isScript(word));
@@ -55,13 +58,15 @@ export async function runJobScript(
     argv,
     cwd: pack.packDirectory,
     env: {
-      ...scriptEnvironment(workspace, pack, scratch.path),
+      ...environment,
       ...env,
       AURORA_JOB: job.name,
       AURORA_SCHEDULED_AT: new Date(job.scheduledMs).toISOString(),
       AURORA_ATTEMPT: String(job.attempt),
       [JOB_RUN_VARIABLE]: job.runId,
     },
+    confinement,
+    ...(user === undefined ? {} : { owner: user }),
     onOutput: (stream, chunk) => {
       tails[stream].add(chunk);
       log.add(stream, chunk);

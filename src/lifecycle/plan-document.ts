@@ -1,6 +1,13 @@
 import { type Manifest } from "../manifest/schema.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 import { type PlanAction } from "./plan.ts";
+import {
+  mountsMore,
+  outsideMounts,
+  type PlannedMount,
+  type PlannedShare,
+  sharesOf,
+} from "./planned-mounts.ts";
 
 /** What the operator reviews, and what `plan --json` prints. */
 export type PlanDocument = {
@@ -10,6 +17,10 @@ export type PlanDocument = {
   changed: boolean;
   actions: PlanAction[];
   permissions: PackPermissions[];
+  /** What the packs see of the machine and of each other's data. */
+  mounts: PlannedMount[];
+  /** What they let others see of theirs. */
+  shares: PlannedShare[];
   /** What confines each pack's processes on this machine. */
   confinement: PackConfinement[];
   /** Paths as `<pack id>/<path>`. */
@@ -18,8 +29,6 @@ export type PlanDocument = {
 
 type PackPermissions = Manifest["pack"]["permissions"] & {
   pack_id: string;
-  /** Directories of the machine that it mounts. */
-  mounts: string[];
   limits: Manifest["pack"]["limits"];
   /** The operator lets it run unconfined: then the rest means nothing. */
   allow_all: boolean;
@@ -32,6 +41,8 @@ type PackConfinement = ConfinementSummary & { pack_id: string };
 /** What the plan digest covers beside the actions: for each pack the names of its variables and what it may. */
 export type PlannedPack = {
   manifest: Manifest;
+  /** Of the generation that is live now. */
+  liveManifest: Manifest | undefined;
   environmentNames: string[];
   files: PlanDocument["files"];
   allowAll: boolean;
@@ -46,7 +57,8 @@ export type PlannedPack = {
  * opened up.
  *
  * The digest covers the bytes and with them the scripts (by each tree's digest), the names of the variables, the
- * permissions, what confines them, and the state before (generation and digest of each pack): approving it cannot approve anything else.
+ * permissions and mounts, what confines them, and the state before (generation and digest of each pack): approving it cannot
+ * approve anything else.
  */
 export function planDocument(
   kind: string,
@@ -62,6 +74,9 @@ export function planDocument(
     const pack = packs.get(pack_id);
     return pack ? [{ pack_id, ...pack.confinement }] : [];
   });
+  const manifests = actions.flatMap(({ pack_id }) => packs.get(pack_id)?.manifest ?? []);
+  const mounts = manifests.flatMap(outsideMounts);
+  const shares = manifests.flatMap(sharesOf);
   const environment = Object.fromEntries(
     actions.map(({ pack_id }) => [pack_id, packs.get(pack_id)?.environmentNames ?? []]),
   );
@@ -70,29 +85,36 @@ export function planDocument(
     for (const change of ["added", "changed", "removed"] as const)
       files[change].push(...(packs.get(pack_id)?.files[change] ?? []).map((path) => `${pack_id}/${path}`));
   return {
-    plan_digest: digestOf({ kind, actions, permissions, environment, confinement }),
-    approval_required: changing.some(({ pack_id }) => {
-      const pack = packs.get(pack_id);
-      return !pack || pack.manifest.pack.safety.operator_approval_required || pack.grows.length > 0;
-    }),
+    plan_digest: digestOf({ kind, actions, permissions, mounts, shares, environment, confinement }),
+    approval_required: changing.some(({ pack_id }) => needsApproval(packs.get(pack_id))),
     changed: changing.length > 0,
     actions: [...actions],
     permissions,
+    mounts,
+    shares,
     confinement,
     files,
   };
 }
 
 function permissionsFor(packId: string, { manifest, allowAll, grows }: PlannedPack): PackPermissions {
-  const { permissions, limits, mounts } = manifest.pack;
+  const { permissions, limits } = manifest.pack;
   return {
     pack_id: packId,
     ...permissions,
-    mounts: mounts.flatMap((mount) => (mount.type === "host" ? [`${mount.source} (${mount.mode})`] : [])),
     limits,
     allow_all: allowAll,
     grows,
   };
+}
+
+/** A pack may do without approval, but nothing outside is opened up to it without one. */
+function needsApproval(pack: PlannedPack | undefined): boolean {
+  if (!pack) return true;
+  const { manifest, liveManifest, grows } = pack;
+  return (
+    manifest.pack.safety.operator_approval_required || grows.length > 0 || mountsMore(manifest, liveManifest)
+  );
 }
 
 /** SHA-256 over JSON with sorted keys, so that it depends on nothing but the values. */

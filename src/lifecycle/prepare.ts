@@ -105,6 +105,7 @@ export function prepareWanted(
     const own = environmentOf(workspace.registry, packId).map(({ name }) => name);
     planned.set(packId, {
       manifest,
+      liveManifest: before?.manifest,
       environmentNames: [...new Set([...manifest.pack.env.required, ...own])].toSorted(),
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,

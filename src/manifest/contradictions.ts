@@ -34,6 +34,10 @@ export function findContradictions(root: SourceNode): Fault[] {
     if (scalar("dependencies", i, "pack_id") === scalar("id") && scalar("id") !== undefined)
       say(["pack", "dependencies", i, "pack_id"], "is the pack itself");
 
+  for (let i = 0; i < count("mounts"); i++)
+    if (scalar("mounts", i, "pack") === scalar("id") && scalar("id") !== undefined)
+      say(["pack", "mounts", i, "pack"], "is the pack itself");
+
   const type = scalar("service", "type");
   if ((type === "simple" || type === "notify") && !hasValue(nodeAt(root, ["pack", "entrypoint", "start"])))
     say(["pack", "service", "type"], `is ${type}, which needs entrypoint.start`);

@@ -27,6 +27,8 @@ export const MIN_EVERY_MS = 100;
 export const MAX_RETRIES = 100;
 /** One pebibyte. */
 export const MAX_SIZE_BYTES = 1024 ** 5;
+/** What a file system can number. */
+export const MAX_FILES = 1_000_000_000;
 export const MAX_EPOCH = 1_000_000_000;
 /** An error lists at most so many faults: a thousandth helps nobody. */
 export const MAX_FAULTS = 100;

@@ -154,8 +154,22 @@ const health = section("When a generation counts as healthy. The command is entr
 
 const epoch = field.integer(1, limit.MAX_EPOCH);
 
+const quota = section("What the data may hold, counted by Aurora. By default there is no limit.", {
+  size: v.optional(v.nullable(field.size("The size of all files together.")), null),
+  files: v.optional(
+    v.nullable(v.pipe(field.integer(1, limit.MAX_FILES), about("How many files, directories and links."))),
+    null,
+  ),
+});
+
+const share = section("A directory of the data that other packs may mount.", {
+  path: v.pipe(field.hostPath, about("The directory, from the data's root.")),
+  with: v.pipe(field.listOf(field.packId), v.minLength(1, "must name a pack"), about("The packs that may.")),
+  mode: v.optional(v.pipe(v.picklist(["ro", "rw"]), about("ro: they may read it. rw: also write.")), "ro"),
+});
+
 const data = v.pipe(
-  section("The form of the pack's data, for upgrades and rollbacks.", {
+  section("The pack's data: its form, for upgrades and rollbacks, its limits, and who else may use it.", {
     epoch: v.optional(v.pipe(epoch, about("The form in which this version writes its data.")), 1),
     reads_epochs: v.optional(
       v.pipe(field.listOf(epoch), about("The forms that this version can read; by default its own.")),
@@ -167,11 +181,22 @@ const data = v.pipe(
       ),
       false,
     ),
+    quota: v.optional(quota, {}),
+    share: v.optional(
+      v.pipe(
+        v.array(share),
+        v.maxLength(limit.MAX_LIST, `must not have more than ${limit.MAX_LIST} entries`),
+        about("What other packs may mount of it, where their manifests ask for it."),
+      ),
+      [],
+    ),
   }),
-  v.transform(({ epoch, reads_epochs, snapshot }) => ({
+  v.transform(({ epoch, reads_epochs, snapshot, quota, share }) => ({
     epoch,
     reads_epochs: reads_epochs ?? [epoch],
     snapshot,
+    quota: { size_bytes: quota.size, files: quota.files },
+    share,
   })),
 );
 
@@ -248,16 +273,27 @@ const mountPath = v.pipe(
 );
 
 const mount = v.variant("type", [
-  section("Files in memory, gone when the daemon ends.", {
+  section("Files in memory, gone at the next boot.", {
     path: mountPath,
     type: v.literal("memory"),
     size: field.size("How much it may hold."),
+    files: v.optional(
+      v.pipe(field.integer(1, limit.MAX_FILES), about("How many files, directories and links it may hold.")),
+      65_536,
+    ),
   }),
   section("The pack's own live tree, read-only.", { path: mountPath, type: v.literal("pack") }),
   section("A directory of this machine.", {
     path: mountPath,
     type: v.literal("host"),
     source: v.pipe(field.hostPath, about("The directory, as an absolute path.")),
+    mode: v.optional(v.pipe(v.picklist(["ro", "rw"]), about("ro: read-only. rw: writable.")), "ro"),
+  }),
+  section("A directory of another pack's data. That pack has to share it: data.share.", {
+    path: mountPath,
+    type: v.literal("data"),
+    pack: v.pipe(field.packId, about("The id of the other pack.")),
+    source: v.pipe(field.hostPath, about("The directory, from the root of that pack's data.")),
     mode: v.optional(v.pipe(v.picklist(["ro", "rw"]), about("ro: read-only. rw: writable.")), "ro"),
   }),
 ]);
@@ -268,7 +304,9 @@ const mounts = v.pipe(
   v.maxLength(limit.MAX_LIST, `must not have more than ${limit.MAX_LIST} entries`),
   v.transform((list) =>
     list.map((entry) =>
-      entry.type === "memory" ? { path: entry.path, type: entry.type, size_bytes: entry.size } : entry,
+      entry.type === "memory"
+        ? { path: entry.path, type: entry.type, size_bytes: entry.size, files: entry.files }
+        : entry,
     ),
   ),
 );

@@ -1,6 +1,7 @@
-import { constants, type Stats } from "node:fs";
+import { constants } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
+import { printableName } from "./raw-name.ts";
 import { type VfsPath } from "./vfs-path.ts";
 
 const codes = {
@@ -18,21 +19,40 @@ const codes = {
   ENOSPC: ["no-space", "no space left on the device"],
   EDQUOT: ["quota-exceeded", "the disk quota is used up"],
   ENAMETOOLONG: ["invalid-path", "a name is too long"],
+  EFBIG: ["too-large", "the file would be larger than its limit"],
+  EBUSY: ["conflict", "something is mounted there"],
 } as const;
+
+type KnownCode = keyof typeof codes;
 
 /** A failed call in the words of the VFS: with its own path, and never one of the machine. */
 export function explain(thrown: unknown, path: VfsPath, verb: string): unknown {
   if (thrown instanceof AuroraError) return thrown;
   const code = (thrown as { code?: string }).code;
   if (code === undefined || systemReason(thrown) === undefined) return thrown;
-  const known = Object.hasOwn(codes, code) ? codes[code as keyof typeof codes] : undefined;
-  const reason = known?.[1] ?? systemReason(thrown);
-  return new AuroraError(known?.[0] ?? "io", `cannot ${verb} "${path.shown}": ${reason}`, { cause: thrown });
+  if (Object.hasOwn(codes, code)) return refusal(code as KnownCode, path, verb);
+  return vfsError("io", path, verb, systemReason(thrown) as string);
 }
 
-export function fileName(path: VfsPath, verb: string): VfsPath {
-  if (path.names.length > 0 && !path.isDirectory) return path;
-  throw new AuroraError("is-a-directory", `cannot ${verb} "${path.shown}": it is a directory`);
+/** What a call that failed with this errno would have become. */
+export function refusal(code: KnownCode, path: VfsPath, verb: string): AuroraError {
+  return vfsError(codes[code][0], path, verb, codes[code][1]);
+}
+
+/** "cannot <verb> <path>: <reason>", on one line whatever the path holds. */
+export function vfsError(
+  code: AuroraError["code"],
+  path: VfsPath,
+  verb: string,
+  reason: string,
+  hint?: string,
+): AuroraError {
+  return new AuroraError(code, `cannot ${verb} "${printableName(path.shown)}": ${reason}`, { hint });
+}
+
+/** Refuses a path that cannot be a file's: the root, and one that was written as a directory. */
+export function requireFileName(path: VfsPath, verb: string): void {
+  if (path.relative === "." || path.isDirectory) throw refusal("EISDIR", path, verb);
 }
 
 /** "file/" asks for a directory. */
@@ -40,12 +60,27 @@ export function slash({ isDirectory }: VfsPath): number {
   return isDirectory ? constants.O_DIRECTORY : 0;
 }
 
-export function requireFile(path: VfsPath, stat: Stats): void {
-  if (stat.isFile()) return;
-  if (stat.isDirectory())
-    throw new AuroraError("is-a-directory", `cannot use "${path.shown}" as a file: it is a directory`);
-  throw new AuroraError(
-    "not-regular",
-    `cannot use "${path.shown}" as a file: it is neither a file nor a directory`,
-  );
+type Kind = { isFile: () => boolean; isDirectory: () => boolean };
+
+export function requireFile(path: VfsPath, stat: Kind, verb: string): void {
+  if (!stat.isFile()) throw refusal(stat.isDirectory() ? "EISDIR" : "ENXIO", path, verb);
+}
+
+export function intoItself(path: VfsPath): AuroraError {
+  return vfsError("invalid-path", path, "move to", "a directory cannot go into itself");
+}
+
+export function noLink(path: VfsPath): AuroraError {
+  return vfsError("invalid-path", path, "read the link", "it is no symbolic link");
+}
+
+/** Where the text of a link leads, seen from the directory that it is in. Other links are left to the moment of use. */
+export function requireInside(target: string, path: VfsPath): void {
+  if (target.startsWith("/")) throw refusal("EXDEV", path, "create");
+  let depth = path.relative.split("/").length - 1;
+  for (const name of target.split("/")) {
+    if (name === "..") depth--;
+    else if (name !== "" && name !== ".") depth++;
+    if (depth < 0) throw refusal("EXDEV", path, "create");
+  }
 }

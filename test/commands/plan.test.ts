@@ -80,7 +80,6 @@ test("plan --json has these keys", async () => {
         env: [],
         user: "own",
         confinement: "best_effort",
-        mounts: [],
         limits: {
           memory_bytes: null,
           processes: null,
@@ -100,6 +99,8 @@ test("plan --json has these keys", async () => {
         layers: expect.arrayContaining([{ name: "landlock-files", enforced: true, reason: null }]),
       },
     ],
+    mounts: [],
+    shares: [],
     files: {
       added: ["app/health.sh", "app/install.sh", "app/manifest.yaml", "app/start.sh", "app/stop.sh"],
       changed: [],

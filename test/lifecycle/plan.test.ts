@@ -5,6 +5,7 @@ import { planDocument } from "../../src/lifecycle/plan-document.ts";
 import { planActions, type PresentPack, type WantedPack } from "../../src/lifecycle/plan.ts";
 import { type Manifest } from "../../src/manifest/schema.ts";
 
+type Mounts = Manifest["pack"]["mounts"];
 type Needs = Record<string, string>;
 
 function wanted(
@@ -17,8 +18,9 @@ function wanted(
     pack_id,
     version_constraint,
   }));
-  const pack = { id, version, dependencies, permissions: {}, safety: { operator_approval_required: true } };
-  return { digest, manifest: { pack: { ...pack, mounts: [] } } as unknown as Manifest, allowAll: false };
+  const safety = { operator_approval_required: true };
+  const pack = { id, version, dependencies, permissions: {}, mounts: [], data: { share: [] }, safety };
+  return { digest, manifest: { pack } as unknown as Manifest, allowAll: false };
 }
 
 const present = (id: string, version: string, needs: Needs = {}, generation = 1): PresentPack => ({
@@ -147,6 +149,13 @@ describe("dependencies", () => {
   });
 });
 
+const host = (source: string, mode: "ro" | "rw"): Mounts[number] => ({
+  path: "/m",
+  type: "host",
+  source,
+  mode,
+});
+
 describe("the plan digest", () => {
   const documentOf = (
     change: {
@@ -154,6 +163,11 @@ describe("the plan digest", () => {
       kind?: string;
       names?: string[];
       permissions?: object;
+      mounts?: Mounts;
+      /** Those of the live generation, which is older. */
+      liveMounts?: Mounts;
+      shares?: Manifest["pack"]["data"]["share"];
+      isApprovalAsked?: boolean;
       digest?: string;
       allowAll?: boolean;
       grows?: string[];
@@ -162,11 +176,17 @@ describe("the plan digest", () => {
   ) => {
     const pack = wanted("a", "1.0.0", {}, change.digest);
     Object.assign(pack.manifest.pack.permissions, change.permissions);
+    pack.manifest.pack.mounts = change.mounts ?? [];
+    pack.manifest.pack.data.share = change.shares ?? [];
+    pack.manifest.pack.safety.operator_approval_required = change.isApprovalAsked ?? true;
+    const { manifest: liveManifest } = wanted("a", "0.9.0");
+    liveManifest.pack.mounts = change.liveMounts ?? [];
     const planned = new Map([
       [
         "a",
         {
           manifest: pack.manifest,
+          liveManifest: change.liveMounts ? liveManifest : undefined,
           environmentNames: change.names ?? [],
           allowAll: change.allowAll ?? false,
           grows: change.grows ?? [],
@@ -193,6 +213,8 @@ describe("the plan digest", () => {
     ["that it runs unconfined", { allowAll: true }],
     ["what confines it", { layers: false }],
     ["the kind of change", { kind: "rollback" }],
+    ["the host's directories", { mounts: [host("/srv/a", "ro")] }],
+    ["what is shared", { shares: [{ path: "/x", with: ["b"], mode: "ro" as const }] }],
   ])("covers %s", (_name, change) => {
     expect(documentOf(change).plan_digest).not.toBe(documentOf().plan_digest);
   });
@@ -205,6 +227,32 @@ describe("the plan digest", () => {
 
   test("files are shown under their pack, and approval is asked for", () => {
     expect(documentOf()).toMatchObject({ approval_required: true, changed: true, files: { added: ["a/x"] } });
+  });
+
+  test.each<[string, boolean, Mounts, Mounts | undefined]>([
+    ["none at all", false, [{ path: "/p", type: "pack" }], undefined],
+    ["one that is new", true, [host("/srv/a", "ro")], undefined],
+    ["one that the live generation has", false, [host("/srv/a", "ro")], [host("/srv/a", "ro")]],
+    ["one that becomes read-only", false, [host("/srv/a", "ro")], [host("/srv/a", "rw")]],
+    ["one that becomes writable", true, [host("/srv/a", "rw")], [host("/srv/a", "ro")]],
+    ["another one", true, [host("/srv/b", "ro")], [host("/srv/a", "ro")]],
+    [
+      "one of a pack instead of the machine",
+      true,
+      [{ path: "/m", type: "data", pack: "b", source: "/srv/a", mode: "ro" }],
+      [host("/srv/a", "ro")],
+    ],
+  ])("mounts that ask for approval of a pack that needs none: %s", (_name, isNeeded, mounts, liveMounts) => {
+    const document = documentOf({ isApprovalAsked: false, mounts, ...(liveMounts ? { liveMounts } : {}) });
+    expect(document.approval_required).toBe(isNeeded);
+  });
+
+  test("what leads out of a pack is shown", () => {
+    const shares = [{ path: "/x", with: ["b"], mode: "rw" as const }];
+    expect(documentOf({ mounts: [host("/srv/a", "ro")], shares })).toMatchObject({
+      mounts: [{ pack_id: "a", type: "host", path: "/m", from: null, source: "/srv/a", mode: "ro" }],
+      shares: [{ pack_id: "a", path: "/x", with: ["b"], mode: "rw" }],
+    });
   });
 
   test("where nothing changes, nothing needs approval", () => {

@@ -71,7 +71,13 @@ describe("what is right", () => {
           http: null,
           tcp: null,
         },
-        data: { epoch: 1, reads_epochs: [1], snapshot: false },
+        data: {
+          epoch: 1,
+          reads_epochs: [1],
+          snapshot: false,
+          quota: { size_bytes: null, files: null },
+          share: [],
+        },
         permissions: {
           read: [],
           write: [],
@@ -122,9 +128,10 @@ describe("what is right", () => {
       cpu_seconds: 600,
     });
     expect(pack.mounts).toEqual([
-      { path: "/cache", type: "memory", size_bytes: 64 * 1024 ** 2 },
+      { path: "/cache", type: "memory", size_bytes: 64 * 1024 ** 2, files: 65_536 },
       { path: "/pack", type: "pack" },
       { path: "/shared", type: "host", source: "/srv/shared", mode: "rw" },
+      { path: "/models", type: "data", pack: "base", source: "/public/models", mode: "ro" },
     ]);
     const job = {
       cron: null,
@@ -158,7 +165,13 @@ describe("what is right", () => {
       },
       { ...job, name: "seconds", every_ms: 90_000, run: ["beat.sh"], overlap: "allow" },
     ] as unknown as typeof pack.schedule);
-    expect(pack.data).toEqual({ epoch: 3, reads_epochs: [2, 3], snapshot: true });
+    expect(pack.data).toEqual({
+      epoch: 3,
+      reads_epochs: [2, 3],
+      snapshot: true,
+      quota: { size_bytes: 1024 ** 3, files: 100_000 },
+      share: [{ path: "/public", with: ["web", "backup"], mode: "rw" }],
+    });
     expect(pack.device).toEqual({ os: ["linux"], arch: ["x64", "arm64"], min_memory_bytes: 512 * 1024 ** 2 });
     expect(JSON.stringify(pack)).not.toContain("x-note");
   });
@@ -179,7 +192,7 @@ describe("what is right", () => {
 
   test("reads_epochs defaults to the pack's own epoch", () => {
     const { manifest } = parseManifest(Buffer.from(withPack("  data: { epoch: 7 }\n")), "m", "yaml");
-    expect(manifest.pack.data).toEqual({ epoch: 7, reads_epochs: [7], snapshot: false });
+    expect(manifest.pack.data).toMatchObject({ epoch: 7, reads_epochs: [7], snapshot: false });
   });
 
   test("positions name the value, the key of a mapping, and for what is missing the nearest thing around it", () => {
@@ -310,12 +323,12 @@ describe("each kind of fault has its words", () => {
     [
       "a mount without a type",
       "  mounts: [{ path: /x }]\n",
-      ["6:12 pack.mounts[0].type is missing | it is one of memory, pack, host"],
+      ["6:12 pack.mounts[0].type is missing | it is one of memory, pack, host, data"],
     ],
     [
       "a mount of an unknown type",
       "  mounts: [{ path: /x, type: tmpfs }]\n",
-      ['6:30 pack.mounts[0].type must be one of memory, pack, host, found "tmpfs"'],
+      ['6:30 pack.mounts[0].type must be one of memory, pack, host, data, found "tmpfs"'],
     ],
     [
       "a mount on the root",
@@ -327,6 +340,19 @@ describe("each kind of fault has its words", () => {
       "  mounts: [{ path: /x, type: pack, size: 1MiB }]\n",
       [
         '6:36 unknown key "size" in pack.mounts[0] | known here: path, type; keys of your own begin with "x-"',
+      ],
+    ],
+    [
+      "a mount of its own data",
+      "  mounts: [{ path: /x, type: data, pack: a, source: /y }]\n",
+      ["6:42 pack.mounts[0].pack is the pack itself"],
+    ],
+    [
+      "data shared with nobody, and a quota of nothing",
+      "  data: { share: [{ path: /x, with: [] }], quota: { files: 0 } }\n",
+      [
+        "6:37 pack.data.share[0].with must name a pack",
+        "6:60 pack.data.quota.files must be a whole number from 1 to 1000000000",
       ],
     ],
     [

@@ -3,7 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { type AuroraError } from "../../src/errors.ts";
 import { MAX_NAME_BYTES, MAX_PATH_BYTES, parseVfsPath } from "../../src/vfs/vfs-path.ts";
 
-const names = (path: string) => parseVfsPath(path).names;
+const names = (path: string) => {
+  const { relative } = parseVfsPath(path);
+  return relative === "." ? [] : relative.split("/");
+};
 const codeOf = (path: string) => {
   try {
     parseVfsPath(path);

@@ -31,11 +31,22 @@ export function planText(document: PlanDocument): string {
     ...(document.changed
       ? ["Permissions:", ...permissions.map((pack) => `  ${pack.pack_id}: ${permissionText(pack)}`)]
       : []),
+    ...(document.mounts.length > 0 ? ["Mounts:", ...document.mounts.map(mountLine)] : []),
+    ...(document.shares.length > 0 ? ["Shares:", ...document.shares.map(shareLine)] : []),
     ...(document.changed
       ? ["Confinement:", ...document.confinement.map((pack) => `  ${pack.pack_id}: ${confinementText(pack)}`)]
       : []),
     `Plan: ${document.plan_digest}`,
   ].join("\n");
+}
+
+function mountLine({ pack_id, path, from, source, mode }: PlanDocument["mounts"][number]): string {
+  const what = from === null ? `this machine's ${source}` : `${source} of the data of ${from}`;
+  return `  ${pack_id}: ${what} at ${path}, ${mode === "ro" ? "read-only" : "writable"}`;
+}
+
+function shareLine({ pack_id, path, with: packs, mode }: PlanDocument["shares"][number]): string {
+  return `  ${pack_id}: ${path} with ${packs.join(", ")}, ${mode === "ro" ? "read-only" : "writable"}`;
 }
 
 /** How far it is confined, by what, and what is missing. */
@@ -50,7 +61,7 @@ function confinementText({ state, layers }: PlanDocument["confinement"][number])
 }
 
 function permissionText(pack: PlanDocument["permissions"][number]): string {
-  const { read, write, run, net, unix, env, user, mounts, limits, allow_all, grows } = pack;
+  const { read, write, run, net, unix, env, user, limits, allow_all, grows } = pack;
   if (allow_all) return "everything, unconfined (--allow-all)";
   const limited = Object.entries(limits).filter(([, limit]) => limit !== null);
   const parts = [
@@ -62,7 +73,6 @@ function permissionText(pack: PlanDocument["permissions"][number]): string {
     ...(net.udp ? ["uses UDP"] : []),
     ...(unix ? ["uses Unix sockets"] : []),
     ...(user === "root" ? ["runs as root"] : []),
-    ...(mounts.length > 0 ? [`mounts ${mounts.join(", ")}`] : []),
     ...(env.length > 0 ? [`sees ${env.join(", ")}`] : []),
   ];
   return [

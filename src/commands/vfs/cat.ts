@@ -1,7 +1,6 @@
 import { AuroraError } from "../../errors.ts";
 import { type Context, type Input } from "../command.ts";
-import { openPackRoot } from "../shared/pack-root.ts";
-import { requireRoot } from "../shared/vfs-paths.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 
 /** Larger files are not put into a JSON document. */
 export const MAX_JSON_BYTES = 16 * 1024 ** 2;
@@ -13,15 +12,14 @@ export async function run(
   context: Context,
   { args: [packId = "", path = ""] }: Input,
 ): Promise<Result | undefined> {
-  using root = await openPackRoot(context, packId, false);
-  if (!root) return requireRoot(path, undefined);
+  using vfs = await openPackVfs(context, packId, "read");
   if (!context.json) {
-    root.read(path, (chunk) => context.stdout.write(chunk));
+    for await (const chunk of vfs.chunks(path)) context.stdout.write(chunk);
     return undefined;
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  root.read(path, (chunk) => {
+  for await (const chunk of vfs.chunks(path)) {
     size += chunk.length;
     if (size > MAX_JSON_BYTES)
       throw new AuroraError(
@@ -30,7 +28,7 @@ export async function run(
         { hint: "leave out --json" },
       );
     chunks.push(Buffer.from(chunk));
-  });
+  }
   const content = Buffer.concat(chunks);
   const text = content.toString("utf8");
   const isText = Buffer.from(text).equals(content);

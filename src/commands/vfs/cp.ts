@@ -1,14 +1,21 @@
 import { type Context, type Input } from "../command.ts";
-import { openPackRootForWriting } from "../shared/pack-root.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 import { targetPath } from "../shared/vfs-paths.ts";
 
-type Result = { from: string; to: string; copied_bytes: number };
+type Result = { from: string; to: string; copied_bytes: number; copied_files: number };
 
 export async function run(
   context: Context,
-  { args: [packId = "", from = "", to = ""], options }: Input<"no-overwrite">,
+  { args: [packId = "", from = "", to = ""], options }: Input<"no-overwrite" | "recursive" | "durable">,
 ): Promise<Result> {
-  using root = await openPackRootForWriting(context, packId);
-  const target = targetPath(from, to, root.isDirectory(to));
-  return { from, to: target, copied_bytes: await root.copy(from, target, options["no-overwrite"] === true) };
+  using vfs = await openPackVfs(context, packId, "write");
+  const target = targetPath(vfs, from, to);
+  const copyOptions = {
+    hasParents: true,
+    isRecursive: options.recursive === true,
+    isNew: options["no-overwrite"] === true,
+    isDurable: options.durable === true,
+  };
+  const { bytes, files } = await vfs.copy(from, target, copyOptions, context.signal);
+  return { from, to: target, copied_bytes: bytes, copied_files: files };
 }

@@ -1,25 +1,26 @@
 import { formatSize } from "../../system/units.ts";
-import { type VfsEntry } from "../../vfs/directory-calls.ts";
 import { type Context, type Input } from "../command.ts";
-import { openPackRoot } from "../shared/pack-root.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 import { table } from "../shared/text-table.ts";
-import { requireRoot } from "../shared/vfs-paths.ts";
+import { type EntryDocument, entryDocument, shownName } from "../shared/vfs-paths.ts";
 
-export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<VfsEntry[]> {
-  using root = await openPackRoot(context, packId, false);
-  if (!root) return requireRoot(path, []);
-  return root.list(path);
+export async function run(
+  context: Context,
+  { args: [packId = "", path = "/"] }: Input,
+): Promise<EntryDocument[]> {
+  using vfs = await openPackVfs(context, packId, "read");
+  return (await vfs.list(path)).map(entryDocument);
 }
 
-export function render(entries: VfsEntry[]): string {
+export function render(entries: EntryDocument[]): string {
   if (entries.length === 0) return "";
   return table(
     ["NAME", "TYPE", "SIZE", "MODIFIED"],
-    entries.map(({ name, type, size_bytes, modified }) => [
-      name,
-      type,
-      type === "file" ? formatSize(size_bytes) : "-",
-      modified,
+    entries.map((entry) => [
+      shownName(entry),
+      entry.type,
+      entry.type === "file" ? formatSize(entry.size_bytes) : "-",
+      entry.modified,
     ]),
   );
 }

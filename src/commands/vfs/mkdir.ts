@@ -1,10 +1,14 @@
 import { type Context, type Input } from "../command.ts";
-import { openPackRootForWriting } from "../shared/pack-root.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 
 type Result = { created: string[] };
 
-export async function run(context: Context, { args: [packId = "", ...paths] }: Input): Promise<Result> {
-  using root = await openPackRootForWriting(context, packId);
-  for (const path of paths) root.makeDirectory(path);
+export async function run(
+  context: Context,
+  { args: [packId = "", ...paths], options }: Input<"durable" | "parents">,
+): Promise<Result> {
+  using vfs = await openPackVfs(context, packId, "write");
+  for (const path of paths)
+    await vfs.makeDirectory(path, { hasParents: true, isDurable: options.durable === true });
   return { created: paths };
 }

@@ -1,17 +1,22 @@
+import { AuroraError } from "../../errors.ts";
 import { type Context, type Input } from "../command.ts";
-import { openPackRoot } from "../shared/pack-root.ts";
-import { requireRoot } from "../shared/vfs-paths.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 
 type Result = { removed: string[] };
 
 export async function run(
   context: Context,
-  { args: [packId = "", ...paths], options }: Input<"recursive">,
+  { args: [packId = "", ...paths], options }: Input<"recursive" | "force" | "durable">,
 ): Promise<Result> {
-  using root = await openPackRoot(context, packId, false);
+  using vfs = await openPackVfs(context, packId, "read");
+  const removed: string[] = [];
   for (const path of paths) {
-    if (root) root.remove(path, options.recursive === true);
-    else requireRoot(path, undefined);
+    try {
+      await vfs.remove(path, options.recursive === true, options.durable === true);
+      removed.push(path);
+    } catch (thrown) {
+      if (!options.force || !(thrown instanceof AuroraError) || thrown.code !== "not-found") throw thrown;
+    }
   }
-  return { removed: paths };
+  return { removed };
 }

@@ -1,24 +1,23 @@
-import { type VfsEntry } from "../../vfs/directory-calls.ts";
 import { type Context, type Input } from "../command.ts";
-import { openPackRoot } from "../shared/pack-root.ts";
-import { requireRoot } from "../shared/vfs-paths.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
+import { type EntryDocument, entryDocument, shownName } from "../shared/vfs-paths.ts";
 
-export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<VfsEntry> {
-  using root = await openPackRoot(context, packId, false);
-  if (root) return root.stat(path);
-  return requireRoot(path, {
-    name: "/",
-    type: "directory",
-    size_bytes: 0,
-    modified: new Date(0).toISOString(),
-  } as const);
+/** `mode`: the permission bits in octal. */
+type Result = EntryDocument & { mode: string };
+
+export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<Result> {
+  using vfs = await openPackVfs(context, packId, "read");
+  const entry = await vfs.stat(path);
+  return { ...entryDocument(entry), mode: entry.mode.toString(8).padStart(4, "0") };
 }
 
-export function render({ name, type, size_bytes, modified }: VfsEntry): string {
+export function render(entry: Result): string {
+  const { type, size_bytes, modified, mode } = entry;
   return [
-    `name      ${name}`,
+    `name      ${shownName(entry)}`,
     `type      ${type}`,
     ...(type === "file" ? [`size      ${size_bytes} bytes`] : []),
+    `mode      ${mode}`,
     `modified  ${modified}`,
   ].join("\n");
 }

@@ -1,18 +1,18 @@
-import { type VfsEntry } from "../../vfs/directory-calls.ts";
 import { type Context, type Input } from "../command.ts";
-import { openPackRoot } from "../shared/pack-root.ts";
-import { requireRoot } from "../shared/vfs-paths.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
+import { type EntryDocument, entryDocument, shownName } from "../shared/vfs-paths.ts";
 
-type Node = { depth: number } & VfsEntry;
+type Node = { depth: number } & EntryDocument;
 
 export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<Node[]> {
-  using root = await openPackRoot(context, packId, false);
-  if (!root) return requireRoot(path, []);
-  return [...root.walk(path)].map(({ depth, entry }) => ({ depth, ...entry }));
+  using vfs = await openPackVfs(context, packId, "read");
+  const nodes: Node[] = [];
+  for await (const { depth, entry } of vfs.walk(path)) nodes.push({ depth, ...entryDocument(entry) });
+  return nodes;
 }
 
 export function render(nodes: Node[]): string {
   return nodes
-    .map(({ depth, name, type }) => `${"  ".repeat(depth - 1)}${name}${type === "directory" ? "/" : ""}`)
+    .map((node) => `${"  ".repeat(node.depth - 1)}${shownName(node)}${node.type === "directory" ? "/" : ""}`)
     .join("\n");
 }

@@ -1,5 +1,5 @@
 import { type Context, type Input } from "../command.ts";
-import { openPackRootForWriting } from "../shared/pack-root.ts";
+import { openPackVfs } from "../shared/pack-vfs.ts";
 
 type Result = { path: string; written_bytes: number };
 
@@ -8,10 +8,16 @@ export async function run(
   context: Context,
   { args: [packId = "", path = ""], options }: Input<"no-overwrite" | "durable">,
 ): Promise<Result> {
-  using root = await openPackRootForWriting(context, packId);
-  const written = await root.write(path, context.stdin.chunks(), {
-    isNew: options["no-overwrite"] === true,
-    isDurable: options.durable === true,
-  });
+  using vfs = await openPackVfs(context, packId, "write");
+  const written = await vfs.write(
+    path,
+    context.stdin.chunks(),
+    {
+      hasParents: true,
+      isNew: options["no-overwrite"] === true,
+      isDurable: options.durable === true,
+    },
+    context.signal,
+  );
   return { path, written_bytes: written };
 }

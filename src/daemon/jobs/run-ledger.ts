@@ -84,7 +84,7 @@ export function beginTry(workspace: Workspace, one: Try, runner: string, started
     dropTry(workspace, one, "skipped", reason);
     return { kind: "never" };
   }
-  const { generation, digest, manifest } = row;
+  const { generation, manifest } = row;
   const begun = beginJobRun(registry, {
     ...keyOf(one),
     cause,
@@ -94,7 +94,7 @@ export function beginTry(workspace: Workspace, one: Try, runner: string, started
     started_at: startedAt,
   });
   if (!begun) return { kind: "never" };
-  return { kind: "begun", pack: scriptPack(workspace, manifestFromStored(manifest), digest, generation) };
+  return { kind: "begun", pack: scriptPack(workspace, manifestFromStored(manifest), row) };
 }
 
 /** Whether a living process other than this one runs the job. */

@@ -6,7 +6,7 @@ test("copies a file, into a directory too", async () => {
   await using t = await vfsHome({ a: "12345", "d/x": "3" });
   expect(await t.run(["vfs", "cp", "app", "a", "b"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await t.run(["vfs", "cp", "app", "a", "d/", "--json"])).toEqual({
-    stdout: '{"from":"a","to":"/d/a","copied_bytes":5}\n',
+    stdout: '{"from":"a","to":"/d/a","copied_bytes":5,"copied_files":1}\n',
     stderr: "",
     exitCode: 0,
   });
@@ -14,7 +14,8 @@ test("copies a file, into a directory too", async () => {
   expect(await t.run(["vfs", "cp", "app", "a", "b", "--no-overwrite"])).toMatchObject({ exitCode: 8 });
   expect(await t.run(["vfs", "cp", "app", "d", "e"])).toEqual({
     stdout: "",
-    stderr: 'error[is-a-directory]: cannot use "/d" as a file: it is a directory\n',
+    stderr:
+      'error[is-a-directory]: cannot copy "/d": it is a directory\nhint: -r copies it with all that is in it\n',
     exitCode: 1,
   });
 });

@@ -11,9 +11,13 @@ test("what the files take, and what there is", async () => {
   expect((await t.json(["vfs", "df", "app"])).value).toEqual({
     pack_id: "app",
     files: 2,
+    entries: 3,
     used_bytes: 8,
     total_bytes: expect.any(Number),
     free_bytes: expect.any(Number),
+    quota_bytes: null,
+    quota_files: null,
+    mounts: [],
   });
 });
 

@@ -20,7 +20,7 @@ test("a pack without data has an empty root; a pack that nobody knows has none",
   expect(await Bun.file(`${t.home}/data/app`).exists()).toBe(false);
   expect(await t.run(["vfs", "ls", "app", "/x"])).toEqual({
     stdout: "",
-    stderr: 'error[not-found]: cannot look at "/x": there is nothing at that path\n',
+    stderr: 'error[not-found]: cannot list "/x": there is nothing at that path\n',
     exitCode: 5,
   });
   expect(await t.run(["vfs", "ls", "apq"])).toEqual({

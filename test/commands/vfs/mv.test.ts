@@ -22,7 +22,7 @@ test("renames, into a directory too, and replaces a file unless told not to", as
     exitCode: 5,
   });
   expect(await t.run(["vfs", "mv", "app", "/", "c"])).toMatchObject({
-    stderr: "error[invalid-path]: cannot move the pack's root\n",
+    stderr: 'error[invalid-path]: cannot move "/": it is the pack\'s root\n',
     exitCode: 2,
   });
 });

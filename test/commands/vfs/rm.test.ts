@@ -23,7 +23,7 @@ test("the root never, and what is not there", async () => {
   for (const path of ["/", ".", "a/.."])
     expect(await t.run(["vfs", "rm", "app", "-r", path])).toEqual({
       stdout: "",
-      stderr: "error[invalid-path]: cannot remove the pack's root\n",
+      stderr: 'error[invalid-path]: cannot remove "/": it is the pack\'s root\n',
       exitCode: 2,
     });
   expect(await t.run(["vfs", "rm", "app", "b"])).toEqual({

@@ -1,0 +1,210 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+
+import { writeFully } from "../system/durable.ts";
+import { tryFlock } from "../system/flock.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, syncParents } from "./disk-root.ts";
+import { hasAllNamesInside } from "./disk-scan.ts";
+import { type OpenLog, type WriteOptions } from "./mount.ts";
+import { explain, requireFile, requireFileName, vfsError } from "./vfs-error.ts";
+import { type VfsPath } from "./vfs-path.ts";
+
+/* Changes to a file that is there: it stays the same one, under all its names. */
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+/** A fifo must not keep anybody waiting, and a terminal must not become ours. */
+export const FILE = O_NONBLOCK | O_NOCTTY;
+/** For a name that must not be there. */
+export const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+export const NEW_FILE_MODE = 0o640;
+
+/** Puts new content into the file that is there: no new inode, but a reader may see a part of it. */
+export function writeInPlace(root: DiskRoot, path: VfsPath, bytes: Uint8Array, options: WriteOptions): void {
+  requireFileName(path, "write");
+  try {
+    if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
+    const { descriptor } = openForChange(root, path, options, O_WRONLY, bytes.length);
+    try {
+      const old = fstatSync(descriptor);
+      requireChangeable(root, path, old, "write");
+      root.accounting.require(bytes.length - old.size, 0, path, "write");
+      writeFully(descriptor, bytes);
+      // Not before: ext4 flushes at the close what was cut to nothing and written anew.
+      if (old.size > bytes.length) ftruncateSync(descriptor, bytes.length);
+      root.accounting.add(bytes.length - old.size, 0);
+      if (options.isDurable) syncFile(root, path, descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (thrown) {
+    throw explain(thrown, path, "write");
+  }
+}
+
+/**
+ * Opens a file for adding to its end, under an exclusive lock (flock(2)) that all who append here take.
+ *
+ * @returns undefined while somebody else holds it
+ */
+export function openDiskLog(root: DiskRoot, path: VfsPath, options: WriteOptions): OpenLog | undefined {
+  requireFileName(path, "append to");
+  try {
+    if (options.hasParents)
+      makeParents(root, { path, verb: "append to", isDurable: options.isDurable === true });
+    const { descriptor, isCreated } = openForChange(root, path, options, O_WRONLY | O_APPEND, 0);
+    try {
+      requireChangeable(root, path, fstatSync(descriptor), "append to");
+      if (!tryFlock(descriptor, "exclusive") || !isStillAt(root, path, descriptor)) {
+        closeSync(descriptor);
+        return undefined;
+      }
+      return new DiskLog(root, path, descriptor, isCreated, options.isDurable === true);
+    } catch (thrown) {
+      closeSync(descriptor);
+      throw thrown;
+    }
+  } catch (thrown) {
+    throw explain(thrown, path, "append to");
+  }
+}
+
+class DiskLog implements OpenLog {
+  readonly #root: DiskRoot;
+  readonly #path: VfsPath;
+  readonly #descriptor: number;
+  readonly #isCreated: boolean;
+  readonly #isDurable: boolean;
+  readonly #start: number;
+  #written = 0;
+  #state: "open" | "whole" | "closed" = "open";
+
+  constructor(root: DiskRoot, path: VfsPath, descriptor: number, isCreated: boolean, isDurable: boolean) {
+    this.#root = root;
+    this.#path = path;
+    this.#descriptor = descriptor;
+    this.#isCreated = isCreated;
+    this.#isDurable = isDurable;
+    this.#start = fstatSync(descriptor).size;
+  }
+
+  write(bytes: Uint8Array): void {
+    try {
+      this.#root.accounting.require(this.#written + bytes.length, 0, this.#path, "append to");
+      writeFully(this.#descriptor, bytes);
+      this.#written += bytes.length;
+    } catch (thrown) {
+      throw explain(thrown, this.#path, "append to");
+    }
+  }
+
+  commit(): void {
+    try {
+      if (this.#isDurable) syncFile(this.#root, this.#path, this.#descriptor);
+      this.#root.accounting.add(this.#written, 0);
+      this.#state = "whole";
+    } catch (thrown) {
+      throw explain(thrown, this.#path, "append to");
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#state === "closed") return;
+    const isWhole = this.#state === "whole";
+    this.#state = "closed";
+    try {
+      // Half a record would be taken for a record by the next reader.
+      if (!isWhole && fstatSync(this.#descriptor).size > this.#start)
+        ftruncateSync(this.#descriptor, this.#start);
+      if (!isWhole && this.#isCreated && this.#start === 0) this.#removeAgain();
+    } finally {
+      closeSync(this.#descriptor);
+    }
+  }
+
+  /** Nobody else can have added anything: it is locked, and who waits for it looks whether it is still there. */
+  #removeAgain(): void {
+    const place = findPlace(this.#root, this.#path.relative, "follow");
+    try {
+      const mine = fstatSync(this.#descriptor);
+      if (place.old?.ino === mine.ino && place.old.dev === mine.dev && mine.size === 0)
+        unlinkSync(place.path);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    } finally {
+      closeSync(place.directory);
+    }
+  }
+}
+
+/** Opens a file that is there, or creates it where so many bytes have room. Nothing is cut off. */
+function openForChange(
+  root: DiskRoot,
+  path: VfsPath,
+  options: WriteOptions,
+  flags: number,
+  bytes: number,
+): { descriptor: number; isCreated: boolean } {
+  const openOld = () => ({
+    descriptor: root.resolve(root.descriptor, path.relative, flags | FILE),
+    isCreated: false,
+  });
+  if (!options.isNew) {
+    try {
+      return openOld();
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    }
+  }
+  const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
+  try {
+    if (!place.old) root.accounting.require(bytes, 1, path, "write");
+    const descriptor = openSync(place.path, flags | FILE | CREATE_FLAGS, options.mode ?? NEW_FILE_MODE);
+    root.accounting.add(0, 1);
+    try {
+      giveToOwner(root, descriptor);
+    } catch (thrown) {
+      closeSync(descriptor);
+      throw thrown;
+    }
+    return { descriptor, isCreated: true };
+  } catch (thrown) {
+    // Somebody was quicker: then it is there, and the next try finds it.
+    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST" || options.isNew) throw thrown;
+    return openOld();
+  } finally {
+    closeSync(place.directory);
+  }
+}
+
+function syncFile(root: DiskRoot, path: VfsPath, descriptor: number): void {
+  fsyncSync(descriptor);
+  syncParents(root, path.relative);
+}
+
+/** What is changed in place changes under all its names, so none of them may be outside. */
+function requireChangeable(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
+  requireFile(path, stat, verb);
+  requireOwn(root, path, stat, verb);
+}
+
+/** Refuses a file that has a name outside the root, where those count as outside. */
+export function requireOwn(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
+  if (stat.nlink <= 1 || !root.hasOwnFilesOnly || hasAllNamesInside(root, stat)) return;
+  throw vfsError("escape-refused", path, verb, "it has another name, which is outside the pack's root");
+}
+
+/** Between the open and the lock, somebody may have put a new file in the place, or taken it away. */
+function isStillAt(root: DiskRoot, path: VfsPath, descriptor: number): boolean {
+  const mine = fstatSync(descriptor);
+  const place = findPlace(root, path.relative, "follow");
+  closeSync(place.directory);
+  return place.old?.ino === mine.ino && place.old.dev === mine.dev;
+}

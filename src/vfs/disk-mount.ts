@@ -1,0 +1,438 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  statfsSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
+
+import { watchDescriptor } from "../system/inotify.ts";
+import { renameNew } from "../system/renameat2.ts";
+import { Accounting } from "./accounting.ts";
+import { FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-change.ts";
+import {
+  type DiskRoot,
+  findPlace,
+  isTemporary,
+  makeOne,
+  makeParents,
+  openOrMake,
+  shownNames,
+  syncParents,
+} from "./disk-root.ts";
+import { diskUsage, removeBelow, removeEmpty } from "./disk-scan.ts";
+import { createPending } from "./disk-write.ts";
+import {
+  type Entry,
+  type Mount,
+  type OpenFile,
+  type OpenLog,
+  type PendingFile,
+  type Quota,
+  type Usage,
+  type Watch,
+  type WriteOptions,
+} from "./mount.ts";
+import { decodeName, encodeName } from "./raw-name.ts";
+import { chooseResolve, O_PATH, placeOf, readLinkIfOne, type Resolve, terminated } from "./resolve.ts";
+import { explain, intoItself, noLink, refusal, requireFile, slash, vfsError } from "./vfs-error.ts";
+import { splitPath, type VfsPath } from "./vfs-path.ts";
+
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+const EXECUTE_BITS = 0o111;
+
+export type DiskMountOptions = {
+  isReadOnly?: boolean;
+  quota?: Quota;
+  /** Refuse files that have a name outside: see `DiskRoot`. Default true. */
+  hasOwnFilesOnly?: boolean;
+  /** How paths are looked up; by default the best that works here. */
+  resolve?: Resolve;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+};
+
+/**
+ * A directory of the machine as a file system that nobody leaves. Owns the directory's descriptor, and no other: a kept one
+ * would go on reading an old tree after a switch, and write into a directory that was moved out.
+ */
+export class DiskMount implements Mount {
+  readonly isReadOnly: boolean;
+  readonly #root: DiskRoot;
+  readonly #now: () => number;
+  /** What a part of it was taken from: it holds the quota. */
+  readonly #whole: DiskMount | undefined;
+
+  /** @param directory exists. Throws what node:fs throws where it does not. */
+  constructor(
+    directory: string,
+    {
+      isReadOnly = false,
+      quota = {},
+      hasOwnFilesOnly = true,
+      resolve,
+      now = Date.now,
+    }: DiskMountOptions = {},
+    whole?: DiskMount,
+  ) {
+    const descriptor = openSync(directory, O_PATH | O_DIRECTORY);
+    try {
+      this.isReadOnly = isReadOnly;
+      this.#now = now;
+      this.#whole = whole;
+      const accounting = whole
+        ? whole.#root.accounting
+        : new Accounting(() => diskUsage(descriptor), quota, now);
+      this.#root = {
+        descriptor,
+        resolve: resolve ?? chooseResolve(descriptor),
+        hasOwnFilesOnly,
+        accounting,
+        owner: ownerOf(descriptor),
+      };
+    } catch (thrown) {
+      closeSync(descriptor);
+      throw thrown;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#root.descriptor);
+    this.#whole?.[Symbol.dispose]();
+  }
+
+  /**
+   * A directory in it as a file system of its own: nothing above that directory can be reached through it. What is written
+   * there counts to the quota of the whole, which it takes over and closes.
+   */
+  subMount(path: VfsPath, isReadOnly: boolean): DiskMount {
+    return guarded(path, "mount", () => {
+      const descriptor = this.#open(path, O_PATH | O_DIRECTORY);
+      try {
+        const options = { isReadOnly, resolve: this.#root.resolve, now: this.#now };
+        return new DiskMount(`/proc/self/fd/${descriptor}/.`, options, this);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  readFile(path: VfsPath, limitBytes: number): Uint8Array {
+    try {
+      const descriptor = this.#open(path, O_RDONLY | FILE | slash(path));
+      try {
+        const stat = this.#requireReadable(path, descriptor);
+        if (stat.size > limitBytes)
+          throw vfsError("too-large", path, "read", `it has more than ${limitBytes} bytes`);
+        return readAll(descriptor, stat.size, limitBytes, path);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (thrown) {
+      throw explain(thrown, path, "read");
+    }
+  }
+
+  openFile(path: VfsPath): OpenFile {
+    return guarded(path, "read", () => {
+      const descriptor = this.#open(path, O_RDONLY | FILE | slash(path));
+      try {
+        const { size, mode } = this.#requireReadable(path, descriptor);
+        return {
+          descriptor,
+          sizeBytes: size,
+          mode: mode & 0o777,
+          read: (buffer) => guarded(path, "read", () => readSync(descriptor, buffer, 0, buffer.length, null)),
+          [Symbol.dispose]: () => closeSync(descriptor),
+        };
+      } catch (thrown) {
+        closeSync(descriptor);
+        throw thrown;
+      }
+    });
+  }
+
+  writeFile(path: VfsPath, bytes: Uint8Array, options: WriteOptions): void {
+    if (options.isInPlace) {
+      writeInPlace(this.#root, path, bytes, options);
+      return;
+    }
+    using pending = createPending(this.#root, path, options, false);
+    pending.write(bytes);
+    pending.commit();
+  }
+
+  createFile(path: VfsPath, options: WriteOptions): PendingFile {
+    return createPending(this.#root, path, options, true);
+  }
+
+  openLog(path: VfsPath, options: WriteOptions): OpenLog | undefined {
+    return openDiskLog(this.#root, path, options);
+  }
+
+  names(path: VfsPath): string[] {
+    return this.#inDirectory(path, shownNames);
+  }
+
+  list(path: VfsPath): Entry[] {
+    return this.#inDirectory(path, (directory) =>
+      shownNames(directory).flatMap((name) => {
+        const stat = lstatSync(placeOf(directory, name), { throwIfNoEntry: false });
+        return stat ? [entryOf(name, stat)] : [];
+      }),
+    );
+  }
+
+  stat(path: VfsPath, isFollowing: boolean): Entry {
+    return guarded(path, "look at", () => {
+      const flags = O_PATH | (isFollowing || path.isDirectory ? slash(path) : O_NOFOLLOW);
+      const descriptor = this.#open(path, flags);
+      try {
+        return entryOf(splitPath(path.relative).name || "/", fstatSync(descriptor));
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  makeDirectory(path: VfsPath, { hasParents, isDurable }: { hasParents: boolean; isDurable: boolean }): void {
+    guarded(path, "create", () => {
+      const creation = { path, verb: "create", isDurable };
+      if (hasParents) closeSync(openOrMake(this.#root, path.relative, creation));
+      else if (path.relative === ".") throw refusal("EEXIST", path, "create");
+      else makeOne(this.#root, creation);
+      if (isDurable) syncParents(this.#root, path.relative);
+    });
+  }
+
+  remove(path: VfsPath, { isRecursive, isDurable }: { isRecursive: boolean; isDurable: boolean }): void {
+    guarded(path, "remove", () => {
+      const place = findPlace(this.#root, path.relative, "keep");
+      try {
+        const { directory, name, old } = place;
+        if (!old) throw refusal("ENOENT", path, "remove");
+        if (!old.isDirectory() && path.isDirectory)
+          throw vfsError("not-a-directory", path, "remove", "it is not a directory");
+        if (!old.isDirectory()) unlinkSync(place.path);
+        else if (isRecursive) removeBelow(directory, name);
+        else removeEmpty(directory, name, this.#now());
+      } finally {
+        closeSync(place.directory);
+      }
+      if (isDurable) syncParents(this.#root, path.relative);
+    });
+  }
+
+  rename(from: VfsPath, to: VfsPath, { isNew, isDurable, hasParents }: WriteOptions): void {
+    guarded(from, "move", () => {
+      const source = findPlace(this.#root, from.relative, "keep");
+      try {
+        if (!source.old) throw refusal("ENOENT", from, "move");
+        if ((from.isDirectory || to.isDirectory) && !source.old.isDirectory())
+          throw vfsError("not-a-directory", from, "move", "it is not a directory");
+        guarded(to, "move to", () => {
+          if (hasParents)
+            makeParents(this.#root, { path: to, verb: "move to", isDurable: isDurable === true });
+          const target = findPlace(this.#root, to.relative, "keep");
+          try {
+            renamePlace(source.path, target.path, isNew === true, to);
+          } finally {
+            closeSync(target.directory);
+          }
+          if (isDurable) for (const { relative } of [to, from]) syncParents(this.#root, relative);
+        });
+      } finally {
+        closeSync(source.directory);
+      }
+    });
+  }
+
+  symlink(target: string, path: VfsPath, isDurable: boolean): void {
+    guarded(path, "create", () => {
+      const place = findPlace(this.#root, path.relative, "keep");
+      try {
+        if (place.old) throw refusal("EEXIST", path, "create");
+        this.#root.accounting.require(0, 1, path, "create");
+        symlinkSync(encodeName(target), place.path);
+      } finally {
+        closeSync(place.directory);
+      }
+      this.#root.accounting.add(0, 1);
+      if (isDurable) syncParents(this.#root, path.relative);
+    });
+  }
+
+  readLink(path: VfsPath): string {
+    return guarded(path, "read the link", () => {
+      const place = findPlace(this.#root, path.relative, "keep");
+      try {
+        // "link/" asks for what it leads to, and that is no link.
+        if (place.old && (path.isDirectory || !place.old.isSymbolicLink())) throw noLink(path);
+        const target = readLinkIfOne(place.path);
+        if (target === undefined) throw place.old ? noLink(path) : refusal("ENOENT", path, "read the link");
+        return target;
+      } finally {
+        closeSync(place.directory);
+      }
+    });
+  }
+
+  setExecutable(path: VfsPath, isExecutable: boolean): void {
+    guarded(path, "change the mode of", () => {
+      const descriptor = this.#open(path, O_PATH | slash(path));
+      try {
+        const stat = fstatSync(descriptor);
+        requireFile(path, stat, "change the mode of");
+        requireOwn(this.#root, path, stat, "change the mode of");
+        // Whoever may read may run it, as `chmod +x` with the usual umask does.
+        const readers = (stat.mode & 0o444) >> 2;
+        const mode = isExecutable ? stat.mode | readers : stat.mode & ~EXECUTE_BITS;
+        // fchmod(2) refuses what was opened with O_PATH; by this name it cannot be led elsewhere.
+        chmodSync(`/proc/self/fd/${descriptor}`, mode & 0o777);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  usage(): Usage {
+    return guarded(ROOT, "count", () => diskUsage(this.#root.descriptor));
+  }
+
+  freeBytes(): number {
+    return guarded(ROOT, "look at", () => {
+      const { bavail, bsize } = statfsSync(`/proc/self/fd/${this.#root.descriptor}/.`);
+      return bavail * bsize;
+    });
+  }
+
+  get quota(): Quota {
+    return this.#root.accounting.quota;
+  }
+
+  hostPath(path: VfsPath): string {
+    return guarded(path, "find", () => {
+      const descriptor = this.#open(path, O_PATH | slash(path));
+      try {
+        return readlinkSync(`/proc/self/fd/${descriptor}`);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  watch(path: VfsPath): Watch {
+    return guarded(path, "watch", () => {
+      const descriptor = this.#open(path, O_PATH | slash(path));
+      try {
+        const { events, stop } = watchDescriptor(descriptor);
+        return { events: shownEvents(events), stop };
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  #open(path: VfsPath, flags: number): number {
+    return this.#root.resolve(this.#root.descriptor, path.relative, flags);
+  }
+
+  #requireReadable(path: VfsPath, descriptor: number): Stats {
+    const stat = fstatSync(descriptor);
+    requireFile(path, stat, "read");
+    requireOwn(this.#root, path, stat, "read");
+    return stat;
+  }
+
+  #inDirectory<T>(path: VfsPath, work: (directory: number) => T): T {
+    return guarded(path, "list", () => {
+      const directory = this.#open(path, O_RDONLY | O_DIRECTORY);
+      try {
+        return work(directory);
+      } finally {
+        closeSync(directory);
+      }
+    });
+  }
+}
+
+function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw explain(thrown, path, verb);
+  }
+}
+
+function renamePlace(from: string | Buffer, to: string | Buffer, isNew: boolean, path: VfsPath): void {
+  try {
+    if (isNew) renameNew(terminated(from), terminated(to));
+    else renameSync(from, to);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "EINVAL") throw intoItself(path);
+    if (code === "EXDEV")
+      throw vfsError(
+        "not-supported",
+        path,
+        "move to",
+        "it is on another file system: copy it and remove the old",
+      );
+    // rename(2) may say either of a directory with something in it.
+    throw code === "EEXIST" && !isNew ? refusal("ENOTEMPTY", path, "move to") : thrown;
+  }
+}
+
+async function* shownEvents(events: ReturnType<typeof watchDescriptor>["events"]): Watch["events"] {
+  for await (const { kind, name } of events) {
+    const text = name && decodeName(name);
+    if (text === undefined || !isTemporary(text)) yield { type: kind, name: text ?? null };
+  }
+}
+
+const ROOT: VfsPath = { shown: "/", relative: ".", isDirectory: true };
+
+/** Whom root works for in this directory; undefined where that is root itself, or we are not root. */
+function ownerOf(descriptor: number): DiskRoot["owner"] {
+  if (process.geteuid?.() !== 0) return undefined;
+  const { uid, gid } = fstatSync(descriptor);
+  return uid === 0 ? undefined : { uid, gid };
+}
+
+/** Some files say that they have 0 bytes and have more, and any may grow meanwhile: it is read to its end. */
+function readAll(descriptor: number, sizeBytes: number, limitBytes: number, path: VfsPath): Uint8Array {
+  let buffer = Buffer.allocUnsafeSlow(sizeBytes + 1);
+  let length = 0;
+  for (;;) {
+    const got = readSync(descriptor, buffer, length, buffer.length - length, null);
+    length += got;
+    if (length > limitBytes)
+      throw vfsError("too-large", path, "read", `it has more than ${limitBytes} bytes`);
+    if (got === 0 || length === sizeBytes) return buffer.subarray(0, length);
+    if (length === buffer.length) buffer = Buffer.concat([buffer], length * 2 + 4096);
+  }
+}
+
+function entryOf(name: string, stat: Stats): Entry {
+  return {
+    name,
+    type: stat.isFile()
+      ? "file"
+      : stat.isDirectory()
+        ? "directory"
+        : stat.isSymbolicLink()
+          ? "symlink"
+          : "other",
+    sizeBytes: stat.isFile() ? stat.size : 0,
+    modifiedMs: stat.mtimeMs,
+    mode: stat.mode & 0o777,
+  };
+}

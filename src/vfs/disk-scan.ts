@@ -1,0 +1,145 @@
+import { closeSync, constants, lstatSync, openSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { tryFlock } from "../system/flock.ts";
+import { allNames, coded, type DiskRoot, isTemporary, MAX_DEPTH, openIfDirectory } from "./disk-root.ts";
+import { type Usage } from "./mount.ts";
+import { placeOf } from "./resolve.ts";
+
+/** A file that is being written whole is touched all the time; one that is not for so long, and not locked, was left by a crash. */
+export const ABANDONED_AFTER_MS = 60_000;
+
+/** Visits everything below an open directory, without following links. Returns false as soon as `visit` does. */
+function scan(directory: number, visit: (stat: Stats, name: string) => boolean, depth: number): boolean {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  for (const name of allNames(directory)) {
+    const place = placeOf(directory, name);
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    if (!stat) continue;
+    if (!visit(stat, name)) return false;
+    const inner = stat.isDirectory() ? openIfDirectory(place) : undefined;
+    if (inner === undefined) continue;
+    try {
+      if (!scan(inner, visit, depth + 1)) return false;
+    } finally {
+      closeSync(inner);
+    }
+  }
+  return true;
+}
+
+/** What the files below a directory take, but for those that are not finished. */
+export function diskUsage(directory: number): Usage {
+  const usage = { bytes: 0, files: 0, entries: 0 };
+  scan(
+    directory,
+    (stat, name) => {
+      if (isTemporary(name)) return true;
+      usage.entries++;
+      if (stat.isFile()) {
+        usage.files++;
+        usage.bytes += stat.size;
+      }
+      return true;
+    },
+    1,
+  );
+  return usage;
+}
+
+/**
+ * Whether all names of a file are below the root. Only a look at everything can tell, so it is taken for files with several
+ * names only, and ends when all were seen.
+ */
+export function hasAllNamesInside(root: DiskRoot, { dev, ino, nlink }: Stats): boolean {
+  let seen = 0;
+  return !scan(
+    root.descriptor,
+    (stat) => {
+      if (stat.ino === ino && stat.dev === dev) seen++;
+      return seen < nlink;
+    },
+    1,
+  );
+}
+
+function tooDeep(): AuroraError {
+  return new AuroraError("too-large", `cannot go through a tree of more than ${MAX_DEPTH} directories`);
+}
+
+/** Removes a name with all that is below it, never through a link. What vanishes meanwhile is no error. */
+export function removeBelow(directory: number, name: string, depth = 0): void {
+  const place = placeOf(directory, name);
+  if (depth >= MAX_DEPTH) throw tooDeep();
+  const inner = openIfDirectory(place);
+  if (inner === undefined) {
+    ignoringAbsence(() => unlinkSync(place));
+    return;
+  }
+  try {
+    for (const child of allNames(inner)) {
+      const childPlace = placeOf(inner, child);
+      if (lstatSync(childPlace, { throwIfNoEntry: false })?.isDirectory())
+        removeBelow(inner, child, depth + 1);
+      else ignoringAbsence(() => unlinkSync(childPlace));
+    }
+  } finally {
+    closeSync(inner);
+  }
+  ignoringAbsence(() => rmdirSync(place));
+}
+
+/** Removes an empty directory; what crashed writers left in it does not count. */
+export function removeEmpty(directory: number, name: string, nowMs: number): void {
+  const place = placeOf(directory, name);
+  try {
+    rmdirSync(place);
+    return;
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw thrown;
+  }
+  const inner = openIfDirectory(place);
+  if (inner === undefined) throw coded("ENOTEMPTY");
+  try {
+    if (sweepAbandoned(inner, nowMs) === 0) throw coded("ENOTEMPTY");
+  } finally {
+    closeSync(inner);
+  }
+  rmdirSync(place);
+}
+
+/** Removes unfinished files of dead writers from a directory, and returns how many there were. */
+function sweepAbandoned(directory: number, nowMs: number): number {
+  let removed = 0;
+  for (const name of allNames(directory).filter(isTemporary)) {
+    const place = placeOf(directory, name);
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    if (!stat?.isFile() || nowMs - stat.mtimeMs < ABANDONED_AFTER_MS || isLocked(place)) continue;
+    ignoringAbsence(() => unlinkSync(place));
+    removed++;
+  }
+  return removed;
+}
+
+function isLocked(place: string | Buffer): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return true; // Whatever it is, it is not ours to remove.
+  }
+  try {
+    return !tryFlock(descriptor, "exclusive");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function ignoringAbsence(work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+
+import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
+import { tryFlock } from "../system/flock.ts";
+import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
+import { randomHex } from "../system/random-id.ts";
+import { renameNew } from "../system/renameat2.ts";
+import { CREATE_FLAGS, NEW_FILE_MODE } from "./disk-change.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncParents } from "./disk-root.ts";
+import { type PendingFile, type WriteOptions } from "./mount.ts";
+import { placeOf, terminated } from "./resolve.ts";
+import { explain, refusal, requireFile, requireFileName } from "./vfs-error.ts";
+import { type VfsPath } from "./vfs-path.ts";
+
+/** Unfinished files of this process begin so; a counter makes each its own. */
+const temporaryStem = `${TEMPORARY_PREFIX}${process.pid}.${randomHex(6)}`;
+let counter = 0;
+
+/**
+ * A file that takes its name when it is whole. An old file keeps its mode and owner; a symlink is followed while it stays
+ * inside and is never replaced.
+ *
+ * @param isStream it may take long: then it has no name before the end, where the file system can, so that a crash leaves
+ * nothing; elsewhere it is locked, so that a sweep does not take it for abandoned however slowly it grows
+ */
+export function createPending(
+  root: DiskRoot,
+  path: VfsPath,
+  options: WriteOptions,
+  isStream: boolean,
+): PendingFile {
+  requireFileName(path, "write");
+  try {
+    if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
+    const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
+    try {
+      if (place.old && options.isNew) throw refusal("EEXIST", path, "write");
+      if (place.old) requireFile(path, place.old, "write");
+      root.accounting.require(0, place.old ? 0 : 1, path, "write");
+      return new PendingDiskFile(root, place, path, options, isStream);
+    } catch (thrown) {
+      closeSync(place.directory);
+      throw thrown;
+    }
+  } catch (thrown) {
+    throw explain(thrown, path, "write");
+  }
+}
+
+class PendingDiskFile implements PendingFile {
+  readonly descriptor: number;
+  readonly #root: DiskRoot;
+  readonly #place: Place;
+  readonly #path: VfsPath;
+  readonly #options: WriteOptions;
+  /** Its name for now; undefined while it has none. */
+  #temporary: string | Buffer | undefined;
+  #written = 0;
+  #isOpen = true;
+
+  constructor(root: DiskRoot, place: Place, path: VfsPath, options: WriteOptions, isStream: boolean) {
+    this.#root = root;
+    this.#place = place;
+    this.#path = path;
+    this.#options = options;
+    const mode = place.old ? 0o600 : (options.mode ?? NEW_FILE_MODE);
+    const unnamed = isStream ? openUnnamed(place.directory, mode) : undefined;
+    if (unnamed === undefined) this.#temporary = freshName(place.directory);
+    this.descriptor = unnamed ?? openSync(this.#temporary as string | Buffer, CREATE_FLAGS, mode);
+    try {
+      if (isStream && unnamed === undefined) tryFlock(this.descriptor, "shared");
+      if (place.old) takeOver(this.descriptor, place.old);
+      else giveToOwner(root, this.descriptor);
+    } catch (thrown) {
+      // The directory is the caller's to close: it has no file yet that would do so.
+      closeSync(this.descriptor);
+      this.#removeTemporary();
+      throw thrown;
+    }
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#guarded(() => {
+      this.#requireRoom(this.#written + bytes.length);
+      writeFully(this.descriptor, bytes);
+      this.#written += bytes.length;
+    });
+  }
+
+  commit(): void {
+    this.#guarded(() => {
+      const { accounting } = this.#root;
+      if (accounting.isLimited) {
+        // The kernel may have copied into it, past `write`.
+        this.#written = fstatSync(this.descriptor).size;
+        this.#requireRoom(this.#written);
+      }
+      if (this.#options.isDurable) fsyncSync(this.descriptor);
+      this.#takeName();
+      const { old } = this.#place;
+      accounting.add(this.#written - (old?.size ?? 0), old ? 0 : 1);
+      if (this.#options.isDurable) syncParents(this.#root, this.#path.relative);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.descriptor);
+    this.#removeTemporary();
+    closeSync(this.#place.directory);
+  }
+
+  #takeName(): void {
+    const { directory, path: final } = this.#place;
+    const { isNew = false } = this.#options;
+    if (this.#temporary === undefined && isNew) {
+      linkDescriptor(this.descriptor, terminated(final));
+      return;
+    }
+    if (this.#temporary === undefined) {
+      const name = freshName(directory);
+      linkDescriptor(this.descriptor, terminated(name));
+      this.#temporary = name;
+    }
+    if (isNew) renameNew(terminated(this.#temporary), terminated(final));
+    else renameSync(this.#temporary, final);
+    this.#temporary = undefined;
+  }
+
+  #requireRoom(sizeBytes: number): void {
+    const { old } = this.#place;
+    this.#root.accounting.require(sizeBytes - (old?.size ?? 0), old ? 0 : 1, this.#path, "write");
+  }
+
+  /** Whoever may write into the directory may have taken it away already. */
+  #removeTemporary(): void {
+    if (this.#temporary === undefined) return;
+    try {
+      unlinkSync(this.#temporary);
+    } catch {
+      // What led here is the failure to tell; a sweep finds what is left.
+    }
+    this.#temporary = undefined;
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      throw explain(thrown, this.#path, "write");
+    }
+  }
+}
+
+function freshName(directory: number): string | Buffer {
+  return placeOf(directory, `${temporaryStem}.${(counter++).toString(36)}`);
+}
+
+/** As root, a file stays its owner's: a pack that runs as a user of its own must be able to go on with it. */
+function takeOver(descriptor: number, { mode, uid, gid }: Stats): void {
+  if (process.geteuid?.() === 0 && (uid !== 0 || gid !== 0)) fchownSync(descriptor, uid, gid);
+  fchmodSync(descriptor, mode & 0o777);
+}

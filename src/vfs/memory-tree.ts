@@ -1,0 +1,104 @@
+import { coded } from "./disk-root.ts";
+import { MAX_LINKS } from "./resolve.ts";
+
+export type MemoryFile = {
+  type: "file";
+  bytes: Uint8Array;
+  sizeBytes: number;
+  mode: number;
+  modifiedMs: number;
+};
+export type MemoryDirectory = {
+  type: "directory";
+  /** A Map, so that no name means anything to it. */
+  children: Map<string, MemoryNode>;
+  mode: number;
+  modifiedMs: number;
+};
+type MemoryLink = { type: "symlink"; target: string; mode: number; modifiedMs: number };
+export type MemoryNode = MemoryFile | MemoryDirectory | MemoryLink;
+
+/** A name in a directory; `node` is what is there now, never followed. */
+export type MemoryPlace = { directory: MemoryDirectory; name: string; node: MemoryNode | undefined };
+
+/** What a path names, with the rules and the errno names of a disk. Links are followed, also the last where asked. */
+export function findNode(
+  root: MemoryDirectory,
+  path: string,
+  links: "follow" | "keep",
+  isDirectory: boolean,
+): MemoryNode {
+  const place = findMemoryPlace(root, path, links === "follow" || isDirectory ? "follow" : "keep", true);
+  if (!place.node) throw coded("ENOENT");
+  if ((isDirectory || place.isDirectory) && place.node.type !== "directory") throw coded("ENOTDIR");
+  return place.node;
+}
+
+/**
+ * The directory of a path and its last name in it.
+ *
+ * @param isRootFine whether the path may name the root itself or end in ".." by way of a link
+ * @throws an error with the errno name that a disk would give
+ */
+export function findMemoryPlace(
+  root: MemoryDirectory,
+  path: string,
+  links: "follow" | "keep",
+  isRootFine = false,
+): MemoryPlace & { isDirectory: boolean } {
+  const waiting = namesOf(path);
+  const above: MemoryDirectory[] = [];
+  let directory = root;
+  let followed = 0;
+  let isDirectory = false;
+  for (;;) {
+    const name = waiting.shift();
+    if (name === undefined) {
+      if (!isRootFine) throw coded("EISDIR");
+      return { directory, name: "", node: directory, isDirectory };
+    }
+    if (name === "..") {
+      const up = above.pop();
+      if (!up) throw coded("EXDEV");
+      directory = up;
+      continue;
+    }
+    const node = directory.children.get(name);
+    const isLast = waiting.length === 0;
+    if (node?.type === "symlink" && (!isLast || links === "follow")) {
+      if (++followed > MAX_LINKS) throw coded("ELOOP");
+      if (node.target.startsWith("/")) throw coded("EXDEV");
+      if (isLast && /(^|\/)\.{0,2}$/.test(node.target)) isDirectory = true;
+      waiting.unshift(...namesOf(node.target));
+      continue;
+    }
+    if (isLast) {
+      if (isDirectory && !isRootFine)
+        throw coded(node === undefined ? "ENOENT" : node.type === "directory" ? "EISDIR" : "ENOTDIR");
+      return { directory, name, node, isDirectory };
+    }
+    if (!node) throw coded("ENOENT");
+    if (node.type !== "directory") throw coded("ENOTDIR");
+    above.push(directory);
+    directory = node;
+  }
+}
+
+/** Everything below a directory. Not by recursion: renames can make a tree deeper than any path is long. */
+export function* nodesBelow(directory: MemoryDirectory): Generator<MemoryNode> {
+  const waiting = [directory.children.values()];
+  for (;;) {
+    const top = waiting.at(-1);
+    if (!top) return;
+    const { done, value } = top.next();
+    if (done) waiting.pop();
+    else {
+      yield value;
+      if (value.type === "directory") waiting.push(value.children.values());
+    }
+  }
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
