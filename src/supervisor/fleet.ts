@@ -26,9 +26,12 @@ export class Fleet {
   /** Asked to stop or to restart, and held until what depends on them is gone. */
   readonly #held = new Map<string, "stop" | "restart">();
   readonly #world: FleetWorld;
+  readonly #next: typeof nextService;
 
-  constructor(world: FleetWorld) {
+  /** @param next decides what a service does next; a simulator puts mistakes into it */
+  constructor(world: FleetWorld, next = nextService) {
     this.#world = world;
+    this.#next = next;
   }
 
   /** Adds a service, or gives one a new policy; its state stays where it is known. */
@@ -86,9 +89,10 @@ export class Fleet {
   handle(packId: string, event: ServiceEvent, nowMs: number): Effect[] {
     const effects: Effect[] = [];
     // The last word of the operator counts.
-    if (event.type === "start" || event.type === "stop" || event.type === "restart")
-      this.#held.delete(packId);
+    const isOrder = event.type === "start" || event.type === "stop" || event.type === "restart";
+    const wasHeld = isOrder && this.#held.delete(packId);
     this.#step(packId, event, nowMs, effects);
+    if (wasHeld) this.#startDependents(packId, nowMs, effects);
     return effects;
   }
 
@@ -118,7 +122,7 @@ export class Fleet {
     const member = this.#members.get(packId);
     if (!member) return;
     const before = member.state;
-    const { state, actions } = nextService(before, event, member.policy, nowMs, this.#world.random());
+    const { state, actions } = this.#next(before, event, member.policy, nowMs, this.#world.random());
     if (state === before) return;
     member.state = state;
     this.#world.changed(packId, state, before);
@@ -156,6 +160,7 @@ export class Fleet {
 
   #isHealthy(packId: string): boolean {
     const member = this.#members.get(packId);
-    return member ? isUp(member.state) : this.#world.isHealthy(packId);
+    // What is about to stop is nothing to start upon.
+    return member ? isUp(member.state) && !this.#held.has(packId) : this.#world.isHealthy(packId);
   }
 }
