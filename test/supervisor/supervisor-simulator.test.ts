@@ -6,11 +6,11 @@ import { mutants } from "./simulator/mutants.ts";
 import { realRules, type Rules, Violation } from "./simulator/rules.ts";
 
 /** So many histories run each time; more with AURORA_SIMULATIONS=100000. */
-const HISTORIES = Number(Bun.env["AURORA_SIMULATIONS"] ?? 5000);
+const HISTORIES = Number(Bun.env["AURORA_SIMULATIONS"] ?? 2000);
 /** AURORA_SEED=N runs one history, or begins there. */
 const FIRST_SEED = Number(Bun.env["AURORA_SEED"] ?? 1);
 /** A mutant that is not noticed within so many histories counts as alive. */
-const MUTANT_HISTORIES = 5000;
+const MUTANT_HISTORIES = 10_000;
 
 test(`${HISTORIES} histories`, () => {
   const seen = { starts: 0, stops: 0, exits: 0, deaths: 0, reboots: 0 };
@@ -29,9 +29,9 @@ test(`${HISTORIES} histories`, () => {
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(HISTORIES / 10);
 }, 240_000);
 
-test("2,000 services at once", () => {
-  const counts = runHistory(FIRST_SEED, realRules, { services: 2000, steps: 3000 });
-  expect(counts.starts).toBeGreaterThan(100);
+test("1,000 services at once", () => {
+  const counts = runHistory(FIRST_SEED, realRules, { services: 1000, steps: 1000 });
+  expect(counts.starts).toBeGreaterThan(30);
 }, 60_000);
 
 test("the same seed is the same history", () => {
@@ -39,11 +39,15 @@ test("the same seed is the same history", () => {
 });
 
 describe("every mistake is noticed, by the invariant that is meant to", () => {
-  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_name, { rules, caughtBy }) => {
-    let violation: Violation | undefined;
-    for (let seed = 1; seed <= MUTANT_HISTORIES && !violation; seed++) violation = violationOf(seed, rules);
-    expect(violation?.message).toMatch(caughtBy);
-  });
+  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+    "%s",
+    (_name, { rules, caughtBy }) => {
+      let violation: Violation | undefined;
+      for (let seed = 1; seed <= MUTANT_HISTORIES && !violation; seed++) violation = violationOf(seed, rules);
+      expect(violation?.message).toMatch(caughtBy);
+    },
+    60_000,
+  );
 });
 
 function violationOf(seed: number, rules: Rules): Violation | undefined {

@@ -144,10 +144,10 @@ class History {
     this.#disk.wanted.set(packId, true);
     if (this.#daemon.isDead) return this.#invariants.operatorStarts(packId);
     const before = this.#stateOf(packId);
-    if (before.phase !== "running" && before.phase !== "starting" && before.phase !== "checking")
-      this.#invariants.operatorStarts(packId);
+    this.#invariants.operatorStarts(packId);
+    const startsDue = this.#invariants.startsDue(packId);
     this.#daemon.tell(packId, { type: "start" });
-    if (!this.#daemon.isDead) this.#invariants.checkStart(packId, before, this.#stateOf(packId));
+    if (!this.#daemon.isDead) this.#invariants.checkStart(packId, before, this.#stateOf(packId), startsDue);
   }
 
   #stopOne(packId: string): void {

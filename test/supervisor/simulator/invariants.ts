@@ -12,8 +12,8 @@ type Known = {
   lastStartMs: number | null;
   /** Since when it is to end. */
   endingSinceMs: number | null;
-  /** The operator has started it since it last came to rest or was stopped. */
-  isStartDue: boolean;
+  /** How many of the operator's starts may still come. */
+  startsDue: number;
   passedChecks: number;
 };
 
@@ -29,13 +29,17 @@ export class Invariants {
         automaticStarts: [],
         lastStartMs: null,
         endingSinceMs: null,
-        isStartDue: false,
+        startsDue: 0,
         passedChecks: 0,
       });
   }
 
   operatorStarts(packId: string): void {
-    this.#of(packId).known.isStartDue = true;
+    this.#of(packId).known.startsDue++;
+  }
+
+  startsDue(packId: string): number {
+    return this.#of(packId).known.startsDue;
   }
 
   checkPassed(packId: string): void {
@@ -44,7 +48,12 @@ export class Invariants {
 
   rebooted(): void {
     for (const known of this.#known.values()) {
-      Object.assign(known, { automaticStarts: [], lastStartMs: null, endingSinceMs: null, isStartDue: true });
+      Object.assign(known, {
+        automaticStarts: [],
+        lastStartMs: null,
+        endingSinceMs: null,
+        startsDue: known.startsDue + 1,
+      });
     }
   }
 
@@ -61,9 +70,9 @@ export class Invariants {
       if (known.lastStartMs !== null && nowMs - known.lastStartMs < least - SLACK_MS)
         throw new Violation(`"${packId}" is restarted too soon`);
     } else {
-      if (!known.isStartDue) throw new Violation(`"${packId}" is started though nobody asked for it`);
+      if (known.startsDue === 0) throw new Violation(`"${packId}" is started though nobody asked for it`);
       known.automaticStarts = [];
-      known.isStartDue = false;
+      known.startsDue--;
     }
     known.lastStartMs = nowMs;
     known.passedChecks = 0;
@@ -79,14 +88,14 @@ export class Invariants {
   changed(packId: string, state: ServiceState, before: ServiceState, nowMs: number): void {
     const { known, policy } = this.#of(packId);
     // Only the operator has it end to start anew.
-    if (state.next === "start") known.isStartDue = true;
+    if (state.next === "start") known.startsDue = Math.max(1, known.startsDue);
     if (state.phase === before.phase) return;
     if (state.phase === "stopping") known.endingSinceMs = nowMs;
     if (state.phase === "running" && policy.health && known.passedChecks < policy.health.gate.passes)
       throw new Violation(`"${packId}" counts as running though its checks have not passed`);
     const isOver = state.phase === "exited" || state.phase === "failed" || state.phase === "backoff";
     if (isOver) this.#judged(packId, state, before, nowMs);
-    if (state.restarts < before.restarts && !known.isStartDue)
+    if (state.restarts < before.restarts && known.startsDue === 0)
       throw new Violation(`the restarts of "${packId}" are forgotten`);
   }
 
@@ -101,8 +110,8 @@ export class Invariants {
     const { known } = this.#of(packId);
     if (state.phase === "stopping") known.endingSinceMs = nowMs;
     // A start that was recorded, and of which nothing is found, may be made again: nobody can tell whether it was made.
-    if (recorded.phase === "starting" && state.phase === "waiting") known.isStartDue = true;
-    if (!isSameBoot || !isWanted || known.isStartDue) return;
+    if (recorded.phase === "starting" && state.phase === "waiting") known.startsDue++;
+    if (!isSameBoot || !isWanted || known.startsDue > 0) return;
     if (recorded.phase === "failed" && state.phase !== "failed")
       throw new Violation(`"${packId}" is started though nobody asked for it`);
     const isAsked = recorded.next === "start" || recorded.phase === "stopped";
@@ -130,9 +139,9 @@ export class Invariants {
   }
 
   /** A start by the operator is made, whatever happened before. */
-  checkStart(packId: string, before: ServiceState, after: ServiceState): void {
+  checkStart(packId: string, before: ServiceState, after: ServiceState, startsDue: number): void {
     const isResting = isAtRest(before) || before.phase === "backoff";
-    const isMade = !this.#of(packId).known.isStartDue || after.phase === "waiting";
+    const isMade = this.#of(packId).known.startsDue < startsDue || after.phase === "waiting";
     if (isResting && !isMade) throw new Violation(`the operator's start of "${packId}" is not made`);
   }
 

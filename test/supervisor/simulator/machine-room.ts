@@ -17,7 +17,8 @@ export type Process = {
 
 /** The kernel's side: who runs. It knows the truth, which the daemon only hears of. */
 export class MachineRoom {
-  #processes: Process[] = [];
+  #processes = new Set<Process>();
+  readonly #byPack = new Map<string, Process[]>();
 
   start(packId: string, mark: string, isLeader: boolean, random: () => number): Process {
     if (isLeader && this.of(packId).length > 0)
@@ -32,15 +33,16 @@ export class MachineRoom {
       isDying: false,
       exit: { rc: 0, signal: null },
     };
-    this.#processes.push(process);
+    this.#processes.add(process);
+    this.#byPack.set(packId, [...this.of(packId), process]);
     return process;
   }
 
-  of(packId: string): Process[] {
-    return this.#processes.filter((process) => process.packId === packId);
+  of(packId: string): readonly Process[] {
+    return this.#byPack.get(packId) ?? [];
   }
 
-  all(): readonly Process[] {
+  all(): Iterable<Process> {
     return this.#processes;
   }
 
@@ -53,16 +55,21 @@ export class MachineRoom {
 
   end(process: Process): void {
     process.isAlive = false;
-    this.#processes = this.#processes.filter((other) => other !== process);
+    this.#processes.delete(process);
+    this.#byPack.set(
+      process.packId,
+      this.of(process.packId).filter((other) => other !== process),
+    );
   }
 
   /** Whoever has to die does. */
   settle(): void {
-    for (const process of this.#processes.filter(({ isDying }) => isDying)) this.end(process);
+    for (const process of this.#processes) if (process.isDying) this.end(process);
   }
 
   reboot(): void {
     for (const process of this.#processes) process.isAlive = false;
-    this.#processes = [];
+    this.#processes.clear();
+    this.#byPack.clear();
   }
 }

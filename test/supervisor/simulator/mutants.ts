@@ -87,9 +87,9 @@ export const mutants: Mutant[] = [
   wrongPolicy("the start limit counts one more", /too often/, ({ startLimit }) => ({
     startLimit: { ...startLimit, burst: startLimit.burst + 1 },
   })),
-  wrongStep("a long good run does not end the doubling", /waits long/, (state, _, right, { again }) =>
-    entered(state, right, "backoff") && state.upMs !== null
-      ? again({ ...state, upMs: null, failures: 5 }, _)
+  wrongStep("a long good run does not end the doubling", /waits long/, (state, event, _, { again }) =>
+    event.type === "exited" && state.upMs !== null
+      ? again({ ...state, upMs: null, failures: 5 }, event)
       : undefined,
   ),
   wrongStep(
@@ -115,7 +115,7 @@ export const mutants: Mutant[] = [
   wrongStep(
     "a failed check of the gate is taken for an end that went well",
     /counts as well/,
-    (state, _, right) =>
+    (_, __, right) =>
       right.state.phase === "failed" ? { ...right, state: { ...right.state, phase: "exited" } } : undefined,
   ),
   wrongStep("dependencies are not waited for", /before .* is healthy/, (state, event, right, { again }) =>
@@ -136,10 +136,8 @@ export const mutants: Mutant[] = [
       ? unchanged(state)
       : undefined,
   ),
-  wrongStep("a check is made while one runs", /two checks/, (state, event, right) =>
-    event.type === "due" && right.state.isProbing && state.isProbing
-      ? { ...right, actions: ["probe"] }
-      : undefined,
+  wrongStep("a sign of life has a second check made while one runs", /two checks/, (_, event, right) =>
+    event.type === "alive" && right.state.isProbing ? { ...right, actions: ["probe"] } : undefined,
   ),
   wrongStep("the time to be ready never ends", /stuck/, (state, event) =>
     event.type === "due" && state.phase === "starting" ? unchanged(state) : undefined,
