@@ -225,6 +225,9 @@ function hasGrown(before: Sizes, now: Sizes): boolean {
 
 function sizesOf(logDirectory: string): Sizes {
   const logs = serviceLogs(logDirectory);
-  const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return { stdout: size(logs.stdout), stderr: size(logs.stderr) };
+  return { stdout: sizeOf(logs.stdout), stderr: sizeOf(logs.stderr) };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
