@@ -94,4 +94,10 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX job_runs_open ON job_runs (pack_id, name) WHERE state IN ('waiting', 'running') OR retry_ms IS NOT NULL;
   `,
+  // What a supervised service is started with, again and again, whoever starts it.
+  `
+  CREATE TABLE service_environments (
+    pack_id TEXT PRIMARY KEY, environment TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
