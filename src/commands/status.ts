@@ -1,12 +1,13 @@
+import { type PackStatus, packStatuses } from "../lifecycle/pack-status.ts";
 import { type Context, type Input } from "./command.ts";
-import { type PackStatus, packStatuses, renderStatuses } from "./shared/pack-status.ts";
-import { openForReading } from "./shared/workspace.ts";
+import { renderStatuses } from "./shared/status-table.ts";
+import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Result = PackStatus[];
 
 export async function run(context: Context, { args }: Input): Promise<Result> {
   using workspace = await openForReading(context);
-  return packStatuses(workspace, args);
+  return packStatuses(workspace, args.map(checkPackId));
 }
 
 export const render = renderStatuses;

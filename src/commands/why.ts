@@ -1,6 +1,7 @@
 import { planOf } from "../lifecycle/confirmation.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
 import { livePack } from "../registry/packs.ts";
@@ -15,7 +16,6 @@ import { newestTree } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type ShownStep = { name: string; rc: number | null; at: string; duration_ms: number; output_tail: string };

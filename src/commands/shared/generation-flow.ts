@@ -3,6 +3,7 @@ import { type ChangeResult } from "../../lifecycle/change.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { storedManifest } from "../../lifecycle/perform.ts";
 import { prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
+import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { generationOf } from "../../registry/generations.ts";
 import { livePack } from "../../registry/packs.ts";
@@ -10,7 +11,6 @@ import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
 import { verifyTree } from "../../store/verify-tree.ts";
 import { type Context } from "../command.ts";
 import { changeFlow } from "./install-flow.ts";
-import { unknownPack } from "./unknown-pack.ts";
 
 /** Reads the number of a generation that the user typed. Throws `usage`. */
 export function generationOption(name: string, text: string | undefined): number {

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 
+import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../../registry/packs.ts";
 import { makeDirectory } from "../../system/durable.ts";
 import { ensureHome } from "../../system/ensure-home.ts";
 import { homePaths } from "../../system/home.ts";
 import { PackRoot } from "../../vfs/pack-root.ts";
 import { type Context } from "../command.ts";
-import { unknownPack } from "./unknown-pack.ts";
 import { checkPackId, openForReading } from "./workspace.ts";
 
 /**

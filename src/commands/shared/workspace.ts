@@ -1,15 +1,13 @@
 import { AuroraError } from "../../errors.ts";
-import { holdStaging, isInsideLock, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { isInsideLock, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
+import { settle } from "../../lifecycle/settle.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
-import { type TransactionEnd } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
 import { bootTime } from "../../system/boot.ts";
-import { sweepTemporaryNames } from "../../system/durable.ts";
 import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
-import { sweepScratch } from "../../system/scratch.ts";
 import { type Context } from "../command.ts";
 import { PACK_ID } from "./sources.ts";
 
@@ -89,28 +87,6 @@ export function refuseInsideTransaction(context: Context, description: string): 
       hint: "a script may use aurora vfs, ns and env, but not change what is live",
     },
   );
-}
-
-/** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */
-export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
-  // Loaded here, since commands that only look hardly ever need it.
-  const [{ settleTransactions }, { sweepStore }] = await Promise.all([
-    import("../../lifecycle/transaction.ts"),
-    import("../../store/sweep-store.ts"),
-  ]);
-  const ends = await settleTransactions(workspace);
-  sweepScratch(workspace.paths.tmp);
-  sweepTemporaryNames(workspace.paths.live);
-  {
-    // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
-    using staging = holdStaging(workspace.paths, "exclusive");
-    if (staging) sweepStore(workspace.paths);
-  }
-  for (const { transaction, state, reason } of ends)
-    workspace.warn(
-      `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
-    );
-  return ends;
 }
 
 async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {

@@ -1,15 +1,11 @@
-import { observeService } from "../../lifecycle/observe-service.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { memoryOf } from "../../process/tree.ts";
-import { livePackSummaries } from "../../registry/packs.ts";
-import { type Health, services, type ServiceState } from "../../registry/services.ts";
-import { allTrees } from "../../registry/trees.ts";
-import { bootId } from "../../system/boot.ts";
-import { formatSize } from "../../system/units.ts";
-import { type Paint } from "../command.ts";
-import { table } from "./text-table.ts";
+import { memoryOf } from "../process/tree.ts";
+import { livePackSummaries } from "../registry/packs.ts";
+import { type Health, services, type ServiceState } from "../registry/services.ts";
+import { allTrees } from "../registry/trees.ts";
+import { bootId } from "../system/boot.ts";
+import { observeService } from "./observe-service.ts";
 import { unknownPack } from "./unknown-pack.ts";
-import { checkPackId } from "./workspace.ts";
+import { type Workspace } from "./workspace.ts";
 
 export type PackStatus = {
   pack_id: string;
@@ -33,7 +29,7 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
   const live = new Map(livePackSummaries(registry).map((row) => [row.pack_id, row]));
   const ids = packIds.length > 0 ? [...new Set(packIds)] : [...live.keys()];
   return ids.map((packId) => {
-    const pack = live.get(checkPackId(packId));
+    const pack = live.get(packId);
     if (!pack) return stagedStatus(workspace, packId);
     const row = rows.get(packId);
     const { state, processes } = row
@@ -71,21 +67,4 @@ function stagedStatus(workspace: Workspace, packId: string): PackStatus {
     memory_bytes: null,
     confinement: "none",
   };
-}
-
-export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
-  if (statuses.length === 0) return "nothing is installed";
-  return table(
-    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY"],
-    statuses.map(({ pack_id, version, generation, state, health, pid, since, memory_bytes }) => [
-      pack_id,
-      version,
-      generation === null ? "-" : String(generation),
-      state,
-      health,
-      pid === null ? "-" : String(pid),
-      since ?? "-",
-      memory_bytes === null ? "-" : formatSize(memory_bytes),
-    ]),
-  );
 }

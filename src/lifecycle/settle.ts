@@ -1,0 +1,27 @@
+import { sweepTemporaryNames } from "../system/durable.ts";
+import { sweepScratch } from "../system/scratch.ts";
+import { holdStaging } from "./home-lock.ts";
+import { type TransactionEnd } from "./transaction.ts";
+import { type Workspace } from "./workspace.ts";
+
+/** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */
+export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
+  // Loaded here, since commands that only look hardly ever need it.
+  const [{ settleTransactions }, { sweepStore }] = await Promise.all([
+    import("./transaction.ts"),
+    import("../store/sweep-store.ts"),
+  ]);
+  const ends = await settleTransactions(workspace);
+  sweepScratch(workspace.paths.tmp);
+  sweepTemporaryNames(workspace.paths.live);
+  {
+    // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
+    using staging = holdStaging(workspace.paths, "exclusive");
+    if (staging) sweepStore(workspace.paths);
+  }
+  for (const { transaction, state, reason } of ends)
+    workspace.warn(
+      `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
+    );
+  return ends;
+}
