@@ -60,10 +60,10 @@ export function splitArgv(
     return { name: [name], words: own, rest: undefined, passed: argv.slice(skipped) };
   }
   const before = words.slice(0, first);
-  if (!isGroup(name) || isCommand(name))
-    return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   const second = skipOptions(words, first + 1, takesValue);
-  if (second === words.length)
+  // "daemon" is a command, and the first word of others.
+  const isAlone = isCommand(name) && !isCommand(`${name} ${words[second]}`);
+  if (!isGroup(name) || isAlone || second === words.length)
     return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   return {
     name: [name, words[second] as string],

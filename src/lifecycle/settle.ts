@@ -1,6 +1,6 @@
 import { sweepTemporaryNames } from "../system/durable.ts";
 import { sweepScratch } from "../system/scratch.ts";
-import { holdStaging } from "./home-lock.ts";
+import { holdStaging, takeHomeLock } from "./home-lock.ts";
 import { type TransactionEnd } from "./transaction.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -24,4 +24,21 @@ export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
       `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
     );
   return ends;
+}
+
+/**
+ * Takes the home's lock, finishes what a crash has left, and then does `work`: how everything runs that changes what is live.
+ *
+ * @param description what is to be done, for those who wait: "install pack03_os_base"
+ */
+export async function withLockedHome<T>(
+  workspace: Workspace,
+  description: string,
+  waitMs: number,
+  work: (workspace: Workspace) => Promise<T>,
+): Promise<T> {
+  using lock = await takeHomeLock(workspace, description, waitMs);
+  const locked: Workspace = { ...workspace, lockToken: lock.token };
+  await settle(locked);
+  return await work(locked);
 }

@@ -1,7 +1,7 @@
 import { AuroraError } from "../../errors.ts";
-import { isInsideLock, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
-import { settle } from "../../lifecycle/settle.ts";
+import { settle, withLockedHome } from "../../lifecycle/settle.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
@@ -52,10 +52,7 @@ export async function withHomeLock<T>(
 ): Promise<T> {
   refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
-  using lock = await takeHomeLock(workspace, description, context.waitMs);
-  const locked: Workspace = { ...workspace, lockToken: lock.token };
-  await settle(locked);
-  return await work(locked);
+  return await withLockedHome(workspace, description, context.waitMs, work);
 }
 
 /**

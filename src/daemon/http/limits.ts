@@ -32,3 +32,6 @@ export const HTTP_LIMITS: HttpLimits = {
 
 /** How often the times above are looked at while there are clients, in milliseconds. */
 export const SWEEP_MS = 500;
+
+/** So long a server that closes waits for the answers that are on their way, in milliseconds. */
+export const LAST_ANSWERS_MS = 1000;

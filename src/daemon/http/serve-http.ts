@@ -1,5 +1,5 @@
 import { type PeerCredentials, peerCredentials } from "../../system/peer-credentials.ts";
-import { type HttpLimits, SWEEP_MS } from "./limits.ts";
+import { type HttpLimits, LAST_ANSWERS_MS, SWEEP_MS } from "./limits.ts";
 import { type HttpRequest, RequestError, RequestParser } from "./request-parser.ts";
 
 /** A stream is written until the client goes or falls behind: then `signal` aborts. */
@@ -63,6 +63,8 @@ export class HttpServer {
   readonly #sockets = new Set<Socket>();
   #sweep: ReturnType<typeof setInterval> | undefined;
   #requests = 0;
+  /** Resolves when the last client has gone. */
+  #emptied = Promise.withResolvers<void>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -91,11 +93,18 @@ export class HttpServer {
     return { clients: this.#sockets.size, streams: this.#streams, requests: this.#requests };
   }
 
-  /** Stops listening, removes the socket and lets all clients go. */
-  [Symbol.dispose](): void {
-    clearInterval(this.#sweep);
+  /**
+   * Stops listening and removes the socket. Who is being answered has a moment to take the answer; all others go at once.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.stop();
+    for (const socket of this.#sockets) {
+      if (socket.data.state !== "handling" && socket.data.state !== "writing") this.#close(socket);
+      else socket.data.closesAfterWrite = true;
+    }
+    if (this.#sockets.size > 0) await Promise.race([this.#emptied.promise, Bun.sleep(LAST_ANSWERS_MS)]);
     for (const socket of this.#sockets) this.#close(socket);
+    clearInterval(this.#sweep);
   }
 
   get #streams(): number {
@@ -299,6 +308,8 @@ export class HttpServer {
     if (this.#sockets.size > 0) return;
     clearInterval(this.#sweep);
     this.#sweep = undefined;
+    this.#emptied.resolve();
+    this.#emptied = Promise.withResolvers();
   }
 }
 
