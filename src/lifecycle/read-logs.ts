@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
-import { serviceLogs, type TimeIndexEntry } from "./service-log.ts";
+import { serviceLogs, type TimeIndexEntry } from "../process/service-log.ts";
 
 export type LogLine = { at: string; pack_id: string; source: string; stream: string; line: string };
 

@@ -4,6 +4,7 @@ import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
+import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
 import { findProcesses, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { serviceOf, type ServiceRow, type ServiceState, setService } from "../registry/services.ts";
@@ -19,7 +20,6 @@ import {
   type ScriptReport,
   START_TIMEOUT_MS,
 } from "./script.ts";
-import { appendTimeIndex, serviceLogs } from "./service-log.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */

@@ -65,4 +65,10 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_by_pack ON events (pack_id, id);
   `,
+  // What a supervised service is started with, again and again, whoever starts it.
+  `
+  CREATE TABLE service_environments (
+    pack_id TEXT PRIMARY KEY, environment TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

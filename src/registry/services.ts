@@ -1,6 +1,14 @@
 import { type Registry } from "./registry.ts";
 
-export type ServiceState = "starting" | "running" | "stopping" | "stopped" | "exited" | "failed";
+export type ServiceState =
+  | "starting"
+  | "running"
+  | "stopping"
+  | "stopped"
+  | "exited"
+  | "failed"
+  /** It failed, and starts again later. */
+  | "backoff";
 export type Health = "healthy" | "unhealthy" | "unknown";
 
 export type ServiceRow = {
@@ -62,6 +70,29 @@ export function setHealth(registry: Registry, packId: string, health: Health, at
   registry.run("UPDATE services SET health = ?, health_at = ? WHERE pack_id = ?", health, at, packId);
 }
 
+/** Keeps the environment that a service is started with, also by a restart and by the next daemon. */
+export function setServiceEnvironment(
+  registry: Registry,
+  packId: string,
+  environment: Readonly<Record<string, string>>,
+): void {
+  registry.run(
+    `INSERT INTO service_environments (pack_id, environment) VALUES (?, ?)
+     ON CONFLICT (pack_id) DO UPDATE SET environment = excluded.environment`,
+    packId,
+    JSON.stringify(environment),
+  );
+}
+
+export function serviceEnvironment(registry: Registry, packId: string): Record<string, string> | undefined {
+  const row = registry.get<{ environment: string }>(
+    "SELECT environment FROM service_environments WHERE pack_id = ?",
+    packId,
+  );
+  return row && (JSON.parse(row.environment) as Record<string, string>);
+}
+
 export function forgetService(registry: Registry, packId: string): void {
+  registry.run("DELETE FROM service_environments WHERE pack_id = ?", packId);
   registry.run("DELETE FROM services WHERE pack_id = ?", packId);
 }

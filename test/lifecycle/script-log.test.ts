@@ -9,7 +9,7 @@ import {
   rotateLogs,
   ScriptLog,
 } from "../../src/lifecycle/script-log.ts";
-import { appendTimeIndex, serviceLogs } from "../../src/lifecycle/service-log.ts";
+import { appendTimeIndex, serviceLogs } from "../../src/process/service-log.ts";
 import { scratch } from "../support/aurora.ts";
 
 const AT = "2026-01-02T03:04:05.000Z";

@@ -24,6 +24,7 @@ import {
   unregisterNamespace,
 } from "../../src/registry/namespaces.ts";
 import { openRegistry, openRegistryForReading } from "../../src/registry/registry.ts";
+import { forgetService, serviceEnvironment, setServiceEnvironment } from "../../src/registry/services.ts";
 import {
   appendJournal,
   insertTransaction,
@@ -207,6 +208,19 @@ describe("variables", () => {
       restoreEnvironment(registry, "a", before);
       expect(environmentOf(registry, "a")).toEqual(before);
       expect(environmentOf(registry, "b")).toEqual([]);
+    });
+  });
+});
+
+describe("what a service is started with", () => {
+  test("is kept until the service is forgotten", () => {
+    withRegistry((registry) => {
+      setServiceEnvironment(registry, "a", { PATH: "/bin", EMPTY: "" });
+      setServiceEnvironment(registry, "a", { PATH: "/usr/bin", EMPTY: "" });
+      expect(serviceEnvironment(registry, "a")).toEqual({ PATH: "/usr/bin", EMPTY: "" });
+      expect(serviceEnvironment(registry, "b")).toBeUndefined();
+      forgetService(registry, "a");
+      expect(serviceEnvironment(registry, "a")).toBeUndefined();
     });
   });
 });

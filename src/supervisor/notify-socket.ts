@@ -1,0 +1,57 @@
+import { chmodSync, closeSync, rmSync } from "node:fs";
+
+import { DatagramSocket, MAX_SOCKET_PATH_BYTES } from "../system/datagram-socket.ts";
+import { randomHex } from "../system/random-id.ts";
+import { onceReadable } from "../system/readable.ts";
+import { type NotifyMessage, parseNotifyMessage } from "./notify-message.ts";
+
+/** Packs run as users of their own may write to it: who a message is from says the kernel, not the name. */
+const SOCKET_MODE = 0o666;
+
+/** The socket behind `$NOTIFY_SOCKET`, one for all services. */
+export class NotifySocket {
+  /** What the variable is set to. */
+  readonly address: string;
+  readonly #socket: DatagramSocket;
+  readonly #receive: (pid: number, message: NotifyMessage) => void;
+  #unwatch: () => boolean;
+
+  /**
+   * @param path where it is made, instead of what a dead daemon left there. A path that is too long for a socket gives one in
+   *   the abstract namespace, under a name that cannot be guessed
+   * @param receive called with each message and the process that sent it
+   */
+  constructor(path: string, receive: (pid: number, message: NotifyMessage) => void) {
+    this.#receive = receive;
+    const isFile = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
+    this.address = isFile ? path : `@aurora-notify-${randomHex(16)}`;
+    if (isFile) rmSync(path, { force: true });
+    this.#socket = new DatagramSocket(this.address);
+    if (isFile) chmodSync(path, SOCKET_MODE);
+    this.#unwatch = this.#watch();
+  }
+
+  #watch(): () => boolean {
+    return onceReadable(this.#socket.descriptor, () => {
+      this.#drain();
+      this.#unwatch = this.#watch();
+    });
+  }
+
+  #drain(): void {
+    for (let datagram = this.#socket.receive(); datagram; datagram = this.#socket.receive()) {
+      try {
+        this.#receive(datagram.pid, parseNotifyMessage(datagram.text));
+      } finally {
+        // BARRIER=1 (sd_notify_barrier(3)): whoever waits learns by the close that all before it is dealt with.
+        for (const descriptor of datagram.descriptors) closeSync(descriptor);
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unwatch();
+    this.#socket.close();
+    if (!this.address.startsWith("@")) rmSync(this.address, { force: true });
+  }
+}

@@ -1,0 +1,188 @@
+import { type ChildOptions } from "../process/spawn-child.ts";
+import { type ProcessIdentity, send } from "../process/tree.ts";
+import { type ServiceEvent } from "./service-machine.ts";
+import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
+import { type ServiceRecord } from "./service-record.ts";
+import { type ServiceSpec } from "./service-spec.ts";
+import { type Phase, type ServiceState } from "./service-state.ts";
+import { findOwnTree, findTree } from "./service-tree.ts";
+
+/** What an instance asks of its supervisor. */
+export type InstanceHost = {
+  phaseOf: (packId: string) => Phase | undefined;
+  /** Something has happened to it. */
+  tell: (packId: string, event: ServiceEvent) => void;
+  warn: (message: string) => void;
+  spawn: ((options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess) | undefined;
+  /** The first processes that are children of this process. */
+  ownLeaders: Set<number>;
+  isSubreaper: boolean;
+  bootId: string;
+};
+
+/** Pauses between looks at a tree that is to end, in milliseconds. */
+const FIRST_LOOK_MS = 1;
+const LONGEST_LOOK_MS = 50;
+const nothing = () => {};
+
+/** One service as it really is: its processes, and whoever watches them. */
+export class ServiceInstance {
+  spec: ServiceSpec;
+  /** Marks its processes; a new one for each start by the operator. */
+  serviceId = "";
+  /** The mark was recorded, so that whatever starts under it is found again. */
+  isRecorded = false;
+  /** Its first process, until that has ended and nothing else of it is left. */
+  leader: Leader | null = null;
+  statusText: string | null = null;
+  since = new Date();
+  readonly #host: InstanceHost;
+  /** Where the first process is a child of this one, its exit code is seen. */
+  #child: Bun.Subprocess | null = null;
+  #isOwn = false;
+  #unwatch: () => void = nothing;
+  #check: AbortController | null = null;
+  #ending: AbortController | null = null;
+  #isEnding = false;
+
+  constructor(spec: ServiceSpec, host: InstanceHost) {
+    this.spec = spec;
+    this.#host = host;
+  }
+
+  /** Starts its first process. @throws as `startServiceProcess` */
+  start(notifyAddress: string | undefined): void {
+    this.statusText = null;
+    const { child, leader } = startServiceProcess(this.spec, this.serviceId, notifyAddress, this.#host.spawn);
+    this.#child = child;
+    this.#isOwn = true;
+    this.leader = leader;
+    this.#host.ownLeaders.add(child.pid);
+    void child.exited.then(() => this.#childExited(child));
+  }
+
+  /** Goes on with what an earlier daemon has started. */
+  resume(record: ServiceRecord, leader: Leader | null): void {
+    this.serviceId = record.serviceId;
+    this.since = new Date(record.since);
+    this.isRecorded = true;
+    this.leader = leader;
+    if (leader) this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
+  }
+
+  #childExited(child: Bun.Subprocess): void {
+    this.#host.ownLeaders.delete(child.pid);
+    if (this.#child !== child) return;
+    this.#child = null;
+    const { signalCode } = child;
+    this.#exited(child.exitCode, signalCode === null ? null : String(signalCode));
+  }
+
+  #exited(rc: number | null, signal: string | null): void {
+    this.#unwatch = nothing;
+    const isGone = this.tree().length === 0;
+    if (isGone) this.leader = null;
+    this.#host.tell(this.spec.packId, { type: "exited", rc, signal, isGone });
+  }
+
+  /** All its living processes. */
+  tree(): ProcessIdentity[] {
+    const { serviceId, leader } = this;
+    if (serviceId === "") return [];
+    const mark = { serviceId, leader: leader?.pid ?? null };
+    const { isSubreaper, ownLeaders } = this.#host;
+    return this.#isOwn && isSubreaper ? findOwnTree(mark, ownLeaders) : findTree(mark);
+  }
+
+  /** Ends all of it, by the stop signal or by SIGKILL as the phase says, until nothing is left. */
+  async end(): Promise<void> {
+    const { packId } = this.spec;
+    if (this.#host.phaseOf(packId) === "killing") this.#ending?.abort();
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#beforeStop();
+    const signalled = new Set<string>();
+    for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_LOOK_MS)) {
+      const phase = this.#host.phaseOf(packId);
+      if (phase !== "stopping" && phase !== "killing") break;
+      const tree = this.tree();
+      if (tree.length === 0 && !this.#child) {
+        this.leader = null;
+        this.#isEnding = false;
+        return this.#host.tell(packId, { type: "gone" });
+      }
+      for (const identity of tree) this.#endProcess(identity, phase, signalled);
+      // The exit of a child comes by itself.
+      await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
+    }
+    this.#isEnding = false;
+  }
+
+  async #beforeStop(): Promise<void> {
+    const { beforeStop, packId } = this.spec;
+    if (!beforeStop || !this.leader || this.#host.phaseOf(packId) !== "stopping") return;
+    this.#ending = new AbortController();
+    try {
+      await beforeStop(this.#ending.signal);
+    } catch (thrown) {
+      this.#host.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
+    }
+    this.#ending = null;
+  }
+
+  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing", signalled: Set<string>): void {
+    if (phase === "killing") return void send(identity, "SIGKILL");
+    const key = `${identity.pid}.${identity.startTime}`;
+    if (signalled.has(key)) return;
+    signalled.add(key);
+    send(identity, this.spec.stopSignal);
+    // A stopped process acts on a signal only when it goes on.
+    send(identity, "SIGCONT");
+  }
+
+  /** Makes one health check. */
+  async probe(): Promise<void> {
+    const check = new AbortController();
+    this.#check = check;
+    const result = await this.#probeOnce(check.signal);
+    if (this.#check !== check || check.signal.aborted) return;
+    this.#check = null;
+    this.#host.tell(this.spec.packId, { type: "probed", ...result });
+  }
+
+  async #probeOnce(signal: AbortSignal): Promise<{ healthy: boolean; output: string }> {
+    try {
+      return (await this.spec.health.probe?.(signal)) ?? { healthy: true, output: "" };
+    } catch (thrown) {
+      return { healthy: false, output: String(thrown) };
+    }
+  }
+
+  cancelProbe(): void {
+    this.#check?.abort();
+    this.#check = null;
+  }
+
+  /** Lets go of it: its processes live on. */
+  release(): void {
+    this.#unwatch();
+    this.cancelProbe();
+    this.#ending?.abort();
+    this.#child?.unref();
+    this.#child = null;
+  }
+
+  toRecord(state: ServiceState): ServiceRecord {
+    const { spec, serviceId, leader, since } = this;
+    return {
+      packId: spec.packId,
+      generation: spec.generation,
+      serviceId,
+      leader: leader && { pid: leader.pid, startTime: leader.startTime },
+      bootId: this.#host.bootId,
+      state,
+      since: since.toISOString(),
+      logDirectory: spec.logDirectory,
+    };
+  }
+}

@@ -1,0 +1,61 @@
+import { type GateConfig } from "../process/health-gate.ts";
+
+/** What the state machine has to know of a service: times and policies, and nothing of processes. */
+export type ServicePolicy = {
+  /** `simple` is ready when it runs; `notify` when it says READY=1 on `$NOTIFY_SOCKET`. */
+  type: "simple" | "notify";
+  restart: "always" | "on-failure" | "no";
+  /** From one start to the next: at least the first, doubled with each failure in a row, at most the second. */
+  backoffSeconds: readonly [least: number, most: number];
+  /** More automatic starts within the interval are not made. A start by the operator always is. */
+  startLimit: { burst: number; intervalSeconds: number };
+  /** A `notify` service has to be ready by then. */
+  startTimeoutSeconds: number;
+  /** From the stop signal to SIGKILL. */
+  stopTimeoutSeconds: number;
+  /** Where the service has a health check: the clocks of the gate after a start, and the pause between checks after that. */
+  health: { gate: GateConfig; watchSeconds: number } | null;
+  /** A `notify` service has to say WATCHDOG=1 at least this often. */
+  watchdogSeconds: number | null;
+};
+
+/** One check of a service's health. It settles soon after its signal aborts. */
+export type Probe = (signal: AbortSignal) => Promise<{ healthy: boolean; output: string }>;
+
+/** All that is needed to start a service, again and again. */
+export type ServiceSpec = {
+  packId: string;
+  generation: number;
+  type: "simple" | "notify";
+  argv: readonly string[];
+  cwd: string;
+  /** The complete environment; the supervisor adds `AURORA_SERVICE` and for `notify` what sd_notify(3) needs. */
+  env: Readonly<Record<string, string>>;
+  restart: ServicePolicy["restart"];
+  backoffSeconds: readonly [number, number];
+  startLimit: { burst: number; intervalSeconds: number };
+  stopSignal: NodeJS.Signals;
+  stopTimeoutSeconds: number;
+  /** Runs before the stop signal, for example the pack's stop entrypoint. The time to stop counts from before it. */
+  beforeStop?: (signal: AbortSignal) => Promise<void>;
+  startTimeoutSeconds: number;
+  watchdogSeconds?: number;
+  health: { config: GateConfig; watchSeconds: number; probe: Probe | null };
+  /** Packs that have to be healthy before this one starts. */
+  dependencies: readonly string[];
+  logDirectory: string;
+};
+
+export function policyOf(spec: ServiceSpec): ServicePolicy {
+  const { config: gate, watchSeconds, probe } = spec.health;
+  return {
+    type: spec.type,
+    restart: spec.restart,
+    backoffSeconds: spec.backoffSeconds,
+    startLimit: spec.startLimit,
+    startTimeoutSeconds: spec.startTimeoutSeconds,
+    stopTimeoutSeconds: spec.stopTimeoutSeconds,
+    health: probe === null ? null : { gate, watchSeconds },
+    watchdogSeconds: spec.watchdogSeconds ?? null,
+  };
+}

@@ -1,0 +1,97 @@
+import { findProcesses, type ProcessIdentity } from "../process/tree.ts";
+import { bootId } from "../system/boot.ts";
+import { childIds } from "../system/child-processes.ts";
+import { processIds, readEnvironment, readProcess } from "../system/process-table.ts";
+
+/** The variable that marks all processes of a service. */
+export const SERVICE_VARIABLE = "AURORA_SERVICE";
+
+/** Which processes are a service's. */
+export type ServiceMark = {
+  serviceId: string;
+  /** Its first process, while its number cannot be somebody else's; it leads the session and the group. */
+  leader: number | null;
+};
+
+/** So often the list of children is read anew where it changes meanwhile. */
+const MAX_LOOKS = 5;
+
+/**
+ * All living processes of a service that is a child of this process, which is a subreaper: those below the leader, and those
+ * that lost their parent and became children of this process. So only its own processes are looked at and not all of the
+ * machine's: 0.1 ms instead of 6 among 500 processes.
+ *
+ * @param known children of this process that are other services' leaders
+ */
+export function findOwnTree(mark: ServiceMark, known: ReadonlySet<number>): ProcessIdentity[] {
+  for (let look = 0; look < MAX_LOOKS; look++) {
+    const children = childIds(process.pid);
+    if (!children) break;
+    const found = new Set<number>();
+    for (const pid of children)
+      if (pid === mark.leader || (!known.has(pid) && isOf(mark, pid))) addWithDescendants(pid, found);
+    // Whose parent ends during the look may have been seen in neither place.
+    if (isSame(children, childIds(process.pid))) return identities(found);
+  }
+  return findTree(mark);
+}
+
+/** All living processes of a service, whoever started it: a look at everything that runs. */
+export function findTree({ serviceId, leader }: ServiceMark): ProcessIdentity[] {
+  return findProcesses({
+    environment: { [SERVICE_VARIABLE]: serviceId },
+    ...(leader === null ? {} : { session: leader, processGroup: leader }),
+  });
+}
+
+/** Which service a process belongs to by its environment; null where it cannot be told, or it is gone. */
+export function serviceIdOf(pid: number): string | null {
+  const text = readEnvironment(pid)?.toString("latin1");
+  return text === undefined ? null : (new RegExp(`\0${SERVICE_VARIABLE}=([^\0]*)\0`).exec(text)?.[1] ?? null);
+}
+
+/** Everything that runs under the mark of some service, found in one look: its mark → its processes. */
+export function findMarked(): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const pid of processIds()) {
+    const serviceId = serviceIdOf(pid);
+    if (serviceId === null || !isLiving(pid)) continue;
+    const pids = found.get(serviceId);
+    if (pids) pids.push(pid);
+    else found.set(serviceId, [pid]);
+  }
+  return found;
+}
+
+function isOf({ serviceId, leader }: ServiceMark, pid: number): boolean {
+  const entry = readProcess(pid);
+  if (!entry || entry.state === "Z") return false;
+  if (leader !== null && (entry.session === leader || entry.processGroup === leader)) return true;
+  return serviceIdOf(pid) === serviceId;
+}
+
+function addWithDescendants(pid: number, found: Set<number>): void {
+  if (found.has(pid)) return;
+  found.add(pid);
+  for (const child of childIds(pid) ?? []) addWithDescendants(child, found);
+}
+
+function identities(pids: ReadonlySet<number>): ProcessIdentity[] {
+  const boot = bootId();
+  return [...pids].flatMap((pid) => {
+    const entry = readProcess(pid);
+    if (!entry || entry.state === "Z" || entry.state === "X") return [];
+    return [{ pid, startTime: entry.startTime, bootId: boot, command: entry.name }];
+  });
+}
+
+function isLiving(pid: number): boolean {
+  const entry = readProcess(pid);
+  return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
+}
+
+function isSame(before: readonly number[], after: readonly number[] | undefined): boolean {
+  return (
+    after !== undefined && before.length === after.length && before.every((pid, at) => pid === after[at])
+  );
+}

@@ -1,0 +1,437 @@
+import { AuroraError, systemReason } from "../errors.ts";
+import { longTimer } from "../process/long-timer.ts";
+import { type ChildOptions } from "../process/spawn-child.ts";
+import { isAlive, send } from "../process/tree.ts";
+import { bootId, bootTime } from "../system/boot.ts";
+import { becomeSubreaper } from "../system/child-processes.ts";
+import { readProcess } from "../system/process-table.ts";
+import { adoptService } from "./adoption.ts";
+import { type Effect, Fleet } from "./fleet.ts";
+import { type NotifyMessage } from "./notify-message.ts";
+import { NotifySocket } from "./notify-socket.ts";
+import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
+import { type ServiceEvent } from "./service-machine.ts";
+import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
+import { policyOf, type ServiceSpec } from "./service-spec.ts";
+import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
+import { findMarked, serviceIdOf } from "./service-tree.ts";
+import { exitCodeOf, type ServiceView, shownState } from "./service-view.ts";
+import { Waiters } from "./waiters.ts";
+
+/** What a supervisor needs of the world around it. */
+export type SupervisorWorld = {
+  /** Asked before every start: does the operator still want it to run? */
+  isWanted: (packId: string, generation: number) => boolean;
+  /** Whether a pack that is not supervised here is healthy; tell its changes by `dependencyChanged`. */
+  isHealthy: (packId: string) => boolean;
+  /** Where the socket for `notify` services is made. */
+  notifyPath: string;
+  warn: (message: string) => void;
+  /** Starts a process, for example a confined one; directly by default. */
+  spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
+};
+
+/** So long after the first SIGKILL a stop counts as failed, though it is tried on. */
+const KILL_TIMEOUT_MS = 5000;
+const nothing = () => {};
+
+/**
+ * Keeps services running: feeds the state machine with what happens, and does what it says. One timer for all of them, no
+ * thread, nothing polled while all is well.
+ */
+export class Supervisor {
+  readonly #world: SupervisorWorld;
+  readonly #store: ServiceStore;
+  readonly #fleet: Fleet;
+  readonly #host: InstanceHost;
+  readonly #instances = new Map<string, ServiceInstance>();
+  readonly #listeners = new Set<(view: ServiceView) => void>();
+  readonly #waiters = new Waiters((packId) => this.#fleet.stateOf(packId));
+  /** Changed since they were last recorded and told. */
+  readonly #dirty = new Set<string>();
+  readonly #toSpawn = new Set<string>();
+  /** What to add to the monotonic clock to get milliseconds since boot, which the next daemon counts by too. */
+  readonly #offsetMs = bootTime().uptimeMs - performance.now();
+  #notify: NotifySocket | undefined;
+  #cancelTimer: () => void = nothing;
+  #armedMs = Infinity;
+  #isTurnQueued = false;
+  #isPublishQueued = false;
+  #isDisposed = false;
+
+  constructor(world: SupervisorWorld, store: ServiceStore) {
+    this.#world = world;
+    this.#store = store;
+    this.#fleet = new Fleet({
+      random: Math.random,
+      isHealthy: world.isHealthy,
+      changed: (packId, state, before) => this.#changed(packId, state, before),
+    });
+    this.#host = {
+      phaseOf: (packId) => (this.#isDisposed ? undefined : this.#fleet.stateOf(packId)?.phase),
+      tell: (packId, event) => this.#handle(packId, event),
+      warn: world.warn,
+      spawn: world.spawn,
+      ownLeaders: new Set(),
+      isSubreaper: becomeSubreaper(),
+      bootId: bootId(),
+    };
+  }
+
+  /**
+   * Takes over what earlier daemons have started, before anything else is done: what runs is watched on, what is wanted and
+   * does not run starts, what runs and is not wanted stops.
+   *
+   * @param specs all services that are known, wanted or not
+   */
+  async adopt(specs: readonly ServiceSpec[]): Promise<void> {
+    const records = new Map(this.#store.load().map((record) => [record.packId, record]));
+    const isScanNeeded = [...records.values()].some((record) => !this.#isLeaderAlive(record));
+    const marked = isScanNeeded ? findMarked() : new Map<string, number[]>();
+    for (const spec of specs) {
+      const record = records.get(spec.packId);
+      if (record) this.#adoptOne(spec, record, marked.get(record.serviceId) ?? []);
+      else if (this.#world.isWanted(spec.packId, spec.generation)) this.#begin(spec);
+      else this.#put(spec);
+    }
+    this.#apply(this.#fleet.startWaiting(this.#nowMs()));
+    this.#queueTurn();
+    await this.#waiters.turn();
+  }
+
+  /** Starts a service; resolves when it is ready, has failed, or has waited for its dependencies as long as a start may take. */
+  async start(spec: ServiceSpec): Promise<ServiceView> {
+    const { packId } = spec;
+    const before = this.#instances.get(packId)?.spec.generation;
+    const state = this.#fleet.stateOf(packId) ?? initialState;
+    if (hasProcess(state) && before !== undefined && before !== spec.generation) {
+      this.#put(spec);
+      this.#handle(packId, { type: "restart" });
+    } else this.#begin(spec);
+    await this.#until(packId, isDecided, timeToRestartMs(spec));
+    return this.#viewOf(packId);
+  }
+
+  /**
+   * Stops a service: the stop signal to all of its processes, SIGKILL when its time is over.
+   *
+   * @throws {AuroraError} `not-found`; `failed` where something survives SIGKILL. It is tried on all the same
+   */
+  async stop(packId: string): Promise<ServiceView> {
+    const instance = this.#known(packId);
+    this.#handle(packId, { type: "stop" });
+    await this.#until(packId, isAtRest, instance.spec.stopTimeoutSeconds * 1000 + KILL_TIMEOUT_MS);
+    if (this.#fleet.stateOf(packId)?.phase !== "killing") return this.#viewOf(packId);
+    const count = instance.tree().length;
+    throw new AuroraError("failed", `cannot stop "${packId}": ${count} of its processes survive SIGKILL`);
+  }
+
+  /**
+   * Stops a service and starts it again; resolves as `start`.
+   *
+   * @param dependents also those that depend on it and run, each one stopped before and started after what it depends on
+   */
+  async restart(packId: string, { dependents = false } = {}): Promise<ServiceView> {
+    const { spec } = this.#known(packId);
+    const others = dependents ? this.#fleet.dependentsOf(packId) : [];
+    const running = others.filter((id) => !isAtRest(this.#fleet.stateOf(id) ?? initialState));
+    this.#apply(this.#fleet.stopInOrder([packId, ...running], this.#nowMs(), "restart"));
+    const isDone = (state: ServiceState) => isDecided(state) && !this.#fleet.isHeld(packId);
+    await this.#until(packId, isDone, timeToRestartMs(spec));
+    return this.#viewOf(packId);
+  }
+
+  /** Stops all services, each one after those that depend on it. What is left at the deadline gets SIGKILL. */
+  async stopAll(deadlineMs: number): Promise<void> {
+    const packIds = this.#fleet.packIds();
+    this.#apply(this.#fleet.stopInOrder(packIds, this.#nowMs()));
+    const areAllAtRest = async (timeoutMs: number) => {
+      await Promise.all(packIds.map((packId) => this.#until(packId, isAtRest, timeoutMs)));
+      return packIds.every((packId) => isAtRest(this.#fleet.stateOf(packId) ?? initialState));
+    };
+    if (await areAllAtRest(deadlineMs)) return;
+    for (const packId of packIds) {
+      this.#handle(packId, { type: "stop" });
+      for (const identity of this.#known(packId).tree()) send(identity, "SIGKILL");
+    }
+    await areAllAtRest(KILL_TIMEOUT_MS);
+  }
+
+  /** Forgets a service that is at rest, with its record. */
+  forget(packId: string): void {
+    if (!isAtRest(this.#fleet.stateOf(packId) ?? initialState))
+      throw new AuroraError("conflict", `cannot forget "${packId}": it is not stopped`);
+    this.#fleet.remove(packId);
+    this.#instances.delete(packId);
+    this.#dirty.delete(packId);
+    this.#store.remove(packId);
+  }
+
+  /** The health of a pack that is not supervised here has changed. */
+  dependencyChanged(_packId: string): void {
+    this.#apply(this.#fleet.startWaiting(this.#nowMs()));
+  }
+
+  view(packId: string): ServiceView | undefined {
+    return this.#instances.has(packId) ? this.#viewOf(packId) : undefined;
+  }
+
+  views(): ServiceView[] {
+    return [...this.#instances.keys()].map((packId) => this.#viewOf(packId));
+  }
+
+  /**
+   * Tells each change of a service, once it is recorded.
+   *
+   * @returns ends that
+   */
+  subscribe(listener: (view: ServiceView) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Lets go of all services, which run on for the next daemon to take over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#cancelTimer();
+    this.#notify?.[Symbol.dispose]();
+    for (const instance of this.#instances.values()) instance.release();
+    this.#record([...this.#dirty]);
+    this.#waiters.releaseAll();
+  }
+
+  #nowMs(): number {
+    return performance.now() + this.#offsetMs;
+  }
+
+  #begin(spec: ServiceSpec): void {
+    this.#put(spec);
+    this.#handle(spec.packId, { type: "start" });
+  }
+
+  #put(spec: ServiceSpec): ServiceInstance {
+    this.#fleet.put(spec.packId, policyOf(spec), spec.dependencies);
+    let instance = this.#instances.get(spec.packId);
+    if (instance) instance.spec = spec;
+    else this.#instances.set(spec.packId, (instance = new ServiceInstance(spec, this.#host)));
+    return instance;
+  }
+
+  #known(packId: string): ServiceInstance {
+    const instance = this.#instances.get(packId);
+    if (instance) return instance;
+    throw new AuroraError("not-found", `cannot find "${packId}": it is not a supervised service`);
+  }
+
+  #handle(packId: string, event: ServiceEvent): void {
+    if (this.#isDisposed) return;
+    this.#apply(this.#fleet.handle(packId, event, this.#nowMs()));
+  }
+
+  #changed(packId: string, state: ServiceState, before: ServiceState): void {
+    this.#dirty.add(packId);
+    const instance = this.#instances.get(packId);
+    if (instance && shownState[state.phase] !== shownState[before.phase]) instance.since = new Date();
+  }
+
+  #apply(effects: readonly Effect[]): void {
+    for (const { packId, action } of effects) {
+      const instance = this.#known(packId);
+      if (action === "spawn") this.#toSpawn.add(packId);
+      else if (action === "probe") void instance.probe();
+      else if (action === "cancel-probe") instance.cancelProbe();
+      else void instance.end();
+    }
+    this.#queueTurn();
+  }
+
+  /** What came together is done together: the marks of a hundred starts are recorded at once. */
+  #queueTurn(): void {
+    if (this.#isTurnQueued) return;
+    this.#isTurnQueued = true;
+    queueMicrotask(() => {
+      this.#isTurnQueued = false;
+      if (this.#isDisposed) return;
+      this.#spawnAll();
+      if (this.#isPublishQueued) return;
+      this.#isPublishQueued = true;
+      setImmediate(() => this.#publish());
+    });
+  }
+
+  /** Records what has changed, tells it, and arms the timer. */
+  #publish(): void {
+    this.#isPublishQueued = false;
+    if (this.#isDisposed) return;
+    const changed = [...this.#dirty];
+    this.#dirty.clear();
+    const problem = this.#record(changed);
+    if (problem !== undefined) this.#world.warn(`cannot record the services: ${problem}`);
+    this.#arm();
+    for (const packId of changed)
+      if (this.#instances.has(packId)) for (const listener of this.#listeners) listener(this.#viewOf(packId));
+    this.#waiters.look();
+  }
+
+  #arm(): void {
+    const dueMs = this.#fleet.nextDueMs();
+    if (dueMs === this.#armedMs) return;
+    this.#cancelTimer();
+    this.#armedMs = dueMs;
+    if (dueMs === Infinity) return;
+    this.#cancelTimer = longTimer(Math.max(1, Math.ceil(dueMs - this.#nowMs())), () => {
+      this.#armedMs = Infinity;
+      this.#cancelTimer = nothing;
+      this.#apply(this.#fleet.due(this.#nowMs()));
+    });
+  }
+
+  #until(packId: string, isDone: (state: ServiceState) => boolean, timeoutMs: number): Promise<void> {
+    this.#queueTurn();
+    return this.#waiters.until(packId, isDone, timeoutMs);
+  }
+
+  #spawnAll(): void {
+    const starting = [...this.#toSpawn].filter((packId) => this.#mayStart(packId));
+    this.#toSpawn.clear();
+    for (const packId of starting) {
+      const instance = this.#known(packId);
+      // An automatic start has the mark of the one before: nothing is left of that one, and no time is lost to the disk.
+      if (this.#fleet.stateOf(packId)?.isAutomatic && instance.serviceId !== "") continue;
+      instance.serviceId = crypto.randomUUID();
+      instance.isRecorded = false;
+    }
+    // A mark is recorded before it is in anything that runs.
+    const problem = this.#record(starting.filter((packId) => !this.#known(packId).isRecorded));
+    for (const packId of starting)
+      if (problem === undefined || this.#known(packId).isRecorded) this.#spawnOne(packId);
+      else this.#handle(packId, { type: "spawn-failed", reason: `its start cannot be recorded: ${problem}` });
+  }
+
+  #mayStart(packId: string): boolean {
+    const instance = this.#instances.get(packId);
+    if (!instance || instance.leader || this.#fleet.stateOf(packId)?.phase !== "starting") return false;
+    if (this.#world.isWanted(packId, instance.spec.generation)) return true;
+    this.#handle(packId, { type: "stop" });
+    return false;
+  }
+
+  #spawnOne(packId: string): void {
+    const instance = this.#known(packId);
+    try {
+      instance.start(this.#notifyAddress(instance.spec));
+    } catch (thrown) {
+      const reason = thrown instanceof AuroraError ? thrown.message : systemReason(thrown);
+      this.#handle(packId, { type: "spawn-failed", reason: reason ?? String(thrown) });
+      return;
+    }
+    this.#handle(packId, { type: "spawned" });
+  }
+
+  #notifyAddress({ type }: ServiceSpec): string | undefined {
+    if (type !== "notify") return undefined;
+    this.#notify ??= new NotifySocket(this.#world.notifyPath, (pid, message) => this.#notified(pid, message));
+    return this.#notify.address;
+  }
+
+  /** A message is taken only from a process of the service that it speaks for. */
+  #notified(pid: number, { events, status }: NotifyMessage): void {
+    const instance = this.#instanceOfProcess(pid);
+    if (instance?.spec.type !== "notify") return;
+    const { packId } = instance.spec;
+    if (status !== null) {
+      instance.statusText = status;
+      this.#dirty.add(packId);
+      this.#queueTurn();
+    }
+    for (const event of events) this.#handle(packId, event);
+  }
+
+  #instanceOfProcess(pid: number): ServiceInstance | undefined {
+    const instances = [...this.#instances.values()];
+    const led = instances.find(({ leader }) => leader?.pid === pid && isAlive(leader));
+    if (led) return led;
+    const serviceId = serviceIdOf(pid);
+    return serviceId === null ? undefined : instances.find((other) => other.serviceId === serviceId);
+  }
+
+  #isLeaderAlive({ leader, bootId }: ServiceRecord): boolean {
+    return leader !== null && isAlive({ ...leader, bootId });
+  }
+
+  #adoptOne(spec: ServiceSpec, record: ServiceRecord, marked: readonly number[]): void {
+    const { packId } = spec;
+    const isSameBoot = record.bootId === this.#host.bootId;
+    const recorded = this.#isLeaderAlive(record) ? record.leader : null;
+    const leader = isSameBoot ? (record.leader ? recorded : firstOf(marked)) : null;
+    const found = {
+      isWanted: this.#world.isWanted(packId, spec.generation),
+      isSameBoot,
+      isSameGeneration: record.generation === spec.generation,
+      hasLeader: leader !== null,
+      hasOthers: isSameBoot && marked.length > 0,
+      wasSpawned: record.leader !== null,
+    };
+    this.#put(spec).resume(record, leader && { ...leader, bootId: record.bootId });
+    const policy = policyOf(spec);
+    const { state, actions } = adoptService(record.state, found, policy, this.#nowMs(), Math.random());
+    this.#fleet.put(packId, policy, spec.dependencies, state);
+    this.#changed(packId, state, record.state);
+    this.#apply(actions.map((action) => ({ packId, action })));
+  }
+
+  /** Returns why it could not, where the disk is full for example. */
+  #record(packIds: readonly string[]): string | undefined {
+    const records = packIds.flatMap((packId): ServiceRecord[] => {
+      const state = this.#fleet.stateOf(packId);
+      return state ? [this.#instances.get(packId)?.toRecord(state) ?? []].flat() : [];
+    });
+    if (records.length === 0) return undefined;
+    try {
+      this.#store.save(records);
+    } catch (thrown) {
+      return systemReason(thrown) ?? String(thrown);
+    }
+    for (const { packId } of records) this.#known(packId).isRecorded = true;
+    return undefined;
+  }
+
+  #viewOf(packId: string): ServiceView {
+    const { spec, leader, since, statusText } = this.#known(packId);
+    const state = this.#fleet.stateOf(packId) ?? initialState;
+    const { phase, health, restarts, reason, dueMs } = state;
+    const missing = phase === "waiting" ? this.#fleet.missing(packId) : [];
+    const isDelayed = phase === "backoff" && dueMs !== null;
+    return {
+      packId,
+      generation: spec.generation,
+      state: shownState[phase],
+      health,
+      pid: leader?.pid ?? null,
+      since,
+      restarts,
+      exitCode: exitCodeOf(state),
+      reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
+      statusText,
+      nextStartAt: isDelayed ? new Date(Date.now() + dueMs - this.#nowMs()) : null,
+    };
+  }
+}
+
+/** A start that was asked for has come to something. */
+function isDecided({ phase }: ServiceState): boolean {
+  return phase !== "waiting" && phase !== "starting" && phase !== "stopping" && phase !== "killing";
+}
+
+/** The longest that a stop and a start may take, dependencies aside. */
+function timeToRestartMs({ startTimeoutSeconds, stopTimeoutSeconds }: ServiceSpec): number {
+  return (startTimeoutSeconds + stopTimeoutSeconds) * 1000 + KILL_TIMEOUT_MS;
+}
+
+/** Of the processes of a service whose first one was not recorded: the one that leads its session. */
+function firstOf(pids: readonly number[]): { pid: number; startTime: number } | null {
+  const leaders = pids.flatMap((pid) => readProcess(pid) ?? []).filter(({ pid, session }) => pid === session);
+  const first = leaders.sort((a, b) => a.startTime - b.startTime)[0];
+  return first ? { pid: first.pid, startTime: first.startTime } : null;
+}

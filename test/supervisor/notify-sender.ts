@@ -1,0 +1,25 @@
+/**
+ * A service for tests that speaks sd_notify(3): sends each argument as a message to $NOTIFY_SOCKET; "wait" waits for
+ * ever, "wait-for=FILE" until a file exists.
+ */
+import { dlopen } from "bun:ffi";
+import { existsSync } from "node:fs";
+
+const { symbols: libc } = dlopen("libc.so.6", {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+});
+const path = Buffer.from(process.env["NOTIFY_SOCKET"] ?? "");
+if (path[0] === 0x40) path[0] = 0;
+const address = Buffer.concat([Buffer.from([1, 0]), path]);
+const socket = libc.socket(1, 2, 0);
+for (const argument of process.argv.slice(2)) {
+  if (argument === "wait") await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));
+  const [name, file = ""] = argument.split("wait-for=");
+  if (name === "") while (!existsSync(file)) await Bun.sleep(5);
+  else {
+    const text = Buffer.from(argument);
+    if (libc.sendto(socket, text, text.length, 0, address, address.length) !== BigInt(text.length))
+      process.exit(9);
+  }
+}
