@@ -16,6 +16,7 @@ export const globalOptions = {
   wait: { help: "Wait so long for another transaction (default: 10s)", value: "TIME" },
   "no-input": { help: "Never ask" },
   "no-color": { help: "No colour" },
+  "no-daemon": { help: "Neither ask the daemon nor start it" },
   help: { help: "Show this help", short: "h" },
   version: { help: "Show the version", short: "V" },
 } satisfies Options;

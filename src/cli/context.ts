@@ -16,6 +16,7 @@ export type GlobalFlags = {
   wait: string | undefined;
   noInput: boolean;
   noColor: boolean;
+  noDaemon: boolean;
 };
 
 /** Colour on a descriptor: a terminal, and nobody said no (https://no-color.org, TERM=dumb, --no-color). */
@@ -58,6 +59,7 @@ export async function createContext(
     json: flags.json,
     quiet: flags.quiet,
     waitMs: flags.wait === undefined ? DEFAULT_WAIT_MS : parseWait(flags.wait),
+    noDaemon: flags.noDaemon,
     stdin: { isTerminal: stdinIsTerminal, chunks: readStdin },
     stdout: {
       isTerminal: stdoutIsTerminal,

@@ -242,6 +242,7 @@ function globalFlags(options: Record<string, unknown>) {
     wait: options["wait"] as string | undefined,
     noInput: options["no-input"] === true,
     noColor: options["no-color"] === true,
+    noDaemon: options["no-daemon"] === true,
   };
 }
 

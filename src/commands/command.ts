@@ -14,6 +14,8 @@ export type Context = {
   quiet: boolean;
   /** How long to wait for another transaction, in milliseconds. */
   waitMs: number;
+  /** Neither ask the daemon nor start it. */
+  noDaemon: boolean;
   stdin: Stdin;
   stdout: Stdout;
   log: Log;

@@ -45,9 +45,9 @@ export const actedPack = v.object({
 
 export const supervisedService = v.object({
   pack_id: v.string(),
-  generation: count,
-  state: v.string(),
-  health: v.string(),
+  generation: v.pipe(orNull(count), about("Null for a pack that is not supervised.")),
+  state: v.picklist(["starting", "running", "stopping", "stopped", "exited", "failed", "backoff"]),
+  health: v.picklist(["healthy", "unhealthy", "unknown"]),
   pid: orNull(count),
   exit_code: orNull(v.pipe(v.number(), v.integer())),
   status_text: v.pipe(orNull(v.string()), about("What the service last said of itself with STATUS=.")),

@@ -65,11 +65,27 @@ export class Daemon implements DaemonActions {
   }
 
   async startService(packId: string, generation: number): Promise<SupervisedService> {
-    return await this.#options.keeper.start(packId, generation);
+    await this.#options.keeper.start(packId, generation);
+    return this.#supervised(packId);
   }
 
   async stopService(packId: string): Promise<SupervisedService> {
-    return await this.#options.keeper.stop(packId);
+    await this.#options.keeper.stop(packId);
+    return this.#supervised(packId);
+  }
+
+  #supervised(packId: string): SupervisedService {
+    const view = this.#options.keeper.view(packId);
+    return {
+      pack_id: packId,
+      generation: view?.generation ?? null,
+      state: view?.state ?? "stopped",
+      health: view?.health ?? "unknown",
+      pid: view?.pid ?? null,
+      exit_code: view?.exitCode ?? null,
+      status_text: view?.statusText ?? null,
+      reason: view?.reason ?? null,
+    };
   }
 
   status(): DaemonStatus {

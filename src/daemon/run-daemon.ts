@@ -19,8 +19,9 @@ import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { HTTP_LIMITS } from "./http/limits.ts";
 import { HttpServer } from "./http/serve-http.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
 import { isMachineGoingDown } from "./machine-going-down.ts";
-import { openKeeper } from "./service-keeper.ts";
+import { ServiceKeeper } from "./service-keeper.ts";
 import { socketPath } from "./socket-path.ts";
 
 export type DaemonWorld = {
@@ -64,7 +65,8 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   };
   const ended = Promise.withResolvers<DaemonEnding>();
   using _signals = listenToSignals(env, ended.resolve, () => reload());
-  await using keeper = openKeeper(workspace);
+  await using keeper = new ServiceKeeper(workspace, () => daemon.events.poke());
+  workspace.services = keeper;
   using confirmations = new ConfirmationWatch(workspace);
   let server: HttpServer | undefined;
   const http = () => server?.counts ?? { clients: 0, streams: 0, requests: 0 };
@@ -72,10 +74,18 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || http().clients > 0,
     onIdle: () => ended.resolve("idle"),
   });
+  const beginWanted = async () => {
+    try {
+      await keeper.startMissing();
+      await startAfterBoot(workspace, keeper, process.pid === 1);
+    } catch (thrown) {
+      world.warn(`cannot start what is wanted: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    }
+  };
   const reload = () => {
     notifySystemd(env["NOTIFY_SOCKET"], "RELOADING=1");
     confirmations.look();
-    void keeper.startWanted();
+    void beginWanted();
     notifySystemd(env["NOTIFY_SOCKET"], "READY=1");
     world.info("looked at the home anew");
   };
@@ -97,7 +107,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   };
   listen();
   using _watch = watchSocket(paths, listen, () => ended.resolve("home-gone"));
-  void keeper.startWanted();
+  void beginWanted();
   confirmations.look();
   idle.touch();
   notifySystemd(env["NOTIFY_SOCKET"], `READY=1\nMAINPID=${process.pid}`);
@@ -107,7 +117,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   world.info(`ending: ${ending}`);
   if (ending !== "become-binary") notifySystemd(env["NOTIFY_SOCKET"], "STOPPING=1");
   await server?.[Symbol.asyncDispose]();
-  if (ending === "stop-services") await keeper.stopAll(STOP_ALL_MS);
+  if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
   stopping.abort("SIGTERM");
   return ending;
 }

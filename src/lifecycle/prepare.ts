@@ -14,9 +14,9 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
+import { hostOf } from "./hosted-service.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
-import { checkServiceType } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */
@@ -132,7 +132,7 @@ function entriesOf(workspace: Workspace, digest: string): TreeEntry[] {
 
 function checkOne(workspace: Workspace, { manifest, digest }: SourcePack, retry: boolean): void {
   const { id, data, env, permissions, device } = manifest.pack;
-  checkServiceType(manifest);
+  hostOf(workspace, manifest);
   if (permissions.confinement === "required")
     throw new AuroraError(
       "denied",

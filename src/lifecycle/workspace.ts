@@ -1,5 +1,6 @@
 import { type Registry } from "../registry/registry.ts";
 import { type HomePaths } from "../system/home.ts";
+import { type ServiceHost } from "./service-host.ts";
 
 /** What the lifecycle works with: a home, its registry, and the world outside, all passed in. */
 export type Workspace = {
@@ -13,6 +14,8 @@ export type Workspace = {
   env: Readonly<Record<string, string | undefined>>;
   /** The token of the home's lock, while this program holds it. */
   lockToken?: string;
+  /** Who runs supervised services; undefined where none may be asked. */
+  services?: ServiceHost | undefined;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

@@ -1,6 +1,7 @@
 import { AuroraError } from "../../errors.ts";
 import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
+import { type ServiceHost } from "../../lifecycle/service-host.ts";
 import { settle, withLockedHome } from "../../lifecycle/settle.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
@@ -111,12 +112,28 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     now: context.now,
     self: context.self,
     env: context.env,
+    services: context.noDaemon ? undefined : hostFor(context, paths),
     get signal() {
       return context.signal;
     },
     info: (message) => context.log.info(message),
     warn: (message) => context.log.warn(message),
     [Symbol.dispose]: () => registry[Symbol.dispose](),
+  };
+}
+
+/** Who runs supervised services. What it is made of is loaded when the first of them starts or stops. */
+function hostFor(context: Context, paths: HomePaths): ServiceHost {
+  let host: Promise<ServiceHost> | undefined;
+  const load = async (): Promise<ServiceHost> => {
+    const { remoteHost } = await import("../../daemon/remote-host.ts");
+    // A transaction has to be able to go back also after it was interrupted.
+    const signal = new AbortController().signal;
+    return remoteHost({ paths, self: context.self, env: context.env, signal });
+  };
+  return {
+    start: async (packId, generation) => await (await (host ??= load())).start(packId, generation),
+    stop: async (packId) => await (await (host ??= load())).stop(packId),
   };
 }
 
