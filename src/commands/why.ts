@@ -31,6 +31,9 @@ type Result = {
   next: string;
 };
 
+/** So many events back the last change of a service is looked for. */
+const RECENT = 100;
+
 export async function run(context: Context, { args: [packId = ""] }: Input): Promise<Result> {
   using workspace = await openForReading(context);
   const { registry } = workspace;
@@ -117,6 +120,8 @@ function explainService(
 ): Pick<Result, "state" | "cause" | "next"> {
   const { state } = observeService(row, bootId());
   const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
+  const hosted = explainHosted(workspace, packId, state, done);
+  if (hosted) return hosted;
   switch (state) {
     case "exited":
       return {
@@ -148,6 +153,30 @@ function explainService(
         next: `aurora status ${packId}`,
       };
   }
+}
+
+/** What a supervised service came to by itself, as its last event of that kind tells it. */
+function explainHosted(
+  { registry }: Workspace,
+  packId: string,
+  state: string,
+  done: string,
+): Pick<Result, "state" | "cause" | "next"> | undefined {
+  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(({ kind }) => kind === state);
+  const { reason, next_start: nextStart } = JSON.parse(event?.detail ?? "{}") as Record<string, unknown>;
+  const next = `aurora logs ${packId}`;
+  if (state === "backoff")
+    return {
+      state,
+      cause: `${done}, but its service failed: ${String(reason)}; it starts again at ${String(nextStart)}`,
+      next,
+    };
+  if (state !== "failed" || typeof reason !== "string") return undefined;
+  return {
+    state,
+    cause: `${done}, but its service failed and is not started again: ${reason}`,
+    next: `${next}, then aurora start ${packId}`,
+  };
 }
 
 function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {

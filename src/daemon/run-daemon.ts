@@ -101,7 +101,9 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
 
   await keeper.adopt();
   await settleAtStart(workspace);
+  let isEnding = false;
   const listen = () => {
+    if (isEnding) return;
     void server?.[Symbol.asyncDispose]();
     server = openServer(world, daemon, idle);
   };
@@ -114,6 +116,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   world.ready(daemon.status());
 
   const ending = await ended.promise;
+  isEnding = true;
   world.info(`ending: ${ending}`);
   if (ending !== "become-binary") notifySystemd(env["NOTIFY_SOCKET"], "STOPPING=1");
   await server?.[Symbol.asyncDispose]();

@@ -20,11 +20,10 @@ export function serviceEvents(
 ): ServiceEventEntry[] {
   const { generation, pid, restarts, exitCode, reason, nextStartAt } = after;
   const events: ServiceEventEntry[] = [];
-  if (pid !== null && pid !== before.session) {
-    const isAutomatic = restarts > before.restarts;
-    const detail = isAutomatic ? { generation, pid, restarts, rc: exitCode } : { generation, pid };
-    events.push({ kind: isAutomatic ? "restarted" : "started", detail });
-  }
+  // What was restarted may have ended again by now.
+  if (restarts > before.restarts) events.push({ kind: "restarted", detail: { generation, pid, restarts } });
+  else if (pid !== null && pid !== before.session)
+    events.push({ kind: "started", detail: { generation, pid } });
   const rest = after.state === before.state ? undefined : restKinds[after.state];
   if (rest !== undefined) {
     const ending = after.state === "stopped" ? {} : { rc: exitCode, reason };

@@ -75,8 +75,21 @@ export function hasEnded(pid: number): boolean {
   }
 }
 
-/** Ends every process that a pack of this home has left, by number. */
+/** The daemon of a home, where one runs. */
+export function daemonPid(home: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(readFileSync(`${home}/run/daemon.lock`, "utf8")) as { pid: number };
+    const isIt = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").includes("daemon");
+    return isIt && !hasEnded(pid) ? pid : undefined;
+  } catch {
+    return undefined; // There is none, or it has just ended.
+  }
+}
+
+/** Ends the daemon first, which would start them again, and then every process that a pack of this home has left. */
 function endProcesses(home: string): void {
+  const daemon = daemonPid(home);
+  if (daemon !== undefined) process.kill(daemon, "SIGKILL");
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       if (readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`AURORA_HOME=${home}`))

@@ -213,7 +213,9 @@ export class HttpServer {
     } catch (thrown) {
       if (!signal.aborted) this.#options.onBug(thrown);
     }
+    if (data.state !== "streaming") return;
     data.closesAfterWrite = true;
+    this.#enter(socket, "writing");
     this.#flush(socket);
   }
 
@@ -252,8 +254,8 @@ export class HttpServer {
       data.pending.shift();
     }
     if (data.state === "streaming") data.sinceMs = performance.now();
-    if (data.closesAfterWrite) return this.#end(socket);
     if (data.state !== "writing") return;
+    if (data.closesAfterWrite) return this.#end(socket);
     const isMore = data.parser.isPartial;
     this.#enter(socket, isMore ? "reading" : "idle");
     socket.resume();
