@@ -89,7 +89,7 @@ hint: leave out --no-daemon
 `,
     exitCode: 1,
   });
-  expect((await t.run(["list"])).stdout).toBe("nothing is installed\n");
+  expect((await t.json(["status"])).value).toEqual([]);
 });
 
 test("what is not installed", async () => {

@@ -11,6 +11,8 @@ type Client = {
   closed: Promise<string>;
   /** Resolves when what came contains `text`. */
   sees: (text: string) => Promise<void>;
+  /** Says that no more comes, and listens on. */
+  finish: () => void;
   end: () => void;
 };
 
@@ -67,6 +69,7 @@ async function client(path: string): Promise<Client> {
       if (text.includes(wanted)) resolve();
       return promise;
     },
+    finish: () => socket.shutdown(),
     end: () => socket.end(),
   };
 }
@@ -224,6 +227,7 @@ test("when all clients are being answered, one more is refused", async () => {
   first.send("GET / HTTP/1.0\r\n\r\n");
   await begun.promise;
   const second = await client(s.path);
+  second.send(GET);
   expect(await second.closed).toStartWith("HTTP/1.1 503 Service Unavailable\r\n");
   go.resolve();
   expect(await first.closed).toEndWith("ok");
@@ -268,7 +272,7 @@ test("a client that has said all and closed its side still hears the answer", as
   });
   const c = await client(s.path);
   c.send(GET);
-  c.end();
+  c.finish();
   expect(await c.closed).toEndWith("ok");
 });
 

@@ -49,6 +49,8 @@ type Connection = {
   pending: Buffer[];
   pendingBytes: number;
   closesAfterWrite: boolean;
+  /** What it is told as soon as it asks: one that is sent away before it has said a word would not hear why. */
+  refusal: RequestError | undefined;
   abort: AbortController;
 };
 type Socket = Bun.Socket<Connection>;
@@ -120,13 +122,14 @@ export class HttpServer {
       pending: [],
       pendingBytes: 0,
       closesAfterWrite: false,
+      refusal: undefined,
       abort: new AbortController(),
     };
     this.#sockets.add(socket);
     this.#sweep ??= setInterval(() => this.#letGo(), SWEEP_MS);
     const { peer } = socket.data;
     if (!peer || !this.#options.isAllowed(peer))
-      return this.#refuse(socket, 403, "this daemon answers only its own user and root");
+      socket.data.refusal = new RequestError(403, "this daemon answers only its own user and root");
     if (this.#sockets.size > this.#options.limits.clients) this.#evict(socket);
   }
 
@@ -140,12 +143,13 @@ export class HttpServer {
       undefined,
     );
     if (oldest) this.#close(oldest);
-    else this.#refuse(newcomer, 503, "too many clients are being answered");
+    else newcomer.data.refusal = new RequestError(503, "too many clients are being answered");
   }
 
   #data(socket: Socket, chunk: Uint8Array): void {
     const { data } = socket;
     if (data.state === "closed" || data.closesAfterWrite || data.state === "streaming") return;
+    if (data.refusal) return this.#refuse(socket, data.refusal.status, data.refusal.message);
     data.parser.push(chunk);
     if (data.state === "idle") this.#enter(socket, "reading");
     if (data.state === "reading") this.#nextRequest(socket);
