@@ -67,6 +67,14 @@ export async function createContext(
       color: stdoutIsTerminal && !flags.noColor,
     },
     log,
+    openScreen: async () => {
+      if (!stdinIsTerminal || !stdoutIsTerminal)
+        throw new AuroraError("usage", "this needs a terminal", {
+          hint: "aurora status --watch works without one",
+        });
+      const { openScreen } = await import("./screen.ts");
+      return openScreen();
+    },
     ask: async (question) => {
       if (!canAsk) return undefined;
       await log.flush();

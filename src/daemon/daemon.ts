@@ -2,13 +2,12 @@ import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { livePackOf } from "../lifecycle/live-pack.ts";
 import { packStatuses } from "../lifecycle/pack-status.ts";
+import { packUsage } from "../lifecycle/pack-usage.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
-import { type UsageGroup, usageOf } from "../process/usage.ts";
 import { livePack } from "../registry/packs.ts";
-import { services } from "../registry/services.ts";
 import { buildInfo } from "../system/build-info.ts";
 import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
 import { type DaemonActions, type PackAction } from "./api.ts";
@@ -119,18 +118,12 @@ export class Daemon implements DaemonActions {
 
   metrics(): string {
     const { workspace, startedAt, http } = this.#options;
-    const groups = new Map<string, UsageGroup>();
     const packs = packStatuses(workspace, []);
-    const sessions = new Map(services(workspace.registry).map(({ pack_id, session }) => [pack_id, session]));
-    for (const { pack_id, pid } of packs) {
-      const session = sessions.get(pack_id);
-      if (pid !== null) groups.set(pack_id, { pids: [pid], sessions: session ? [session] : [] });
-    }
     return metricsText({
       version: buildInfo().version,
       startedSeconds: startedAt.getTime() / 1000,
       packs,
-      usage: usageOf(groups),
+      usage: packUsage(workspace, packs),
       http: http(),
       residentBytes: process.memoryUsage.rss(),
     });
