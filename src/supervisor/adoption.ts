@@ -1,4 +1,4 @@
-import { nextService, type ServiceAction } from "./service-machine.ts";
+import { KILL_AGAIN_MS, nextService, type Step } from "./service-machine.ts";
 import { type ServicePolicy } from "./service-spec.ts";
 import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
 
@@ -28,7 +28,7 @@ export function adoptService(
   policy: ServicePolicy,
   nowMs: number,
   random: number,
-): { state: ServiceState; actions: readonly ServiceAction[] } {
+): Step {
   const step = (state: ServiceState, event: Parameters<typeof nextService>[1]) =>
     nextService(state, event, policy, nowMs, random);
   const start = (state: ServiceState) =>
@@ -36,59 +36,48 @@ export function adoptService(
   const { isWanted, isSameBoot, isSameGeneration, hasLeader, hasOthers, wasSpawned } = found;
 
   if (!isSameBoot) return isWanted ? start(recorded) : { state: atRest(recorded), actions: [] };
+  // Somebody wanted it otherwise than it was: it was to rest or to start anew, and is wanted now.
+  const isToStartAnew = hasProcess(recorded) && (!isSameGeneration || recorded.next !== "judge");
   if (hasLeader) {
     const { state, actions } = resume(recorded, policy, nowMs, random);
-    if (!isWanted || recorded.next === "rest") return after(actions, step(state, { type: "stop" }));
-    if (!isSameGeneration || recorded.next === "start")
-      return after(actions, step(state, { type: "restart" }));
-    return { state, actions };
+    if (isWanted && !isToStartAnew) return { state, actions };
+    return after(actions, step(state, { type: isWanted ? "restart" : "stop" }));
   }
   if (hasOthers) {
     const running: ServiceState = { ...recorded, phase: "running", isProbing: false };
-    const ended = step(running, { type: "exited", rc: null, signal: null, isGone: false });
-    return isWanted && recorded.next !== "rest"
-      ? ended
-      : after(ended.actions, step(ended.state, { type: "stop" }));
+    const { state, actions } = step(running, { type: "exited", rc: null, signal: null, isGone: false });
+    if (isWanted && !isToStartAnew) return { state, actions };
+    return after(actions, step(state, { type: isWanted ? "restart" : "stop" }));
   }
   if (!isWanted) return { state: atRest(recorded), actions: [] };
-  if (isAtRest(recorded))
-    return recorded.phase === "stopped" ? start(recorded) : { state: recorded, actions: [] };
-  if (!isSameGeneration || recorded.next === "start") return start(recorded);
-  // It was about to be started, and was not.
-  if (recorded.phase === "starting" && !wasSpawned)
+  if (recorded.phase === "stopped" || !isSameGeneration || isToStartAnew) return start(recorded);
+  // The operator's start was recorded, and nothing is there of it: it is made, or made again. An automatic one counts as made.
+  if (recorded.phase === "starting" && !wasSpawned && !recorded.isAutomatic)
     return { state: { ...recorded, phase: "waiting", dueMs: null, isProbing: false }, actions: [] };
   if (!hasProcess(recorded)) return { state: recorded, actions: [] };
-  if (recorded.next === "rest") return { state: atRest(recorded), actions: [] };
-  return step(
-    { ...recorded, phase: "running", isProbing: false },
-    { type: "exited", rc: null, signal: null, isGone: true },
-  );
+  const running: ServiceState = { ...recorded, phase: "running", isProbing: false };
+  return step(running, { type: "exited", rc: null, signal: null, isGone: true });
 }
 
 /** Watches a service on. One that was not ready yet may have said so while nobody listened, so that is taken to be the case. */
-function resume(recorded: ServiceState, policy: ServicePolicy, nowMs: number, random: number) {
+function resume(recorded: ServiceState, policy: ServicePolicy, nowMs: number, random: number): Step {
   const state: ServiceState = { ...recorded, isProbing: false };
-  if (recorded.phase === "running" || recorded.phase === "stopping" || recorded.phase === "killing") {
-    const { health } = policy;
-    const isChecked = health !== null && health.watchSeconds > 0;
-    const resumed: ServiceState = {
-      ...state,
-      phase: "running",
-      dueMs: null,
-      upMs: recorded.upMs ?? nowMs,
-      probeDueMs: isChecked ? nowMs : null,
-      watchdogDueMs: recorded.watchdogMs === null ? null : nowMs + recorded.watchdogMs,
-      next: "judge",
-    };
-    return { state: resumed, actions: [] as readonly ServiceAction[] };
-  }
-  return nextService(
-    { ...state, phase: "starting", next: "judge" },
-    { type: "ready" },
-    policy,
-    nowMs,
-    random,
-  );
+  if (recorded.phase === "stopping")
+    return { state: { ...state, dueMs: nowMs + policy.stopTimeoutSeconds * 1000 }, actions: ["signal"] };
+  if (recorded.phase === "killing")
+    return { state: { ...state, dueMs: nowMs + KILL_AGAIN_MS }, actions: ["kill"] };
+  if (recorded.phase !== "running")
+    return nextService(
+      { ...state, phase: "starting", next: "judge" },
+      { type: "ready" },
+      policy,
+      nowMs,
+      random,
+    );
+  const isChecked = policy.health !== null && policy.health.watchSeconds > 0;
+  const probeDueMs = isChecked ? nowMs : null;
+  const watchdogDueMs = recorded.watchdogMs === null ? null : nowMs + recorded.watchdogMs;
+  return { state: { ...state, probeDueMs, watchdogDueMs }, actions: [] };
 }
 
 function atRest(recorded: ServiceState): ServiceState {
@@ -97,9 +86,6 @@ function atRest(recorded: ServiceState): ServiceState {
   return { ...initialState, rc, signal, restarts, sinceMs };
 }
 
-function after(
-  actions: readonly ServiceAction[],
-  step: { state: ServiceState; actions: readonly ServiceAction[] },
-): { state: ServiceState; actions: readonly ServiceAction[] } {
+function after(actions: Step["actions"], step: Step): Step {
   return { state: step.state, actions: [...actions, ...step.actions] };
 }

@@ -23,22 +23,30 @@ export type FleetWorld = {
  */
 export class Fleet {
   readonly #members = new Map<string, Member>();
+  /** Who depends on a pack, without a pack between. */
+  readonly #dependents = new Map<string, Set<string>>();
   /** Asked to stop or to restart, and held until what depends on them is gone. */
   readonly #held = new Map<string, "stop" | "restart">();
   readonly #world: FleetWorld;
+  readonly #next: typeof nextService;
 
-  constructor(world: FleetWorld) {
+  /** @param next decides what a service does next; a simulator puts mistakes into it */
+  constructor(world: FleetWorld, next = nextService) {
     this.#world = world;
+    this.#next = next;
   }
 
   /** Adds a service, or gives one a new policy; its state stays where it is known. */
   put(packId: string, policy: ServicePolicy, dependencies: readonly string[], state?: ServiceState): void {
-    const known = this.#members.get(packId)?.state;
-    this.#members.set(packId, { policy, dependencies, state: state ?? known ?? initialState });
+    const known = this.#members.get(packId);
+    for (const id of known?.dependencies ?? []) this.#dependents.get(id)?.delete(packId);
+    for (const id of dependencies) this.#dependents.set(id, this.#directDependents(id).add(packId));
+    this.#members.set(packId, { policy, dependencies, state: state ?? known?.state ?? initialState });
   }
 
   /** Forgets a service. Nothing of it may be left. */
   remove(packId: string): void {
+    for (const id of this.#members.get(packId)?.dependencies ?? []) this.#dependents.get(id)?.delete(packId);
     this.#members.delete(packId);
     this.#held.delete(packId);
   }
@@ -59,12 +67,7 @@ export class Fleet {
 
   /** The members that depend on a pack, at whatever distance. */
   dependentsOf(packId: string): string[] {
-    const found = new Set([packId]);
-    // A set's iteration meets what is added on the way.
-    for (const id of found)
-      for (const [other, { dependencies }] of this.#members) if (dependencies.includes(id)) found.add(other);
-    found.delete(packId);
-    return [...found];
+    return closure(packId, (id) => this.#directDependents(id));
   }
 
   /** When the next thing is due in any of them, Infinity for never. */
@@ -86,9 +89,10 @@ export class Fleet {
   handle(packId: string, event: ServiceEvent, nowMs: number): Effect[] {
     const effects: Effect[] = [];
     // The last word of the operator counts.
-    if (event.type === "start" || event.type === "stop" || event.type === "restart")
-      this.#held.delete(packId);
+    const isOrder = event.type === "start" || event.type === "stop" || event.type === "restart";
+    const wasHeld = isOrder && this.#held.delete(packId);
     this.#step(packId, event, nowMs, effects);
+    if (wasHeld) this.#startDependents(packId, nowMs, effects);
     return effects;
   }
 
@@ -96,7 +100,7 @@ export class Fleet {
   stopInOrder(packIds: readonly string[], nowMs: number, then: "stop" | "restart" = "stop"): Effect[] {
     for (const packId of packIds) if (this.#members.has(packId)) this.#held.set(packId, then);
     const effects: Effect[] = [];
-    this.#letGo(nowMs, effects);
+    this.#letGo([...this.#held.keys()], nowMs, effects);
     return effects;
   }
 
@@ -118,7 +122,7 @@ export class Fleet {
     const member = this.#members.get(packId);
     if (!member) return;
     const before = member.state;
-    const { state, actions } = nextService(before, event, member.policy, nowMs, this.#world.random());
+    const { state, actions } = this.#next(before, event, member.policy, nowMs, this.#world.random());
     if (state === before) return;
     member.state = state;
     this.#world.changed(packId, state, before);
@@ -127,25 +131,25 @@ export class Fleet {
     if (state.phase === "waiting" && this.missing(packId).length === 0)
       this.#step(packId, { type: "dependencies" }, nowMs, effects);
     if (isUp(state) && !isUp(before)) this.#startDependents(packId, nowMs, effects);
-    if (!hasProcess(state) && this.#held.size > 0) this.#letGo(nowMs, effects);
+    if (this.#held.size > 0 && !this.#isYetToStop(packId))
+      this.#letGo(this.#dependenciesOf(packId), nowMs, effects);
   }
 
   #startDependents(packId: string, nowMs: number, effects: Effect[]): void {
-    for (const [id, { dependencies, state }] of this.#members)
-      if (state.phase === "waiting" && dependencies.includes(packId) && this.missing(id).length === 0)
+    for (const id of this.#directDependents(packId))
+      if (this.stateOf(id)?.phase === "waiting" && this.missing(id).length === 0)
         this.#step(id, { type: "dependencies" }, nowMs, effects);
   }
 
   /** Delivers the stops of those that nobody who is also to stop still depends on. */
-  #letGo(nowMs: number, effects: Effect[]): void {
-    for (let hasLetGo = true; hasLetGo;) {
-      hasLetGo = false;
-      for (const [packId, then] of this.#held) {
-        if (this.dependentsOf(packId).some((id) => this.#isYetToStop(id))) continue;
-        this.#held.delete(packId);
-        hasLetGo = true;
-        this.#step(packId, { type: then }, nowMs, effects);
-      }
+  #letGo(packIds: readonly string[], nowMs: number, effects: Effect[]): void {
+    for (const packId of packIds) {
+      const then = this.#held.get(packId);
+      if (then === undefined || this.dependentsOf(packId).some((id) => this.#isYetToStop(id))) continue;
+      this.#held.delete(packId);
+      this.#step(packId, { type: then }, nowMs, effects);
+      // Where it was at rest anyway, nothing has changed that would let the next one go.
+      if (!this.#isYetToStop(packId)) this.#letGo(this.#dependenciesOf(packId), nowMs, effects);
     }
   }
 
@@ -154,8 +158,26 @@ export class Fleet {
     return this.#held.has(packId) || (hasProcess(state) && state.next !== "judge");
   }
 
+  #directDependents(packId: string): Set<string> {
+    return this.#dependents.get(packId) ?? new Set();
+  }
+
+  #dependenciesOf(packId: string): string[] {
+    return closure(packId, (id) => this.#members.get(id)?.dependencies ?? []);
+  }
+
   #isHealthy(packId: string): boolean {
     const member = this.#members.get(packId);
-    return member ? isUp(member.state) : this.#world.isHealthy(packId);
+    // What is about to stop is nothing to start upon.
+    return member ? isUp(member.state) && !this.#held.has(packId) : this.#world.isHealthy(packId);
   }
+}
+
+/** All that is reached from a pack, itself left out. */
+function closure(packId: string, next: (packId: string) => Iterable<string>): string[] {
+  const found = new Set([packId]);
+  // A set's iteration meets what is added on the way.
+  for (const id of found) for (const other of next(id)) found.add(other);
+  found.delete(packId);
+  return [...found];
 }

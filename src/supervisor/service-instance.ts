@@ -30,8 +30,6 @@ export class ServiceInstance {
   spec: ServiceSpec;
   /** Marks its processes; a new one for each start by the operator. */
   serviceId = "";
-  /** The mark was recorded, so that whatever starts under it is found again. */
-  isRecorded = false;
   /** Its first process, until that has ended and nothing else of it is left. */
   leader: Leader | null = null;
   statusText: string | null = null;
@@ -65,7 +63,6 @@ export class ServiceInstance {
   resume(record: ServiceRecord, leader: Leader | null): void {
     this.serviceId = record.serviceId;
     this.since = new Date(record.since);
-    this.isRecorded = true;
     this.leader = leader;
     if (leader) this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
   }

@@ -297,15 +297,14 @@ export class Supervisor {
     this.#toSpawn.clear();
     for (const packId of starting) {
       const instance = this.#known(packId);
-      // An automatic start has the mark of the one before: nothing is left of that one, and no time is lost to the disk.
+      // An automatic start keeps the mark of the one before, so that a stop finds whatever was started under it.
       if (this.#fleet.stateOf(packId)?.isAutomatic && instance.serviceId !== "") continue;
       instance.serviceId = crypto.randomUUID();
-      instance.isRecorded = false;
     }
-    // A mark is recorded before it is in anything that runs.
-    const problem = this.#record(starting.filter((packId) => !this.#known(packId).isRecorded));
+    // A start is recorded before it is made: a crash in between leaves something that is found by its mark, or nothing.
+    const problem = this.#record(starting);
     for (const packId of starting)
-      if (problem === undefined || this.#known(packId).isRecorded) this.#spawnOne(packId);
+      if (problem === undefined) this.#spawnOne(packId);
       else this.#handle(packId, { type: "spawn-failed", reason: `its start cannot be recorded: ${problem}` });
   }
 
@@ -393,7 +392,6 @@ export class Supervisor {
     } catch (thrown) {
       return systemReason(thrown) ?? String(thrown);
     }
-    for (const { packId } of records) this.#known(packId).isRecorded = true;
     return undefined;
   }
 

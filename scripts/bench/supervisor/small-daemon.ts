@@ -1,0 +1,62 @@
+/**
+ * The supervisor alone in a small program, for measuring: `small-daemon DIRECTORY` runs what DIRECTORY/services.json lists
+ * (`[{"name","argv"}]`), and answers `status` on DIRECTORY/socket. SIGTERM stops all of it.
+ */
+import { readFileSync, rmSync } from "node:fs";
+
+import { RecordFile } from "../../../src/supervisor/record-file.ts";
+import type { ServiceSpec } from "../../../src/supervisor/service-spec.ts";
+import { Supervisor } from "../../../src/supervisor/supervisor.ts";
+import { pageOutFileMaps } from "../../../src/system/page-out.ts";
+
+const PAGE_OUT_AFTER_MS = 3000;
+const STOP_MS = 10_000;
+
+const [directory = "."] = process.argv.slice(2);
+const listed = JSON.parse(readFileSync(`${directory}/services.json`, "utf8")) as {
+  name: string;
+  argv: string[];
+}[];
+const specs = listed.map(({ name, argv }): ServiceSpec => ({
+  packId: name,
+  generation: 1,
+  type: "simple",
+  argv,
+  cwd: directory,
+  env: { PATH: "/usr/bin:/bin" },
+  restart: "always",
+  backoffSeconds: [1, 60],
+  startLimit: { burst: 1000, intervalSeconds: 60 },
+  stopSignal: "SIGTERM",
+  stopTimeoutSeconds: 5,
+  startTimeoutSeconds: 30,
+  health: {
+    config: { grace_seconds: 0, interval_seconds: 1, passes: 1, deadline_seconds: 30, soak_seconds: 0 },
+    watchSeconds: 0,
+    probe: null,
+  },
+  dependencies: [],
+  logDirectory: `${directory}/logs/${name}`,
+}));
+
+const world = {
+  isWanted: () => true,
+  isHealthy: () => false,
+  notifyPath: `${directory}/notify`,
+  warn: (message: string) => console.error(message),
+};
+const supervisor = new Supervisor(world, new RecordFile(`${directory}/records`));
+await supervisor.adopt(specs);
+rmSync(`${directory}/socket`, { force: true });
+Bun.serve({
+  unix: `${directory}/socket`,
+  fetch: () => Response.json(supervisor.views()),
+});
+console.log("up");
+setTimeout(() => {
+  Bun.gc(true);
+  pageOutFileMaps();
+}, PAGE_OUT_AFTER_MS);
+process.on("SIGTERM", () => {
+  void supervisor.stopAll(STOP_MS).then(() => process.exit(0));
+});
