@@ -7,7 +7,6 @@ import * as schema from "./api-schema.ts";
 import { type EventFeed } from "./event-feed.ts";
 import { type HttpRequest } from "./http/request-parser.ts";
 import { type HttpResponse } from "./http/serve-http.ts";
-import { openApiDocument } from "./openapi.ts";
 import { matchRoute, type RouteName, routes } from "./routes.ts";
 
 export type PackAction = "start" | "stop" | "restart";
@@ -90,8 +89,11 @@ async function perform(
         headers: { "Content-Type": routes.metrics.answer },
         body: daemon.metrics(),
       };
-    case "openapi":
+    case "openapi": {
+      // It is asked for once in a daemon's life, if at all.
+      const { openApiDocument } = await import("./openapi.ts");
       return json(openApiDocument(daemon.status().version));
+    }
   }
 }
 

@@ -10,12 +10,12 @@ const TRIES = 3;
 export function remoteHost(options: StartDaemonOptions): ServiceHost {
   const call = async (packId: string, action: "start" | "stop", body: Record<string, unknown>) => {
     for (let tries = 1; ; tries++) {
-      await startDaemon(options);
       try {
         return await callDaemon(options.paths, "POST", `/v1/services/${packId}/${action}`, { body });
       } catch (thrown) {
         if (!(thrown instanceof NoDaemon) || tries === TRIES) throw thrown;
       }
+      await startDaemon(options);
     }
   };
   return {

@@ -96,9 +96,10 @@ export class ServiceKeeper implements ServiceHost {
       );
     const spec = serviceSpecOf(this.#workspace, row);
     if (!spec) throw new AuroraError("not-found", `cannot start "${packId}": it has no service to supervise`);
+    const before = this.#supervisor.view(packId);
     const first = await this.#supervisor.start(spec);
-    const view =
-      first.state === "running" && spec.type === "simple" ? await this.#settled(packId, first) : first;
+    const isNew = first.state === "running" && first.pid !== before?.pid;
+    const view = isNew && spec.type === "simple" ? await this.#settled(packId, first) : first;
     this.#noteNow();
     return hostedOf(view);
   }

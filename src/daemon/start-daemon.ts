@@ -25,13 +25,12 @@ export type StartDaemonOptions = {
 export const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`;
 
 /**
- * Sees to it that a daemon listens: the one that does, or a new one in the background, in a session of its own, with no
- * terminal, `/` as its directory and a clean environment. Of several that start at once one stays.
+ * Starts a daemon in the background, in a session of its own, with no terminal, `/` as its directory and a clean environment,
+ * and waits until one listens. Of several that start at once one stays.
  *
  * @throws {AuroraError} `failed` where it cannot be started, with the last it said
  */
 export async function startDaemon({ paths, self, env, signal }: StartDaemonOptions): Promise<void> {
-  if (await findDaemon(paths, signal)) return;
   ensureHome(paths);
   rotateLogs([daemonLog(paths)]);
   const log = openSync(daemonLog(paths), "a", 0o600);
