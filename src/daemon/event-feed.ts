@@ -1,5 +1,6 @@
 import { type EventRow, eventsAfter, newestEventId } from "../registry/events.ts";
 import { type Registry } from "../registry/registry.ts";
+import { atMost } from "./at-most.ts";
 import { type StreamSink } from "./http/serve-http.ts";
 
 /** How often other programs' events are looked for while somebody follows, in milliseconds. */
@@ -57,7 +58,7 @@ export class EventFeed {
         write(": nothing new\n\n");
         saidMs = performance.now();
       }
-      await Promise.race([wake, gone, Bun.sleep(POLL_MS)]);
+      await atMost(POLL_MS, Promise.race([wake, gone]));
     }
   }
 }

@@ -11,6 +11,7 @@ import { type Workspace } from "../lifecycle/workspace.ts";
 import { livePacks } from "../registry/packs.ts";
 import { serviceOf, type ServiceRow } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
+import { atMost } from "./at-most.ts";
 import { type ServiceKeeper } from "./service-keeper.ts";
 
 /** Who is at work on the home when the machine comes up is waited for so long, in milliseconds. */
@@ -72,7 +73,7 @@ export async function stopEverything(
     .toReversed()
     .filter(({ manifest }) => isUp(workspace, manifest.pack.id));
   if (running.some(({ manifest }) => !isHosted(manifest)))
-    await Promise.race([stopInTurn(locked, keeper, running), Bun.sleep(deadlineMs)]);
+    await atMost(deadlineMs, stopInTurn(locked, keeper, running));
   await keeper.stopAll(deadlineMs);
 }
 

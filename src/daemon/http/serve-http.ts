@@ -1,4 +1,5 @@
 import { type PeerCredentials, peerCredentials } from "../../system/peer-credentials.ts";
+import { atMost } from "../at-most.ts";
 import { type HttpLimits, LAST_ANSWERS_MS, SWEEP_MS } from "./limits.ts";
 import { type HttpRequest, RequestError, RequestParser } from "./request-parser.ts";
 
@@ -104,7 +105,7 @@ export class HttpServer {
       if (socket.data.state !== "handling" && socket.data.state !== "writing") this.#close(socket);
       else socket.data.closesAfterWrite = true;
     }
-    if (this.#sockets.size > 0) await Promise.race([this.#emptied.promise, Bun.sleep(LAST_ANSWERS_MS)]);
+    if (this.#sockets.size > 0) await atMost(LAST_ANSWERS_MS, this.#emptied.promise);
     for (const socket of this.#sockets) this.#close(socket);
     clearInterval(this.#sweep);
   }
