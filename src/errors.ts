@@ -141,3 +141,38 @@ export function toAuroraError(thrown: unknown): AuroraError {
     hint: "this is a bug in Aurora; AURORA_DEBUG=1 shows where",
   });
 }
+
+/** The document that stands for an error in JSON, on stderr as on the daemon's socket. */
+export type ErrorDocument = {
+  error: {
+    code: ErrorCode;
+    message: string;
+    hint: string | null;
+    exit_code: number;
+    diagnostics: {
+      message: string;
+      file: string | null;
+      line: number | null;
+      column: number | null;
+      hint: string | null;
+    }[];
+  };
+};
+
+export function errorDocument({ code, message, hint, exitCode, diagnostics }: AuroraError): ErrorDocument {
+  return {
+    error: {
+      code,
+      message,
+      hint: hint ?? null,
+      exit_code: exitCode,
+      diagnostics: diagnostics.map((diagnostic) => ({
+        message: diagnostic.message,
+        file: diagnostic.source?.file ?? null,
+        line: diagnostic.source?.line ?? null,
+        column: diagnostic.source?.column ?? null,
+        hint: diagnostic.hint ?? null,
+      })),
+    },
+  };
+}

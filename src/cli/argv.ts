@@ -16,6 +16,7 @@ export const globalOptions = {
   wait: { help: "Wait so long for another transaction (default: 10s)", value: "TIME" },
   "no-input": { help: "Never ask" },
   "no-color": { help: "No colour" },
+  "no-daemon": { help: "Neither ask the daemon nor start it" },
   help: { help: "Show this help", short: "h" },
   version: { help: "Show the version", short: "V" },
 } satisfies Options;
@@ -60,10 +61,10 @@ export function splitArgv(
     return { name: [name], words: own, rest: undefined, passed: argv.slice(skipped) };
   }
   const before = words.slice(0, first);
-  if (!isGroup(name) || isCommand(name))
-    return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   const second = skipOptions(words, first + 1, takesValue);
-  if (second === words.length)
+  // "daemon" is a command, and the first word of others.
+  const isAlone = isCommand(name) && !isCommand(`${name} ${words[second]}`);
+  if (!isGroup(name) || isAlone || second === words.length)
     return { name: [name], words: [...before, ...words.slice(first + 1)], rest, passed };
   return {
     name: [name, words[second] as string],

@@ -16,6 +16,7 @@ export type GlobalFlags = {
   wait: string | undefined;
   noInput: boolean;
   noColor: boolean;
+  noDaemon: boolean;
 };
 
 /** Colour on a descriptor: a terminal, and nobody said no (https://no-color.org, TERM=dumb, --no-color). */
@@ -58,6 +59,7 @@ export async function createContext(
     json: flags.json,
     quiet: flags.quiet,
     waitMs: flags.wait === undefined ? DEFAULT_WAIT_MS : parseWait(flags.wait),
+    noDaemon: flags.noDaemon,
     stdin: { isTerminal: stdinIsTerminal, chunks: readStdin },
     stdout: {
       isTerminal: stdoutIsTerminal,
@@ -65,6 +67,14 @@ export async function createContext(
       color: stdoutIsTerminal && !flags.noColor,
     },
     log,
+    openScreen: async () => {
+      if (!stdinIsTerminal || !stdoutIsTerminal)
+        throw new AuroraError("usage", "this needs a terminal", {
+          hint: "aurora status --watch works without one",
+        });
+      const { openScreen } = await import("./screen.ts");
+      return openScreen();
+    },
     ask: async (question) => {
       if (!canAsk) return undefined;
       await log.flush();

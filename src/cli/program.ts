@@ -10,7 +10,7 @@ import {
   type Options,
 } from "../commands/command.ts";
 import { commands } from "../commands/table.ts";
-import { AuroraError, toAuroraError } from "../errors.ts";
+import { AuroraError, errorDocument, toAuroraError } from "../errors.ts";
 import { type RE_EXEC_WORD as ReExecWord } from "../process/confinement/re-exec.ts";
 import { type Arch } from "../process/confinement/system-calls.ts";
 import { nearest } from "../system/nearest.ts";
@@ -250,16 +250,17 @@ function globalFlags(options: Record<string, unknown>) {
     wait: options["wait"] as string | undefined,
     noInput: options["no-input"] === true,
     noColor: options["no-color"] === true,
+    noDaemon: options["no-daemon"] === true,
   };
 }
 
 async function reportFailure(argv: readonly string[], thrown: unknown): Promise<number> {
   if (thrown instanceof ClosedPipe) return EXIT_CLOSED_PIPE;
   const error = toAuroraError(thrown);
-  const { failureDocument, failureText } = await import("./report.ts");
   const { words } = split(argv);
-  if (words.includes("--json")) writeAll(2, failureDocument(error));
+  if (words.includes("--json")) writeAll(2, `${JSON.stringify(errorDocument(error))}\n`);
   else {
+    const { failureText } = await import("./report.ts");
     const paint = await paintFor(2, words.includes("--no-color"));
     const isDebug = process.env["AURORA_DEBUG"] === "1";
     writeAll(2, failureText(error, paint, isDebug || error.code === "internal"));

@@ -2,25 +2,6 @@ import { type Paint } from "../commands/command.ts";
 import { codeFrame } from "../commands/shared/code-frame.ts";
 import { type AuroraError } from "../errors.ts";
 
-/** The document that `--json` prints on stderr for an error. */
-export function failureDocument({ code, message, hint, exitCode, diagnostics }: AuroraError): string {
-  return `${JSON.stringify({
-    error: {
-      code,
-      message,
-      hint: hint ?? null,
-      exit_code: exitCode,
-      diagnostics: diagnostics.map((diagnostic) => ({
-        message: diagnostic.message,
-        file: diagnostic.source?.file ?? null,
-        line: diagnostic.source?.line ?? null,
-        column: diagnostic.source?.column ?? null,
-        hint: diagnostic.hint ?? null,
-      })),
-    },
-  })}\n`;
-}
-
 /**
  * The text people see on stderr: the message, each place with its source line and a caret, and what to do next.
  *

@@ -14,14 +14,33 @@ export type Context = {
   quiet: boolean;
   /** How long to wait for another transaction, in milliseconds. */
   waitMs: number;
+  /** Neither ask the daemon nor start it. */
+  noDaemon: boolean;
   stdin: Stdin;
   stdout: Stdout;
   log: Log;
+  /**
+   * Takes over the whole terminal, until it is disposed of: then all is as it was before, also after a crash.
+   *
+   * @throws {AuroraError} `usage` where input or output is no terminal
+   */
+  openScreen: () => Promise<Screen>;
   /**
    * Asks on the terminal and returns the line, without its newline. Returns undefined where nobody can answer: no
    * terminal, `--no-input`, or end of input.
    */
   ask: (question: string) => Promise<string | undefined>;
+};
+
+export type Screen = {
+  size: () => { columns: number; rows: number };
+  /** Shows these lines from the top; what was there is gone. */
+  draw: (lines: readonly string[]) => void;
+  /** Resolves with the next key: a letter, "up", "down", "page-up", "page-down", "home", "end", "escape" or "interrupt". */
+  nextKey: () => Promise<string>;
+  /** Resolves when the size changes. */
+  resized: () => Promise<void>;
+  [Symbol.dispose]: () => void;
 };
 
 type Stdin = {

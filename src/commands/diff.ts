@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { scanSource } from "../lifecycle/scan-source.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { generationOf } from "../registry/generations.ts";
 import { livePack } from "../registry/packs.ts";
@@ -9,7 +10,6 @@ import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { generationOption } from "./shared/generation-flow.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Side = { digest: string; entries: TreeEntry[]; label: string };

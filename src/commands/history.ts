@@ -1,7 +1,7 @@
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { chainProblems, type GenerationRow, generationsOf } from "../registry/generations.ts";
 import { type Context, type Input } from "./command.ts";
 import { table } from "./shared/text-table.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Entry = Omit<GenerationRow, "pack_id" | "transaction_id"> & { transaction: string };

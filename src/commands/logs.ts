@@ -1,10 +1,10 @@
 import { AuroraError } from "../errors.ts";
 import { type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../registry/packs.ts";
 import { parseDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
 import { ownDirectory } from "./shared/own-pack.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 const DEFAULT_COUNT = 100;

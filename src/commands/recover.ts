@@ -1,13 +1,14 @@
 import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { takeHomeLock } from "../lifecycle/home-lock.ts";
 import { type RebuildReport } from "../lifecycle/rebuild.ts";
+import { settle } from "../lifecycle/settle.ts";
 import { type TransactionEnd } from "../lifecycle/transaction.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
 import { ensureHome, hasHome } from "../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
 import { type Context, type Input } from "./command.ts";
-import { openForReading, openForWriting, settle } from "./shared/workspace.ts";
+import { openForReading, openForWriting } from "./shared/workspace.ts";
 
 type Result = {
   recovered: TransactionEnd[];

@@ -1,4 +1,5 @@
 import { isRunning } from "../lifecycle/start-packs.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import { environmentOf } from "../registry/environment.ts";
@@ -7,7 +8,6 @@ import { serviceOf } from "../registry/services.ts";
 import { newestTree, treeByDigest } from "../registry/trees.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Result = {

@@ -1,6 +1,7 @@
+import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { startHealthy, startPacks } from "../lifecycle/start-packs.ts";
 import { type Context, type Input } from "./command.ts";
-import { type ActedPack, actedPacks, renderActed } from "./shared/acted-packs.ts";
+import { renderActed } from "./shared/acted-text.ts";
 import { selectLivePacks } from "./shared/packs.ts";
 import { withHomeLock } from "./shared/workspace.ts";
 

@@ -1,8 +1,9 @@
 import { AuroraError } from "../errors.ts";
+import { type PackStatus, packStatuses } from "../lifecycle/pack-status.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
-import { type PackStatus, packStatuses, renderStatuses } from "./shared/pack-status.ts";
-import { openForReading } from "./shared/workspace.ts";
+import { renderStatuses } from "./shared/status-table.ts";
+import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 /** How often the state is looked at, in milliseconds. */
 const POLL_MS = 100;
@@ -30,7 +31,7 @@ export async function run(
   for (;;) {
     {
       using workspace = await openForReading(context);
-      const statuses = packStatuses(workspace, args);
+      const statuses = packStatuses(workspace, args.map(checkPackId));
       if (statuses.every(goal)) return statuses;
       if (performance.now() >= deadline)
         throw notReached(statuses, goal, options.for ?? "", options.timeout ?? "");

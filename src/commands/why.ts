@@ -1,6 +1,7 @@
 import { planOf } from "../lifecycle/confirmation.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
 import { lastJobRuns } from "../registry/job-runs.ts";
@@ -16,7 +17,6 @@ import { newestTree } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
-import { unknownPack } from "./shared/unknown-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type ShownStep = { name: string; rc: number | null; at: string; duration_ms: number; output_tail: string };
@@ -31,6 +31,9 @@ type Result = {
   /** What to type next. */
   next: string;
 };
+
+/** So many events back the last change of a service is looked for. */
+const RECENT = 100;
 
 export async function run(context: Context, { args: [packId = ""] }: Input): Promise<Result> {
   using workspace = await openForReading(context);
@@ -128,6 +131,8 @@ function explainCommitted(workspace: Workspace, packId: string, transaction: Tra
 function explainService(workspace: Workspace, packId: string, row: ServiceRow, done: string): Explanation {
   const { state } = observeService(row, bootId());
   const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
+  const hosted = explainHosted(workspace, packId, state, done);
+  if (hosted) return hosted;
   switch (state) {
     case "exited":
       return {
@@ -159,6 +164,30 @@ function explainService(workspace: Workspace, packId: string, row: ServiceRow, d
         next: `aurora status ${packId}`,
       };
   }
+}
+
+/** What a supervised service came to by itself, as its last event of that kind tells it. */
+function explainHosted(
+  { registry }: Workspace,
+  packId: string,
+  state: string,
+  done: string,
+): Pick<Result, "state" | "cause" | "next"> | undefined {
+  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(({ kind }) => kind === state);
+  const { reason, next_start: nextStart } = JSON.parse(event?.detail ?? "{}") as Record<string, unknown>;
+  const next = `aurora logs ${packId}`;
+  if (state === "backoff")
+    return {
+      state,
+      cause: `${done}, but its service failed: ${String(reason)}; it starts again at ${String(nextStart)}`,
+      next,
+    };
+  if (state !== "failed" || typeof reason !== "string") return undefined;
+  return {
+    state,
+    cause: `${done}, but its service failed and is not started again: ${reason}`,
+    next: `${next}, then aurora start ${packId}`,
+  };
 }
 
 function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {

@@ -17,7 +17,7 @@ export type HealthReport = {
 };
 
 /** Whether a pack says anywhere how to tell its health. */
-function hasHealthCheck({ pack: { entrypoint, health } }: Manifest): boolean {
+export function hasHealthCheck({ pack: { entrypoint, health } }: Manifest): boolean {
   return entrypoint.health !== null || health.http !== null || health.tcp !== null;
 }
 

@@ -8,15 +8,19 @@ export type ObservedService = { state: ServiceState; processes: ProcessIdentity[
  * behind, all of which are gone, has `exited`; one that left none runs as long as the machine does.
  */
 export function observeService(row: ObservedColumns, bootId: string): ObservedService {
-  if (row.state !== "running") return { state: row.state, processes: [] };
+  if (row.state !== "running") return { state: row.state, processes: aliveOf(row, bootId) };
   if (row.boot_id !== bootId) return { state: "exited", processes: [] };
-  const recorded = JSON.parse(row.processes) as ProcessIdentity[];
-  if (recorded.length === 0) return { state: "running", processes: [] };
-  const alive = recorded.filter((identity) => isAlive(identity));
+  if (row.processes === "[]") return { state: "running", processes: [] };
+  const alive = aliveOf(row, bootId);
   if (alive.length > 0) return { state: "running", processes: alive };
   const others = findProcesses({
     environment: { AURORA_SERVICE: row.service_id },
     ...(row.session === null ? {} : { session: row.session }),
   });
   return { state: others.length > 0 ? "running" : "exited", processes: others };
+}
+
+function aliveOf(row: ObservedColumns, bootId: string): ProcessIdentity[] {
+  if (row.boot_id !== bootId || row.processes === "[]") return [];
+  return (JSON.parse(row.processes) as ProcessIdentity[]).filter((identity) => isAlive(identity));
 }

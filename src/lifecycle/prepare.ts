@@ -17,13 +17,13 @@ import { sharesCopies, treeBytes } from "../system/clone-tree.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
+import { hostOf } from "./hosted-service.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
 import { userOf } from "./pack-users.ts";
 import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
-import { checkServiceType } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */
@@ -216,7 +216,7 @@ function checkOne(
   isDataRestored: boolean,
 ): void {
   const { id, data, env, device } = manifest.pack;
-  checkServiceType(manifest);
+  hostOf(workspace, manifest);
   checkDevice(id, device);
   const failed = quarantineOf(workspace.registry, digest);
   if (failed && !retry)

@@ -1,7 +1,6 @@
 import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
-import { type Manifest } from "../manifest/schema.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
@@ -18,6 +17,7 @@ import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
+import { hostOf, serviceTmp, startHosted } from "./hosted-service.ts";
 import { packProcess } from "./pack-process.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
@@ -28,6 +28,7 @@ import {
   serveOwn,
   START_TIMEOUT_MS,
 } from "./script.ts";
+import { isHosted } from "./service-host.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
@@ -36,30 +37,15 @@ const KILL_TIMEOUT_MS = 5000;
 const MAX_REPORT_BYTES = 65_536;
 
 /**
- * Service types beyond `oneshot` need somebody who watches them; nothing here pretends to.
- *
- * @throws {AuroraError} `not-supported`
- */
-export function checkServiceType(manifest: Manifest): void {
-  const { id, service, entrypoint } = manifest.pack;
-  if (service.type === "oneshot" || entrypoint.start === null) return;
-  throw new AuroraError(
-    "not-supported",
-    `cannot run "${id}": its service type is "${service.type}", and only "oneshot" is supported`,
-    {
-      hint: "let its start entrypoint start the process in the background and return, with service: { type: oneshot }",
-    },
-  );
-}
-
-/**
- * Runs the start entrypoint of a oneshot pack. What it leaves running belongs to the pack: its output goes to the pack's
- * logs by descriptor, so that it outlives this program.
+ * Starts a pack's service. What the start entrypoint of a oneshot pack leaves running belongs to the pack: its output goes
+ * to the pack's logs by descriptor, so that it outlives this program. The other types are run by their host.
  *
  * @returns the report of the script; the service runs where rc is 0
  */
 export async function startService(workspace: Workspace, pack: ScriptPack): Promise<ScriptReport> {
   const { id, entrypoint } = pack.manifest.pack;
+  const host = hostOf(workspace, pack.manifest);
+  if (host) return await startHosted(workspace, host, pack);
   const serviceId = crypto.randomUUID();
   const boot = bootId();
   const row: ServiceRow = {
@@ -177,11 +163,6 @@ function readRange(descriptor: number, from: number, to: number): string {
   );
 }
 
-/** Scratch of a running service: kept until it stops. */
-function serviceTmp(workspace: Workspace, packId: string): string {
-  return `${workspace.paths.run}/tmp/${packId}`;
-}
-
 /**
  * Stops a service: its stop entrypoint first, with a time limit, then a signal to whatever the start has left, then SIGKILL.
  * A broken stop script changes nothing about the outcome, since the script of an old version must never be the only way
@@ -199,19 +180,30 @@ export async function stopService(
   const row = serviceOf(workspace.registry, id);
   if (!row) return;
   const isThere = row.state !== "stopped";
-  if (isThere) setService(workspace.registry, { ...row, state: "stopping", since: timestamp(workspace) });
-  if (isThere && entrypoint.stop !== null && row.boot_id === bootId()) {
+  // What is wanted is written first: whoever might start it again looks there.
+  if (isThere)
+    setService(workspace.registry, {
+      ...row,
+      wanted: isHosted(pack.manifest) ? wanted : row.wanted,
+      state: "stopping",
+      since: timestamp(workspace),
+    });
+  // The host runs the stop entrypoint itself, and first of all sees to it that the service is not started again.
+  const host = isHosted(pack.manifest) ? workspace.services : undefined;
+  if (host && isThere) await host.stop(id);
+  if (!host && isThere && entrypoint.stop !== null && row.boot_id === bootId()) {
     const report = await tryScript(workspace, pack, service.stop_timeout_seconds * 1000);
     if (report !== undefined)
       workspace.warn(`the stop script of "${id}" ${report}; its processes are stopped all the same`);
   }
-  const survivors = await stopProcesses(pack, row);
+  const last = serviceOf(workspace.registry, id) ?? row;
+  const survivors = await stopProcesses(pack, last);
   removeTree(serviceTmp(workspace, id));
   if (survivors > 0)
     throw new AuroraError("failed", `cannot stop "${id}": ${survivors} of its processes survive SIGKILL`);
   workspace.registry.write(() => {
     setService(workspace.registry, {
-      ...row,
+      ...last,
       wanted,
       state: "stopped",
       since: isThere ? timestamp(workspace) : row.since,
@@ -219,7 +211,7 @@ export async function stopService(
       health: "unknown",
       health_at: null,
     });
-    if (isThere)
+    if (isThere && !host)
       appendEvent(workspace.registry, { at: timestamp(workspace), packId: id, kind: "stopped", detail: {} });
   });
 }

@@ -4,10 +4,11 @@ import { type Health, serviceOf } from "../registry/services.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { bootId } from "../system/boot.ts";
 import { gateHealth } from "./health.ts";
+import { hostOf } from "./hosted-service.ts";
 import { observeService } from "./observe-service.ts";
 import { dependencyOrder } from "./plan.ts";
 import { endingOf, outputTail, type ScriptPack } from "./script.ts";
-import { checkServiceType, startService, stopService } from "./service.ts";
+import { startService, stopService } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type StartedPack = { pack_id: string; changed: boolean; health: Health };
@@ -15,7 +16,10 @@ export type StartedPack = { pack_id: string; changed: boolean; health: Health };
 /** Whether a pack's service is running now. */
 export function isRunning(workspace: Workspace, packId: string): boolean {
   const row = serviceOf(workspace.registry, packId);
-  return row !== undefined && observeService(row, bootId()).state === "running";
+  if (row === undefined) return false;
+  const { state, processes } = observeService(row, bootId());
+  // A supervised service may take long until it is ready, and runs all the while.
+  return state === "running" || (state === "starting" && processes.length > 0);
 }
 
 /**
@@ -28,8 +32,10 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
   const started: StartedPack[] = [];
   for (const pack of inOrder(packs)) {
     const { id } = pack.manifest.pack;
-    checkServiceType(pack.manifest);
+    const host = hostOf(workspace, pack.manifest);
     if (isRunning(workspace, id)) {
+      // It may run on without anybody who watches it.
+      await host?.start(id, pack.generation);
       started.push({
         pack_id: id,
         changed: false,

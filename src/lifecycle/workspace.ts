@@ -1,5 +1,6 @@
 import { type Registry } from "../registry/registry.ts";
 import { type HomePaths } from "../system/home.ts";
+import { type ServiceHost } from "./service-host.ts";
 
 /** What the lifecycle works with: a home, its registry, and the world outside, all passed in. */
 export type Workspace = {
@@ -22,6 +23,8 @@ export type Workspace = {
   homeOnDisk?: string;
   /** `--require-confinement`: where this machine cannot confine, nothing of a pack runs. */
   requireConfinement?: boolean;
+  /** Who runs supervised services; undefined where none may be asked. */
+  services?: ServiceHost | undefined;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

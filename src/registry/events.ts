@@ -34,3 +34,21 @@ export function recentEvents(
     )
     .toReversed();
 }
+
+/** The events after one, oldest first: the way to follow them page by page. */
+export function eventsAfter(
+  registry: Registry,
+  options: { packId?: string | undefined; afterId: number; limit: number },
+): EventRow[] {
+  return registry.all<EventRow>(
+    "SELECT * FROM events WHERE (?1 IS NULL OR pack_id = ?1) AND id > ?2 ORDER BY id LIMIT ?3",
+    options.packId ?? null,
+    options.afterId,
+    options.limit,
+  );
+}
+
+/** The number of the newest event that ever was, or 0. */
+export function newestEventId(registry: Registry): number {
+  return registry.get<{ id: number | null }>("SELECT max(id) AS id FROM events")?.id ?? 0;
+}

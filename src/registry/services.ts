@@ -86,6 +86,42 @@ export function serviceConfinements(registry: Registry): Map<string, string> {
   return new Map(rows.map(({ pack_id, summary }) => [pack_id, summary]));
 }
 
+/** What a supervisor sees of a service; what is wanted of it is not its to say. */
+export type SeenService = Pick<
+  ServiceRow,
+  | "pack_id"
+  | "generation"
+  | "state"
+  | "since"
+  | "service_id"
+  | "session"
+  | "boot_id"
+  | "processes"
+  | "rc"
+  | "restarts"
+  | "health"
+>;
+
+/** Notes how a supervised service is, unless another generation of it is wanted by now. */
+export function noteService(registry: Registry, seen: SeenService, at: string): void {
+  registry.run(
+    `UPDATE services SET state = ?1, since = ?2, service_id = ?3, session = ?4, boot_id = ?5, processes = ?6, rc = ?7, restarts = ?8,
+       health_at = CASE WHEN health = ?9 THEN health_at ELSE ?10 END, health = ?9 WHERE pack_id = ?11 AND generation = ?12`,
+    seen.state,
+    seen.since,
+    seen.service_id,
+    seen.session,
+    seen.boot_id,
+    seen.processes,
+    seen.rc,
+    seen.restarts,
+    seen.health,
+    at,
+    seen.pack_id,
+    seen.generation,
+  );
+}
+
 /** Keeps the environment that a service is started with, also by a restart and by the next daemon. */
 export function setServiceEnvironment(
   registry: Registry,

@@ -1,10 +1,11 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 
 import { serviceLogs } from "../process/service-log.ts";
 import { type ChildOptions, spawnChild } from "../process/spawn-child.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
+import { openLog } from "../system/open-untrusted.ts";
 import { openPidDescriptor } from "../system/pid-descriptor.ts";
 import { readProcess } from "../system/process-table.ts";
 import { onceReadable } from "../system/readable.ts";
@@ -13,7 +14,6 @@ import { SERVICE_VARIABLE } from "./service-tree.ts";
 
 /** What a service creates is closed to everybody but its user and group. */
 const UMASK = 0o027;
-const LOG_MODE = 0o640;
 /** Where the kernel has no pidfds, an adopted process is looked at so often, in milliseconds. */
 const POLL_MS = 1000;
 
@@ -35,9 +35,9 @@ export function startServiceProcess(
 ): { child: Bun.Subprocess; leader: Leader } {
   makeDirectory(spec.logDirectory, 0o700);
   const logs = serviceLogs(spec.logDirectory);
-  const stdout = openSync(logs.stdout, "a", LOG_MODE);
+  const stdout = openLog(logs.stdout);
   try {
-    const stderr = openSync(logs.stderr, "a", LOG_MODE);
+    const stderr = openLog(logs.stderr);
     try {
       const child = spawn(
         {

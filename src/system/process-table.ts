@@ -12,7 +12,12 @@ export type ProcessEntry = {
   session: number;
   /** Clock ticks since boot. With the boot's id it tells a process from a later one with the same number. */
   startTime: number;
+  /** Clock ticks of processor time, with that of children that it has waited for. */
+  cpuTicks: number;
 };
+
+/** Ticks in a second, as user programs see them: the same on every Linux of today (USER_HZ). */
+export const TICKS_PER_SECOND = 100;
 
 /** A stat line is at most 52 numbers and a short name. */
 const STAT_BYTES = 1024;
@@ -60,6 +65,7 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
     processGroup: Number(fields[2]),
     session: Number(fields[3]),
     startTime: Number(fields[19]),
+    cpuTicks: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0),
   };
 }
 

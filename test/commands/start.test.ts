@@ -84,16 +84,17 @@ ps -o sid= -p $$ | tr -d ' '; echo $$; ls data/ logs/ > /dev/null && echo links;
   expect(rest).toEqual(["links", "tmp"]);
 });
 
-test("a service type that needs a supervisor is refused before anything changes", async () => {
+test("a service type that needs the daemon is refused without one, before anything changes", async () => {
   await using t = testHome();
   t.write({ id: "app", manifest: "  service: { type: simple }" });
-  expect(await t.run(["install", "app"])).toEqual({
+  expect(await t.run(["--no-daemon", "install", "app"])).toEqual({
     stdout: "",
-    stderr: `error[not-supported]: cannot run "app": its service type is "simple", and only "oneshot" is supported
-hint: let its start entrypoint start the process in the background and return, with service: { type: oneshot }
+    stderr: `error[failed]: cannot run "app": its service type is "simple", which needs the daemon, and --no-daemon forbids it
+hint: leave out --no-daemon
 `,
     exitCode: 1,
   });
+  expect((await t.json(["status"])).value).toEqual([]);
 });
 
 test("what is not installed", async () => {

@@ -31,6 +31,8 @@ function contextOf(t: Home, off: (look: number) => number): Context {
     json: true,
     quiet: true,
     waitMs: 1000,
+    noDaemon: true,
+    openScreen: () => undefined,
     stdin: { isTerminal: false, chunks: async function* () {} },
     stdout: { isTerminal: false, write: () => {}, color: false },
     log: { info: () => {}, warn: () => {}, progress: () => {} },

@@ -80,6 +80,17 @@ export function hasEnded(pid: number): boolean {
   }
 }
 
+/** The daemon of a home, where one runs. */
+export function daemonPid(home: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(readFileSync(`${home}/run/daemon.lock`, "utf8")) as { pid: number };
+    const isIt = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").includes("daemon");
+    return isIt && !hasEnded(pid) ? pid : undefined;
+  } catch {
+    return undefined; // There is none, or it has just ended.
+  }
+}
+
 /** The living processes that packs of this home have started; also those in a pid namespace, where `$$` is another number. */
 export function processesOf(home: string): number[] {
   return readdirSync("/proc")
@@ -94,8 +105,10 @@ export function processesOf(home: string): number[] {
     });
 }
 
-/** Ends every process that a pack of this home has left, by number. */
+/** Ends the daemon first, which would start them again, and then every process that a pack of this home has left. */
 export function endProcesses(home: string): void {
+  const daemon = daemonPid(home);
+  if (daemon !== undefined) process.kill(daemon, "SIGKILL");
   for (const pid of processesOf(home))
     try {
       process.kill(pid, "SIGKILL");

@@ -27,6 +27,7 @@ test.each([
     processGroup: 11,
     session: 12,
     startTime: 98_765,
+    cpuTicks: 5 + 6 + 7 + 8,
   });
 });
 

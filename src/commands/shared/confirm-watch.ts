@@ -1,10 +1,13 @@
+import { callDaemon, NoDaemon } from "../../daemon/client.ts";
+import { type HomePaths, homePaths } from "../../system/home.ts";
 import { type Context } from "../command.ts";
 
 /**
- * Leaves a small process behind that rolls the change back when nobody confirms it in time. It is a convenience: without it
- * (after a reboot, say) the next command does the same before anything else.
+ * Has somebody roll the change back when nobody confirms it in time: the daemon where one runs, or else a small process that
+ * is left behind. It is a convenience: without it (after a reboot, say) the next command does the same before anything else.
  */
-export function watchConfirmation(context: Context): void {
+export async function watchConfirmation(context: Context): Promise<void> {
+  if (!context.noDaemon && (await tellDaemon(homePaths(context.home)))) return;
   const child = Bun.spawn([context.self, "recover", "--watch", "--home", context.home, "--quiet"], {
     cwd: "/",
     env: { PATH: context.env["PATH"] ?? "/usr/bin:/bin" },
@@ -12,4 +15,14 @@ export function watchConfirmation(context: Context): void {
     detached: true,
   });
   child.unref();
+}
+
+async function tellDaemon(paths: HomePaths): Promise<boolean> {
+  try {
+    await callDaemon(paths, "POST", "/v1/daemon/reload");
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof NoDaemon) return false;
+    throw thrown;
+  }
 }

@@ -4,6 +4,7 @@ import { planOf } from "../../lifecycle/confirmation.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { storedManifest } from "../../lifecycle/perform.ts";
 import { prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
+import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { type Manifest } from "../../manifest/schema.ts";
 import { manifestFromStored } from "../../manifest/stored.ts";
@@ -14,7 +15,6 @@ import { hasTree, readTreeRecord } from "../../store/tree-record.ts";
 import { verifyTree } from "../../store/verify-tree.ts";
 import { type Context } from "../command.ts";
 import { changeFlow } from "./install-flow.ts";
-import { unknownPack } from "./unknown-pack.ts";
 
 /** Reads the number of a generation that the user typed. Throws `usage`. */
 export function generationOption(name: string, text: string | undefined): number {

@@ -87,7 +87,7 @@ export async function changeFlow(
       { ...change, confirmWithinMs },
     );
   });
-  if (result.state === "unconfirmed") watchConfirmation(context);
+  if (result.state === "unconfirmed") await watchConfirmation(context);
   if (context.signal.aborted && result.state === "rolled-back")
     throw new AuroraError("interrupted", "stopped, and everything is as it was before");
   return result;

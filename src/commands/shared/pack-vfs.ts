@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 
+import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../../registry/packs.ts";
 import { makeDirectory } from "../../system/durable.ts";
 import { ensureHome } from "../../system/ensure-home.ts";
@@ -11,7 +12,6 @@ import { type Context } from "../command.ts";
 import { ownDirectory } from "./own-pack.ts";
 import { mountSpecs, type Purpose, quotaOf } from "./pack-mounts.ts";
 import { manifestOfTree } from "./tree-manifest.ts";
-import { unknownPack } from "./unknown-pack.ts";
 import { checkPackId, openForReading } from "./workspace.ts";
 
 /**

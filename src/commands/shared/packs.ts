@@ -1,12 +1,8 @@
-import { type ScriptPack, scriptPack } from "../../lifecycle/script.ts";
+import { type LivePack, livePackOf } from "../../lifecycle/live-pack.ts";
+import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
-import { type Manifest } from "../../manifest/schema.ts";
-import { manifestFromStored } from "../../manifest/stored.ts";
-import { livePack, livePacks, type PackRow } from "../../registry/packs.ts";
-import { unknownPack } from "./unknown-pack.ts";
+import { livePack, livePacks } from "../../registry/packs.ts";
 import { checkPackId } from "./workspace.ts";
-
-export type LivePack = { row: PackRow; manifest: Manifest; script: ScriptPack };
 
 /**
  * The pack that is live under this id.
@@ -23,9 +19,4 @@ export function requireLivePack(workspace: Workspace, packId: string): LivePack 
 export function selectLivePacks(workspace: Workspace, packIds: readonly string[]): LivePack[] {
   if (packIds.length > 0) return [...new Set(packIds)].map((packId) => requireLivePack(workspace, packId));
   return livePacks(workspace.registry).map((row) => livePackOf(workspace, row));
-}
-
-function livePackOf(workspace: Workspace, row: PackRow): LivePack {
-  const manifest = manifestFromStored(row.manifest);
-  return { row, manifest, script: scriptPack(workspace, manifest, row) };
 }

@@ -1,15 +1,14 @@
 import { AuroraError } from "../../errors.ts";
-import { holdStaging, isInsideLock, takeHomeLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
+import { type ServiceHost } from "../../lifecycle/service-host.ts";
+import { settle, withLockedHome } from "../../lifecycle/settle.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
-import { type TransactionEnd } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
 import { bootTime } from "../../system/boot.ts";
-import { sweepTemporaryNames } from "../../system/durable.ts";
 import { ensureHome, isHomeWritable } from "../../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
-import { sweepScratch } from "../../system/scratch.ts";
 import { type Context } from "../command.ts";
 import { PACK_ID } from "./sources.ts";
 
@@ -56,11 +55,7 @@ export async function withHomeLock<T>(
 ): Promise<T> {
   refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
-  using lock = await takeHomeLock(workspace, description, context.waitMs);
-  const { underLock: _, ...opened } = workspace;
-  const locked: Workspace = { ...opened, lockToken: lock.token };
-  await settle(locked);
-  return await work(locked);
+  return await withLockedHome(workspace, description, context.waitMs, work);
 }
 
 /**
@@ -114,28 +109,6 @@ export function refuseInsideTransaction(context: Context, description: string): 
   );
 }
 
-/** Finishes open transactions and removes the scratch of the dead. The caller holds the lock. */
-export async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
-  // Loaded here, since commands that only look hardly ever need it.
-  const [{ settleTransactions }, { sweepStore }] = await Promise.all([
-    import("../../lifecycle/transaction.ts"),
-    import("../../store/sweep-store.ts"),
-  ]);
-  const ends = await settleTransactions(workspace);
-  sweepScratch(workspace.paths.tmp);
-  sweepTemporaryNames(workspace.paths.live);
-  {
-    // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
-    using staging = holdStaging(workspace.paths, "exclusive");
-    if (staging) sweepStore(workspace.paths);
-  }
-  for (const { transaction, state, reason } of ends)
-    workspace.warn(
-      `finished an interrupted transaction (${transaction.slice(0, 8)}): ${state}${reason ? `, ${reason}` : ""}`,
-    );
-  return ends;
-}
-
 async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   using workspace = workspaceOf(context, paths, openRegistry(paths));
   using lock = tryHomeLock(workspace, "recover");
@@ -162,6 +135,7 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     now: context.now,
     self: context.self,
     env: context.env,
+    services: context.noDaemon ? undefined : hostFor(context, paths),
     get signal() {
       return context.signal;
     },
@@ -169,6 +143,21 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     warn: (message) => context.log.warn(message),
     underLock: (description, work) => withOwnOrHomeLock(context, description, work),
     [Symbol.dispose]: () => registry[Symbol.dispose](),
+  };
+}
+
+/** Who runs supervised services. What it is made of is loaded when the first of them starts or stops. */
+function hostFor(context: Context, paths: HomePaths): ServiceHost {
+  let host: Promise<ServiceHost> | undefined;
+  const load = async (): Promise<ServiceHost> => {
+    const { remoteHost } = await import("../../daemon/remote-host.ts");
+    // A transaction has to be able to go back also after it was interrupted.
+    const signal = new AbortController().signal;
+    return remoteHost({ paths, self: context.self, env: context.env, signal });
+  };
+  return {
+    start: async (packId, generation) => await (await (host ??= load())).start(packId, generation),
+    stop: async (packId) => await (await (host ??= load())).stop(packId),
   };
 }
 

@@ -1,7 +1,7 @@
-import { AuroraError } from "../../errors.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { knownPackIds } from "../../registry/packs.ts";
-import { nearest } from "../../system/nearest.ts";
+import { AuroraError } from "../errors.ts";
+import { knownPackIds } from "../registry/packs.ts";
+import { nearest } from "../system/nearest.ts";
+import { type Workspace } from "./workspace.ts";
 
 /** `not-found` for a pack id, with the nearest known one as the hint. */
 export function unknownPack(workspace: Workspace, packId: string, what: string): AuroraError {

@@ -1,16 +1,12 @@
-import { observeService } from "../../lifecycle/observe-service.ts";
-import { type ConfinementSummary } from "../../lifecycle/pack-process.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { memoryOf } from "../../process/tree.ts";
-import { livePackSummaries } from "../../registry/packs.ts";
-import { type Health, serviceConfinements, services, type ServiceState } from "../../registry/services.ts";
-import { allTrees } from "../../registry/trees.ts";
-import { bootId } from "../../system/boot.ts";
-import { formatSize } from "../../system/units.ts";
-import { type Paint } from "../command.ts";
-import { table } from "./text-table.ts";
+import { memoryOf } from "../process/tree.ts";
+import { livePackSummaries } from "../registry/packs.ts";
+import { type Health, serviceConfinements, services, type ServiceState } from "../registry/services.ts";
+import { allTrees } from "../registry/trees.ts";
+import { bootId } from "../system/boot.ts";
+import { observeService } from "./observe-service.ts";
+import { type ConfinementSummary } from "./pack-process.ts";
 import { unknownPack } from "./unknown-pack.ts";
-import { checkPackId } from "./workspace.ts";
+import { type Workspace } from "./workspace.ts";
 
 export type PackStatus = {
   pack_id: string;
@@ -36,7 +32,7 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
   const confinements = serviceConfinements(registry);
   const ids = packIds.length > 0 ? [...new Set(packIds)] : [...live.keys()];
   return ids.map((packId) => {
-    const pack = live.get(checkPackId(packId));
+    const pack = live.get(packId);
     if (!pack) return stagedStatus(workspace, packId);
     const row = rows.get(packId);
     const { state, processes } = row
@@ -78,22 +74,4 @@ function stagedStatus(workspace: Workspace, packId: string): PackStatus {
 
 function confinementOf(summary: string | undefined): ConfinementSummary | null {
   return summary === undefined ? null : (JSON.parse(summary) as ConfinementSummary);
-}
-
-export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
-  if (statuses.length === 0) return "nothing is installed";
-  return table(
-    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY", "CONFINEMENT"],
-    statuses.map(({ pack_id, version, generation, state, health, pid, since, memory_bytes, confinement }) => [
-      pack_id,
-      version,
-      generation === null ? "-" : String(generation),
-      state,
-      health,
-      pid === null ? "-" : String(pid),
-      since ?? "-",
-      memory_bytes === null ? "-" : formatSize(memory_bytes),
-      confinement?.state ?? "-",
-    ]),
-  );
 }

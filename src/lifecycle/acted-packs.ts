@@ -1,7 +1,7 @@
-import { observeService } from "../../lifecycle/observe-service.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { serviceOf } from "../../registry/services.ts";
-import { bootId } from "../../system/boot.ts";
+import { serviceOf } from "../registry/services.ts";
+import { bootId } from "../system/boot.ts";
+import { observeService } from "./observe-service.ts";
+import { type Workspace } from "./workspace.ts";
 
 export type ActedPack = { pack_id: string; state: string; pid: number | null; changed: boolean };
 
@@ -17,13 +17,4 @@ export function actedPacks(
     const { state, processes } = observeService(row, boot);
     return { pack_id, state, pid: processes[0]?.pid ?? null, changed };
   });
-}
-
-export function renderActed(packs: ActedPack[]): string {
-  return packs
-    .map(
-      ({ pack_id, state, pid, changed }) =>
-        `${pack_id} is ${changed ? "" : "already "}${state}${pid === null ? "" : ` (pid ${pid})`}`,
-    )
-    .join("\n");
 }

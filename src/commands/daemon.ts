@@ -1,0 +1,55 @@
+import { type DaemonStatus } from "../daemon/api-schema.ts";
+import { runDaemon } from "../daemon/run-daemon.ts";
+import { systemdUnit } from "../daemon/systemd-unit.ts";
+import { AuroraError } from "../errors.ts";
+import { homePaths } from "../system/home.ts";
+import { type Context, type Input } from "./command.ts";
+import { durationOption } from "./shared/install-flow.ts";
+
+type Result = { unit: string } | undefined;
+
+export async function run(
+  context: Context,
+  { options }: Input<"print-systemd-unit" | "user", "idle-exit">,
+): Promise<Result> {
+  const { home, self, env } = context;
+  const isUser = options.user === true;
+  if (options["print-systemd-unit"] === true) return { unit: systemdUnit({ self, home, isUser }) };
+  if (isUser) throw new AuroraError("usage", "option --user belongs to --print-systemd-unit");
+  const idleExit = options["idle-exit"];
+  const say = messenger(context);
+  const ending = await runDaemon({
+    paths: homePaths(home),
+    env,
+    self,
+    now: context.now,
+    info: (message) => say(context.log.info, message),
+    warn: (message) => say(context.log.warn, message),
+    ready: (status) => announce(context, status, say),
+    idleExitMs: idleExit === undefined ? null : durationOption("--idle-exit", idleExit),
+  });
+  if (ending === "become-binary") becomeBinary(context, idleExit);
+  return undefined;
+}
+
+function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof messenger>): void {
+  if (context.json) context.stdout.write(`${JSON.stringify(status)}\n`);
+  else say(context.log.info, `aurora ${status.version} listens on ${status.socket} (pid ${status.pid})`);
+}
+
+/** On a terminal and in the journal a line needs no time; in a file it does. */
+function messenger({ env, now, stdin }: Context) {
+  const isTimed = env["JOURNAL_STREAM"] === undefined && !stdin.isTerminal;
+  return (log: (message: string) => void, message: string) =>
+    log(isTimed ? `${now().toISOString()} ${message}` : message);
+}
+
+/** Puts the program file as it is now in this process's place: same number, same children. */
+function becomeBinary({ self, home, env }: Context, idleExit: string | undefined): void {
+  const argv = [self, "daemon", "--home", home, ...(idleExit === undefined ? [] : ["--idle-exit", idleExit])];
+  process.execve?.(self, argv, env as Record<string, string>);
+}
+
+export function render(result: NonNullable<Result>): string {
+  return result.unit;
+}

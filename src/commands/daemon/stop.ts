@@ -1,0 +1,39 @@
+import { callDaemon, NoDaemon } from "../../daemon/client.ts";
+import { daemonHolder } from "../../daemon/daemon-lock.ts";
+import { AuroraError } from "../../errors.ts";
+import { homePaths } from "../../system/home.ts";
+import { type Context, type Input } from "../command.ts";
+
+type Result = { stopped: boolean; pid: number | null };
+
+/** So long a daemon may take to end, in milliseconds; stopping services may take longer. */
+const END_MS = 10_000;
+const END_WITH_SERVICES_MS = 120_000;
+const POLL_MS = 10;
+
+export async function run(context: Context, { options }: Input<"services">): Promise<Result> {
+  const paths = homePaths(context.home);
+  const holder = daemonHolder(paths);
+  if (!holder) return { stopped: false, pid: null };
+  const services = options.services === true;
+  try {
+    await callDaemon(paths, "POST", "/v1/daemon/stop", { body: { services }, signal: context.signal });
+  } catch (thrown) {
+    // It is ending already.
+    if (!(thrown instanceof NoDaemon)) throw thrown;
+  }
+  const deadline = performance.now() + (services ? END_WITH_SERVICES_MS : END_MS);
+  while (daemonHolder(paths)?.pid === holder.pid) {
+    if (context.signal.aborted) throw new AuroraError("interrupted", "stopped while waiting for the daemon");
+    if (performance.now() >= deadline)
+      throw new AuroraError("timed-out", `the daemon (pid ${holder.pid}) does not end`, {
+        hint: `kill -KILL ${holder.pid} ends it; its services live on, and the next daemon takes them over`,
+      });
+    await Bun.sleep(POLL_MS);
+  }
+  return { stopped: true, pid: holder.pid };
+}
+
+export function render({ stopped, pid }: Result): string {
+  return stopped ? `the daemon (pid ${pid}) has ended` : "no daemon is running";
+}

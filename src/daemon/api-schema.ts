@@ -1,0 +1,118 @@
+import * as v from "valibot";
+
+/*
+ * What goes over the daemon's socket. From these schemas come the checks of what clients send, the types, and the OpenAPI
+ * description; a test checks the running daemon's answers against them.
+ */
+
+const about = v.description;
+const time = v.pipe(v.string(), v.isoTimestamp(), about("RFC 3339, in UTC."));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const orNull = <S extends v.GenericSchema>(schema: S) => v.nullable(schema);
+
+export const packStatus = v.object({
+  pack_id: v.string(),
+  version: v.string(),
+  generation: orNull(count),
+  state: v.picklist([
+    "staged",
+    "installed",
+    "starting",
+    "running",
+    "stopping",
+    "stopped",
+    "exited",
+    "failed",
+    "backoff",
+  ]),
+  health: v.picklist(["healthy", "unhealthy", "unknown"]),
+  pid: orNull(count),
+  since: orNull(time),
+  restarts: count,
+  exit_code: orNull(v.pipe(v.number(), v.integer())),
+  memory_bytes: orNull(count),
+  confinement: v.string(),
+});
+
+export const packStatuses = v.array(packStatus);
+
+export const actedPack = v.object({
+  pack_id: v.string(),
+  state: v.string(),
+  pid: orNull(count),
+  changed: v.boolean(),
+});
+
+export const supervisedService = v.object({
+  pack_id: v.string(),
+  generation: v.pipe(orNull(count), about("Null for a pack that is not supervised.")),
+  state: v.picklist(["starting", "running", "stopping", "stopped", "exited", "failed", "backoff"]),
+  health: v.picklist(["healthy", "unhealthy", "unknown"]),
+  pid: orNull(count),
+  exit_code: orNull(v.pipe(v.number(), v.integer())),
+  status_text: v.pipe(orNull(v.string()), about("What the service last said of itself with STATUS=.")),
+  reason: v.pipe(orNull(v.string()), about("Why it is not running, where it was to.")),
+});
+
+export const serviceRequest = v.strictObject({
+  generation: v.pipe(count, about("The generation that the registry says is wanted.")),
+});
+
+export const event = v.object({
+  id: count,
+  at: time,
+  pack_id: orNull(v.string()),
+  kind: v.string(),
+  detail: v.record(v.string(), v.unknown()),
+});
+
+export const daemonStatus = v.object({
+  running: v.literal(true),
+  pid: count,
+  version: v.string(),
+  home: v.string(),
+  socket: v.string(),
+  started_at: time,
+  uptime_seconds: v.pipe(v.number(), v.minValue(0)),
+  services: v.pipe(count, about("Services that are supervised.")),
+  clients: v.pipe(count, about("Connections now, this one among them.")),
+  idle_exit_seconds: v.pipe(
+    orNull(v.number()),
+    about("It ends by itself after so long without anything to do; null: it does not."),
+  ),
+});
+
+export const stopRequest = v.strictObject({
+  services: v.pipe(v.optional(v.boolean(), false), about("Also stop all services, dependents first.")),
+});
+
+export const reloadRequest = v.strictObject({
+  binary: v.pipe(
+    v.optional(v.boolean(), false),
+    about("Become the program file as it is now; services go on."),
+  ),
+});
+
+export const accepted = v.object({ accepted: v.literal(true), pid: count });
+
+export const errorDocument = v.object({
+  error: v.object({
+    code: v.string(),
+    message: v.string(),
+    hint: orNull(v.string()),
+    exit_code: count,
+    diagnostics: v.array(
+      v.object({
+        message: v.string(),
+        file: orNull(v.string()),
+        line: orNull(count),
+        column: orNull(count),
+        hint: orNull(v.string()),
+      }),
+    ),
+  }),
+});
+
+export type DaemonStatus = v.InferOutput<typeof daemonStatus>;
+export type SupervisedService = v.InferOutput<typeof supervisedService>;
+export type ApiEvent = v.InferOutput<typeof event>;

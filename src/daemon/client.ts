@@ -1,0 +1,68 @@
+import { AuroraError, type Diagnostic, type ErrorCode, errorCodes, type ErrorDocument } from "../errors.ts";
+import { type HomePaths } from "../system/home.ts";
+import { type DaemonStatus } from "./api-schema.ts";
+import { socketPath } from "./socket-path.ts";
+
+type CallOptions = { body?: Readonly<Record<string, unknown>>; signal?: AbortSignal | undefined };
+
+/** The daemon does not listen: it has ended, or there is none. */
+export class NoDaemon extends Error {}
+
+/**
+ * Asks the daemon of a home.
+ *
+ * @returns the JSON of its answer
+ * @throws {NoDaemon} where none listens
+ * @throws {AuroraError} as the daemon says it
+ */
+export async function callDaemon(
+  paths: Pick<HomePaths, "run">,
+  method: "GET" | "POST",
+  path: string,
+  { body, signal }: CallOptions = {},
+): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(`http://aurora${path}`, {
+      unix: socketPath(paths),
+      method,
+      // Starting a service may take as long as its manifest says.
+      timeout: false,
+      // Each command asks once: a kept connection would only be in the way of a daemon that ends.
+      headers: { Connection: "close" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    } as RequestInit);
+  } catch (thrown) {
+    if (signal?.aborted) throw new AuroraError("interrupted", "stopped while waiting for the daemon");
+    const { code } = thrown as { code?: string };
+    throw new NoDaemon(`the daemon does not answer (${code ?? String(thrown)})`, { cause: thrown });
+  }
+  const text = await response.text();
+  const value = (text === "" ? null : JSON.parse(text)) as unknown;
+  if (response.ok) return value;
+  throw errorFrom(value as Partial<ErrorDocument>, response.status);
+}
+
+/** The daemon of a home, or undefined where none answers. */
+export async function findDaemon(
+  paths: Pick<HomePaths, "run">,
+  signal?: AbortSignal,
+): Promise<DaemonStatus | undefined> {
+  try {
+    return (await callDaemon(paths, "GET", "/v1/daemon", { signal })) as DaemonStatus;
+  } catch (thrown) {
+    if (thrown instanceof NoDaemon) return undefined;
+    throw thrown;
+  }
+}
+
+function errorFrom({ error }: Partial<ErrorDocument>, status: number): AuroraError {
+  if (!error) return new AuroraError("failed", `the daemon answered with status ${status}`);
+  const code: ErrorCode = Object.hasOwn(errorCodes, error.code) ? error.code : "failed";
+  const diagnostics = error.diagnostics.map(({ message, hint }): Diagnostic => ({
+    message,
+    hint: hint ?? undefined,
+  }));
+  return new AuroraError(code, error.message, { hint: error.hint ?? undefined, diagnostics });
+}

@@ -1,0 +1,59 @@
+import { confirmationLeftMs, isOverdue } from "../lifecycle/confirmation.ts";
+import { tryHomeLock } from "../lifecycle/home-lock.ts";
+import { settle } from "../lifecycle/settle.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
+import { openTransactions } from "../registry/transactions.ts";
+import { bootTime } from "../system/boot.ts";
+
+/** A suspended machine does not run timers: so a deadline is looked at again this often, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** Rolls back what was installed with `--confirm-within` and is not confirmed in time. */
+export class ConfirmationWatch {
+  readonly #workspace: Workspace;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isSettling = false;
+
+  constructor(workspace: Workspace) {
+    this.#workspace = workspace;
+  }
+
+  /** Whether a transaction waits to be confirmed. */
+  get isWaiting(): boolean {
+    return this.#waiting().length > 0;
+  }
+
+  /** Looks which transactions wait, and comes back when the first is out of time. */
+  look(): void {
+    clearTimeout(this.#timer);
+    const waiting = this.#waiting();
+    if (waiting.length === 0 || this.#isSettling) return;
+    const { now } = this.#workspace;
+    if (waiting.some((row) => isOverdue(row, bootTime(), now()))) return void this.#goBack();
+    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, bootTime())));
+    this.#timer = setTimeout(() => this.look(), Math.min(LOOK_MS, Math.max(1, leftMs)));
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #waiting() {
+    return openTransactions(this.#workspace.registry).filter(({ state }) => state === "unconfirmed");
+  }
+
+  async #goBack(): Promise<void> {
+    this.#isSettling = true;
+    try {
+      using lock = tryHomeLock(this.#workspace, "recover");
+      // Who holds it has settled everything before it began, or will be done soon.
+      if (lock) await settle({ ...this.#workspace, lockToken: lock.token });
+    } catch (thrown) {
+      this.#workspace.warn(`cannot roll back: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    } finally {
+      this.#isSettling = false;
+    }
+    this.#timer = setTimeout(() => this.look(), LOOK_MS);
+  }
+}

@@ -1,0 +1,131 @@
+import { AuroraError } from "../errors.ts";
+import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
+import { livePackOf } from "../lifecycle/live-pack.ts";
+import { packStatuses } from "../lifecycle/pack-status.ts";
+import { packUsage } from "../lifecycle/pack-usage.ts";
+import { withLockedHome } from "../lifecycle/settle.ts";
+import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
+import { livePack } from "../registry/packs.ts";
+import { buildInfo } from "../system/build-info.ts";
+import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
+import { type DaemonActions, type PackAction } from "./api.ts";
+import { EventFeed } from "./event-feed.ts";
+import { metricsText } from "./metrics.ts";
+import { type ServiceKeeper } from "./service-keeper.ts";
+import { socketPath } from "./socket-path.ts";
+
+/** How long a request waits for another transaction to end, in milliseconds. */
+const LOCK_WAIT_MS = 10_000;
+
+/** Why a daemon ends. */
+export type DaemonEnding = "stop" | "stop-services" | "become-binary" | "idle" | "home-gone";
+
+export type DaemonOptions = {
+  workspace: Workspace;
+  keeper: ServiceKeeper;
+  startedAt: Date;
+  idleExitMs: number | null;
+  http: () => { clients: number; streams: number; requests: number };
+  end: (ending: DaemonEnding) => void;
+  reload: () => void;
+};
+
+/** What the daemon does for those who ask on its socket. */
+export class Daemon implements DaemonActions {
+  readonly events: EventFeed;
+  readonly #options: DaemonOptions;
+  readonly #startedMs = performance.now();
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.events = new EventFeed(() => options.workspace.registry);
+  }
+
+  statuses(packIds: readonly string[]) {
+    return packStatuses(this.#options.workspace, packIds);
+  }
+
+  async act(action: PackAction, packId: string): Promise<ActedPack> {
+    const { workspace } = this.#options;
+    const description = `${action} ${packId}`;
+    return await withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => {
+      const row = livePack(locked.registry, packId);
+      if (!row) throw unknownPack(locked, packId, "is not installed");
+      const { script } = livePackOf(locked, row);
+      const wasRunning = isRunning(locked, packId);
+      if (action !== "start") await stopPacks(locked, [script]);
+      const started = action === "stop" ? [] : await startPacks(locked, [script]);
+      const changed = action === "stop" ? wasRunning : (started[0]?.changed ?? false);
+      this.events.poke();
+      return actedPacks(locked, [{ pack_id: packId, changed }])[0] as ActedPack;
+    });
+  }
+
+  async startService(packId: string, generation: number): Promise<SupervisedService> {
+    await this.#options.keeper.start(packId, generation);
+    return this.#supervised(packId);
+  }
+
+  async stopService(packId: string): Promise<SupervisedService> {
+    await this.#options.keeper.stop(packId);
+    return this.#supervised(packId);
+  }
+
+  #supervised(packId: string): SupervisedService {
+    const view = this.#options.keeper.view(packId);
+    return {
+      pack_id: packId,
+      generation: view?.generation ?? null,
+      state: view?.state ?? "stopped",
+      health: view?.health ?? "unknown",
+      pid: view?.pid ?? null,
+      exit_code: view?.exitCode ?? null,
+      status_text: view?.statusText ?? null,
+      reason: view?.reason ?? null,
+    };
+  }
+
+  status(): DaemonStatus {
+    const { workspace, keeper, startedAt, idleExitMs, http } = this.#options;
+    return {
+      running: true,
+      pid: process.pid,
+      version: buildInfo().version,
+      home: workspace.paths.home,
+      socket: socketPath(workspace.paths),
+      started_at: startedAt.toISOString(),
+      uptime_seconds: Math.round(performance.now() - this.#startedMs) / 1000,
+      services: keeper.supervised,
+      clients: http().clients,
+      idle_exit_seconds: idleExitMs === null ? null : idleExitMs / 1000,
+    };
+  }
+
+  stop({ services: withServices }: { services: boolean }): void {
+    this.#options.end(withServices ? "stop-services" : "stop");
+  }
+
+  reload({ binary }: { binary: boolean }): void {
+    if (!binary) return this.#options.reload();
+    if (typeof process.execve !== "function")
+      throw new AuroraError("not-supported", "cannot become another program file on this system", {
+        hint: "aurora daemon stop, and start it anew: services go on meanwhile",
+      });
+    this.#options.end("become-binary");
+  }
+
+  metrics(): string {
+    const { workspace, startedAt, http } = this.#options;
+    const packs = packStatuses(workspace, []);
+    return metricsText({
+      version: buildInfo().version,
+      startedSeconds: startedAt.getTime() / 1000,
+      packs,
+      usage: packUsage(workspace, packs),
+      http: http(),
+      residentBytes: process.memoryUsage.rss(),
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import { AuroraError } from "../errors.ts";
+import { tryHomeLock } from "../lifecycle/home-lock.ts";
+import { type LivePack, livePackOf } from "../lifecycle/live-pack.ts";
+import { observeService } from "../lifecycle/observe-service.ts";
+import { dependencyOrder } from "../lifecycle/plan.ts";
+import { isHosted } from "../lifecycle/service-host.ts";
+import { stopService } from "../lifecycle/service.ts";
+import { withLockedHome } from "../lifecycle/settle.ts";
+import { startHealthy } from "../lifecycle/start-packs.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
+import { livePacks } from "../registry/packs.ts";
+import { serviceOf, type ServiceRow } from "../registry/services.ts";
+import { bootId } from "../system/boot.ts";
+import { atMost } from "./at-most.ts";
+import { type ServiceKeeper } from "./service-keeper.ts";
+
+/** Who is at work on the home when the machine comes up is waited for so long, in milliseconds. */
+const LOCK_WAIT_MS = 60_000;
+
+/**
+ * Starts the oneshot packs that are wanted and that a restart of the machine, or an orderly end of all services, has taken
+ * down: dependencies first, each one healthy before the next. One that fails is told of, and the others go on. Supervised
+ * services are the supervisor's; those that depend on a pack started here wait for it.
+ *
+ * @param isFirst whether this is process 1: then nothing can have run before it
+ */
+export async function startAfterBoot(
+  workspace: Workspace,
+  keeper: ServiceKeeper,
+  isFirst: boolean,
+): Promise<void> {
+  const due = inOrder(workspace).filter(({ manifest }) => {
+    const row = serviceOf(workspace.registry, manifest.pack.id);
+    return !isHosted(manifest) && row !== undefined && isDown(row, isFirst);
+  });
+  if (due.length === 0) return;
+  await withLockedHome(workspace, "start what is wanted", LOCK_WAIT_MS, async (locked) => {
+    for (const { manifest, script } of due) {
+      const { id } = manifest.pack;
+      try {
+        await startHealthy(locked, [script]);
+        workspace.info(`started ${id}`);
+      } catch (thrown) {
+        if (!(thrown instanceof AuroraError)) throw thrown;
+        workspace.warn(thrown.message);
+      }
+      keeper.dependencyChanged(id);
+    }
+  });
+}
+
+/** Whether a oneshot pack is wanted, and was taken down rather than ended by itself. */
+function isDown(row: ServiceRow, isFirst: boolean): boolean {
+  if (row.wanted !== "running") return false;
+  const boot = bootId();
+  if (row.boot_id !== boot || row.state === "stopped") return true;
+  return isFirst && observeService(row, boot).state !== "running";
+}
+
+/**
+ * Stops all packs, dependents before what they depend on. They stay wanted: the next daemon starts them again. What is left at
+ * the deadline gets SIGKILL.
+ */
+export async function stopEverything(
+  workspace: Workspace,
+  keeper: ServiceKeeper,
+  deadlineMs: number,
+): Promise<void> {
+  // A command at work is about to end with the machine; nothing waits for it.
+  using lock = tryHomeLock(workspace, "stop all services");
+  const locked = lock ? { ...workspace, lockToken: lock.token } : workspace;
+  const running = inOrder(workspace)
+    .toReversed()
+    .filter(({ manifest }) => isUp(workspace, manifest.pack.id));
+  if (running.some(({ manifest }) => !isHosted(manifest)))
+    await atMost(deadlineMs, stopInTurn(locked, keeper, running));
+  await keeper.stopAll(deadlineMs);
+}
+
+async function stopInTurn(
+  workspace: Workspace,
+  keeper: ServiceKeeper,
+  packs: readonly LivePack[],
+): Promise<void> {
+  for (const { manifest, script } of packs) {
+    try {
+      if (isHosted(manifest)) await keeper.stop(manifest.pack.id);
+      else await stopService(workspace, script, "running");
+    } catch (thrown) {
+      if (!(thrown instanceof AuroraError)) throw thrown;
+      workspace.warn(thrown.message);
+    }
+  }
+}
+
+function isUp(workspace: Workspace, packId: string): boolean {
+  const row = serviceOf(workspace.registry, packId);
+  if (!row) return false;
+  const { state, processes } = observeService(row, bootId());
+  return state === "running" || processes.length > 0;
+}
+
+function inOrder(workspace: Workspace): LivePack[] {
+  const packs = livePacks(workspace.registry).map((row) => livePackOf(workspace, row));
+  const byId = new Map(packs.map((pack) => [pack.manifest.pack.id, pack.script]));
+  const places = new Map(dependencyOrder([...byId.keys()], byId).map((packId, place) => [packId, place]));
+  const placeOf = ({ manifest }: LivePack) => places.get(manifest.pack.id) ?? 0;
+  return packs.sort((a, b) => placeOf(a) - placeOf(b));
+}

@@ -1,0 +1,240 @@
+import { AuroraError } from "../errors.ts";
+import { planOf } from "../lifecycle/confirmation.ts";
+import { observeService } from "../lifecycle/observe-service.ts";
+import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
+import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
+import { identify } from "../process/tree.ts";
+import { appendEvent } from "../registry/events.ts";
+import { noteService, serviceOf } from "../registry/services.ts";
+import { openTransactions } from "../registry/transactions.ts";
+import { RecordFile } from "../supervisor/record-file.ts";
+import { type ServiceRecord } from "../supervisor/service-record.ts";
+import { type ServiceView } from "../supervisor/service-view.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import { bootId } from "../system/boot.ts";
+import { serviceEvents } from "./service-events.ts";
+import { ServiceProcesses } from "./service-processes.ts";
+import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
+
+/** Changes are noted in the registry together, so late after the first of them, in milliseconds. */
+const NOTE_MS = 20;
+/** A simple service that fails within this after its start has failed to start, in milliseconds. */
+const SETTLE_MS = 100;
+
+/**
+ * Stands between the registry, which says what is wanted, and the supervisor, which runs it. How services are is noted in
+ * the registry, for all that look there.
+ */
+export class ServiceKeeper implements ServiceHost {
+  readonly #workspace: Workspace;
+  readonly #records: RecordFile;
+  readonly #supervisor: Supervisor;
+  readonly #processes: ServiceProcesses;
+  readonly #changed = new Map<string, ServiceView>();
+  /** The marks of the services' processes, as they were last recorded. */
+  readonly #marks = new Map<string, string>();
+  readonly #onEvent: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param onEvent called when the event log has grown */
+  constructor(workspace: Workspace, onEvent: () => void) {
+    this.#workspace = workspace;
+    this.#onEvent = onEvent;
+    const { run } = workspace.paths;
+    this.#processes = new ServiceProcesses(workspace);
+    this.#records = new RecordFile(`${run}/services`);
+    this.#supervisor = new Supervisor(
+      {
+        isWanted: (packId, generation) => this.#isWanted(packId, generation),
+        isHealthy: (packId) => this.#isHealthy(packId),
+        notifyPath: `${run}/notify.sock`,
+        warn: workspace.warn,
+        spawn: (options, spec) => this.#processes.spawn(options, spec),
+      },
+      {
+        load: () => this.#mark(this.#records.load()),
+        save: (records) => this.#records.save(this.#mark(records)),
+        remove: (packId) => this.#records.remove(packId),
+      },
+    );
+    this.#supervisor.subscribe((view) => this.#note(view));
+  }
+
+  /** How many services run or are to run. */
+  get supervised(): number {
+    return this.#supervisor.views().filter(({ state }) => !isAtRest(state)).length;
+  }
+
+  /** Takes over what an earlier daemon left, and starts what is wanted and is not there. */
+  async adopt(): Promise<void> {
+    await this.#supervisor.adopt(allServiceSpecs(this.#workspace));
+    for (const { packId, generation, pid } of this.#supervisor.views())
+      if (pid !== null) this.#processes.adopt(packId, generation);
+    this.#noteNow();
+  }
+
+  /** Starts services that are wanted and that nobody has told this daemon of. */
+  async startMissing(): Promise<void> {
+    for (const spec of allServiceSpecs(this.#workspace)) {
+      if (this.#supervisor.view(spec.packId) || !this.#isWanted(spec.packId, spec.generation)) continue;
+      await this.#supervisor.start(spec);
+    }
+  }
+
+  /**
+   * Runs the service that the registry says is wanted.
+   *
+   * @throws {AuroraError} `conflict` where it wants another generation or none; `not-found`
+   */
+  async start(packId: string, generation: number): Promise<HostedService> {
+    const row = serviceOf(this.#workspace.registry, packId);
+    if (!row || row.wanted !== "running" || row.generation !== generation)
+      throw new AuroraError(
+        "conflict",
+        `cannot start "${packId}": generation ${generation} of it is not wanted`,
+      );
+    const spec = serviceSpecOf(this.#workspace, row);
+    if (!spec) throw new AuroraError("not-found", `cannot start "${packId}": it has no service to supervise`);
+    const before = this.#supervisor.view(packId);
+    const first = await this.#supervisor.start(spec);
+    const isNew = first.state === "running" && first.pid !== before?.pid;
+    const view = isNew && spec.type === "simple" ? await this.#settled(packId, first) : first;
+    this.#noteNow();
+    return hostedOf(view);
+  }
+
+  async stop(packId: string): Promise<void> {
+    if (!this.#supervisor.view(packId)) return;
+    await this.#supervisor.stop(packId);
+    await this.#processes.forget(packId);
+    this.#noteNow();
+  }
+
+  /** How a service is; undefined for one that is not known here. */
+  view(packId: string): ServiceView | undefined {
+    return this.#supervisor.view(packId);
+  }
+
+  /** A pack that is not supervised has changed: what waits for it looks again. */
+  dependencyChanged(packId: string): void {
+    this.#supervisor.dependencyChanged(packId);
+  }
+
+  /** Stops all, dependents first. They stay wanted, so that the next daemon starts them again. */
+  async stopAll(deadlineMs: number): Promise<void> {
+    await this.#supervisor.stopAll(deadlineMs);
+    this.#noteNow();
+  }
+
+  /** Lets go of the services, which run on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#supervisor[Symbol.asyncDispose]();
+    await this.#processes[Symbol.asyncDispose]();
+    this.#noteNow();
+    this.#records[Symbol.dispose]();
+  }
+
+  /**
+   * Whether a service is to run, as the registry has it at this moment. What a transaction has stopped it starts again
+   * itself, when it comes to that.
+   */
+  #isWanted(packId: string, generation: number): boolean {
+    const { registry } = this.#workspace;
+    const row = serviceOf(registry, packId);
+    if (!row || row.wanted !== "running" || row.generation !== generation) return false;
+    const isDown = row.state === "stopped" || row.state === "stopping";
+    return !isDown || !isInTransaction(this.#workspace, packId);
+  }
+
+  /** For a pack that is not supervised: it runs, and nobody has found it unhealthy. */
+  #isHealthy(packId: string): boolean {
+    const row = serviceOf(this.#workspace.registry, packId);
+    if (!row) return false;
+    return observeService(row, bootId()).state === "running" && row.health !== "unhealthy";
+  }
+
+  /** Waits a moment: a service without a health check that ends at once was never up. */
+  #settled(packId: string, first: ServiceView): Promise<ServiceView> {
+    const { promise, resolve } = Promise.withResolvers<ServiceView>();
+    const timer = setTimeout(() => resolve(this.#supervisor.view(packId) ?? first), SETTLE_MS);
+    const end = this.#supervisor.subscribe((view) => {
+      if (view.packId === packId && (view.pid !== first.pid || isAtRest(view.state))) resolve(view);
+    });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      end();
+    });
+  }
+
+  #mark<R extends readonly ServiceRecord[]>(records: R): R {
+    for (const { packId, serviceId } of records) this.#marks.set(packId, serviceId);
+    return records;
+  }
+
+  #note(view: ServiceView): void {
+    this.#changed.set(view.packId, view);
+    this.#timer ??= setTimeout(() => this.#noteNow(), NOTE_MS);
+  }
+
+  /** Writes what has changed into the registry, with the events that it amounts to. */
+  #noteNow(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const views = [...this.#changed.values()];
+    this.#changed.clear();
+    if (views.length === 0) return;
+    const { registry } = this.#workspace;
+    const at = timestamp(this.#workspace);
+    try {
+      registry.write(() => {
+        for (const view of views) this.#noteOne(view, at);
+      });
+    } catch (thrown) {
+      // The services go on; the next change is written with all that it changes.
+      this.#workspace.warn(`cannot note how the services are: ${String(thrown)}`);
+      return;
+    }
+    this.#onEvent();
+  }
+
+  #noteOne(view: ServiceView, at: string): void {
+    const { registry } = this.#workspace;
+    const before = serviceOf(registry, view.packId);
+    // Another generation is wanted by now: this one is the past.
+    if (!before || before.generation !== view.generation) return;
+    const leader = view.pid === null ? undefined : identify(view.pid);
+    noteService(
+      registry,
+      {
+        pack_id: view.packId,
+        generation: view.generation,
+        state: view.state,
+        since: view.since.toISOString(),
+        service_id: this.#marks.get(view.packId) ?? "",
+        session: view.pid,
+        boot_id: bootId(),
+        processes: JSON.stringify(leader ? [leader] : []),
+        rc: view.exitCode,
+        restarts: view.restarts,
+        health: view.health,
+      },
+      at,
+    );
+    for (const { kind, detail } of serviceEvents(before, view))
+      appendEvent(registry, { at, packId: view.packId, kind, detail });
+  }
+}
+
+function isInTransaction({ registry }: Workspace, packId: string): boolean {
+  return openTransactions(registry).some(
+    ({ state, plan }) => state === "running" && planOf(plan).packs.some((pack) => pack.pack_id === packId),
+  );
+}
+
+function isAtRest(state: ServiceView["state"]): boolean {
+  return state === "stopped" || state === "exited" || state === "failed";
+}
+
+function hostedOf({ state, health, pid, exitCode, reason }: ServiceView): HostedService {
+  return { state, health, pid, exit_code: exitCode, reason };
+}

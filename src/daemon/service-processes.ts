@@ -1,0 +1,85 @@
+import { fchownSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { hostedProcess } from "../lifecycle/hosted-service.ts";
+import { type PackProcess } from "../lifecycle/pack-process.ts";
+import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
+import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
+import { type ChildOptions } from "../process/spawn-child.ts";
+import { setServiceConfinement } from "../registry/services.ts";
+import { type ServiceSpec } from "../supervisor/service-spec.ts";
+import { hostedPackOf } from "./service-spec.ts";
+
+/** What could keep a process from becoming the service has shown by then, in milliseconds; its launcher is let go. */
+const LAUNCH_MS = 10_000;
+
+/**
+ * Starts the first processes of supervised services, confined by what was approved for their packs, and answers what they ask
+ * Aurora for while this program lives.
+ */
+export class ServiceProcesses implements AsyncDisposable {
+  readonly #workspace: Workspace;
+  readonly #channels = new Map<string, AsyncDisposable>();
+
+  constructor(workspace: Workspace) {
+    this.#workspace = workspace;
+  }
+
+  /** @throws {AuroraError} as `spawnConfined`; `denied` where it cannot be confined as it has to be */
+  spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {
+    const pack = hostedPackOf(this.#workspace, packId, generation);
+    if (!pack) throw new AuroraError("not-found", `cannot start "${packId}": its tree is not known any more`);
+    const prepared = hostedProcess(this.#workspace, pack);
+    const { confinement, user, summary } = prepared;
+    // So that it can open /dev/stdout and /dev/stderr.
+    for (const log of user === undefined ? [] : [options.stdout, options.stderr])
+      if (typeof log === "number") fchownSync(log, user as number, user as number);
+    this.#serve(packId, pack, prepared);
+    setServiceConfinement(this.#workspace.registry, packId, JSON.stringify(summary));
+    const confined = spawnConfined(options, confinement);
+    this.#watchLaunch(packId, confined);
+    return confined.child;
+  }
+
+  /** Serves a service that an earlier daemon has started. */
+  adopt(packId: string, generation: number): void {
+    const pack = hostedPackOf(this.#workspace, packId, generation);
+    if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+  }
+
+  /** A service that has been stopped asks for nothing any more. */
+  async forget(packId: string): Promise<void> {
+    const channel = this.#channels.get(packId);
+    this.#channels.delete(packId);
+    await channel?.[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#channels.keys()].map((packId) => this.forget(packId)));
+  }
+
+  /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
+  #serve(packId: string, pack: ScriptPack, prepared: PackProcess): void {
+    if (this.#channels.has(packId)) return;
+    const channel = serveOwn(this.#workspace, pack, prepared);
+    if (channel) this.#channels.set(packId, channel);
+  }
+
+  /** The launcher finds out in the child what keeps it from being the service. */
+  #watchLaunch(packId: string, confined: ConfinedChild): void {
+    let isLaunched = false;
+    const timer = setTimeout(() => {
+      isLaunched = true;
+      confined.dispose();
+    }, LAUNCH_MS);
+    timer.unref();
+    void confined.child.exited.then(() => {
+      if (isLaunched) return;
+      clearTimeout(timer);
+      const failure = confined.failure();
+      if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
+      confined.dispose();
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { closeSync, openSync, readFileSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { rotateLogs } from "../lifecycle/script-log.ts";
+import { ensureHome } from "../system/ensure-home.ts";
+import { type HomePaths } from "../system/home.ts";
+import { findDaemon } from "./client.ts";
+
+/** A daemon that a command has started ends after so long without anything to do. */
+export const AUTO_IDLE_EXIT = "60s";
+/** So long another daemon that is just starting is waited for, in milliseconds. */
+const APPEAR_MS = 5000;
+const APPEAR_POLL_MS = 5;
+/** Variables that the daemon is started with; all others are the business of whoever happens to start it. */
+const PASSED = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|USER|LOGNAME|XDG_RUNTIME_DIR)$/;
+
+export type StartDaemonOptions = {
+  paths: HomePaths;
+  self: string;
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+};
+
+/** Where a daemon in the background writes what it has to say. */
+export const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`;
+
+/**
+ * Starts a daemon in the background, in a session of its own, with no terminal, `/` as its directory and a clean environment,
+ * and waits until one listens. Of several that start at once one stays.
+ *
+ * @throws {AuroraError} `failed` where it cannot be started, with the last it said
+ */
+export async function startDaemon({ paths, self, env, signal }: StartDaemonOptions): Promise<void> {
+  ensureHome(paths);
+  rotateLogs([daemonLog(paths)]);
+  const log = openSync(daemonLog(paths), "a", 0o600);
+  try {
+    const child = Bun.spawn([self, "daemon", "--home", paths.home, "--idle-exit", AUTO_IDLE_EXIT, "--json"], {
+      cwd: "/",
+      env: Object.fromEntries(
+        Object.entries(env).flatMap(([name, value]) =>
+          value !== undefined && PASSED.test(name) ? [[name, value]] : [],
+        ),
+      ),
+      stdio: ["ignore", "pipe", log],
+      detached: true,
+    });
+    child.unref();
+    // It prints what it is as soon as it listens; one that finds another ends without a word on stdout.
+    const { done } = await child.stdout.getReader().read();
+    if (!done) return;
+  } finally {
+    closeSync(log);
+  }
+  await appear(paths, signal);
+}
+
+async function appear(paths: HomePaths, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + APPEAR_MS;
+  while (!(await findDaemon(paths, signal))) {
+    if (performance.now() >= deadline)
+      throw new AuroraError("failed", "cannot start the daemon", {
+        diagnostics: [{ message: lastLine(daemonLog(paths)) }],
+        hint: `${daemonLog(paths)} says more; "aurora daemon" starts it in the foreground`,
+      });
+    await Bun.sleep(APPEAR_POLL_MS);
+  }
+}
+
+function lastLine(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trimEnd().split("\n").at(-1) ?? "";
+  } catch {
+    return "";
+  }
+}

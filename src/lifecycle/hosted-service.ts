@@ -1,0 +1,124 @@
+import { statSync } from "node:fs";
+
+import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { scriptArgv } from "../process/script-argv.ts";
+import { serviceLogs } from "../process/service-log.ts";
+import { serviceOf, setService, setServiceConfinement, setServiceEnvironment } from "../registry/services.ts";
+import { bootId } from "../system/boot.ts";
+import { makeDirectory } from "../system/durable.ts";
+import { type PackProcess, packProcess } from "./pack-process.ts";
+import { type ScriptPack, type ScriptReport } from "./script.ts";
+import { type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
+import { timestamp, type Workspace } from "./workspace.ts";
+
+/** The end of a log is enough for a report. */
+const REPORT_BYTES = 65_536;
+
+/**
+ * The host that a pack's service needs, or undefined for one that needs none.
+ *
+ * @throws {AuroraError} `failed` where it needs one and none may be used
+ */
+export function hostOf(workspace: Workspace, manifest: Manifest): ServiceHost | undefined {
+  if (!isHosted(manifest)) return undefined;
+  if (workspace.services) return workspace.services;
+  const { id, service } = manifest.pack;
+  throw new AuroraError(
+    "failed",
+    `cannot run "${id}": its service type is "${service.type}", which needs the daemon, and --no-daemon forbids it`,
+    { hint: "leave out --no-daemon" },
+  );
+}
+
+/** Scratch of a running service: kept until it stops. */
+export function serviceTmp({ paths }: Pick<Workspace, "paths">, packId: string): string {
+  return `${paths.run}/tmp/${packId}`;
+}
+
+/**
+ * What a service is started with, now and by whoever starts it again: its complete environment, and what confines it.
+ *
+ * @throws {AuroraError} `denied` where it cannot be confined as it has to be
+ */
+export function hostedProcess(workspace: Workspace, pack: ScriptPack): PackProcess {
+  const { id, entrypoint } = pack.manifest.pack;
+  const { env } = scriptArgv(entrypoint.start ?? [], pack.packDirectory);
+  const tmpDirectory = serviceTmp(workspace, id);
+  for (const directory of [pack.dataDirectory, pack.logDirectory, tmpDirectory])
+    makeDirectory(directory, 0o700);
+  const prepared = packProcess(workspace, pack, "start", tmpDirectory);
+  return { ...prepared, env: { ...prepared.env, ...env } };
+}
+
+/** Writes down that a service is wanted, and with what; then has its host run it. */
+export async function startHosted(
+  workspace: Workspace,
+  host: ServiceHost,
+  pack: ScriptPack,
+): Promise<ScriptReport> {
+  const { id } = pack.manifest.pack;
+  const { registry } = workspace;
+  const at = timestamp(workspace);
+  const { env, summary } = hostedProcess(workspace, pack);
+  const before = logSizes(pack.logDirectory);
+  const started = performance.now();
+  registry.write(() => {
+    setService(registry, {
+      pack_id: id,
+      wanted: "running",
+      state: "starting",
+      generation: pack.generation,
+      since: at,
+      service_id: serviceOf(registry, id)?.service_id ?? crypto.randomUUID(),
+      session: null,
+      boot_id: bootId(),
+      processes: "[]",
+      rc: null,
+      restarts: 0,
+      health: "unknown",
+      health_at: null,
+    });
+    setServiceEnvironment(registry, id, env);
+    setServiceConfinement(registry, id, JSON.stringify(summary));
+  });
+  const service = await host.start(id, pack.generation);
+  const logs = serviceLogs(pack.logDirectory);
+  const isUp = hasStarted(service);
+  return {
+    name: "start",
+    rc: isUp ? 0 : service.exit_code === 0 || service.exit_code === null ? -1 : service.exit_code,
+    signal: null,
+    timeout: false,
+    at,
+    duration_ms: Math.round(performance.now() - started),
+    stdout: await tailFrom(logs.stdout, before.stdout),
+    stderr: [await tailFrom(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
+      .filter((text) => text !== "")
+      .join("\n"),
+  };
+}
+
+/** One that ended by itself with 0 has done what it was there for. */
+function hasStarted({ state, exit_code: exitCode }: HostedService): boolean {
+  return state === "running" || state === "starting" || (state === "exited" && exitCode === 0);
+}
+
+function logSizes(logDirectory: string): { stdout: number; stderr: number } {
+  const { stdout, stderr } = serviceLogs(logDirectory);
+  return { stdout: sizeOf(stdout), stderr: sizeOf(stderr) };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What was written since; a log that was rotated meanwhile is read from its begin. */
+async function tailFrom(path: string, from: number): Promise<string> {
+  const size = sizeOf(path);
+  if (size === 0) return "";
+  const begin = from > size ? 0 : from;
+  return await Bun.file(path)
+    .slice(Math.max(begin, size - REPORT_BYTES), size)
+    .text();
+}

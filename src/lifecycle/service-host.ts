@@ -1,0 +1,28 @@
+import { type Manifest } from "../manifest/schema.ts";
+import { type Health, type ServiceState } from "../registry/services.ts";
+
+/** How a supervised service is after it was asked to start or stop. */
+export type HostedService = {
+  state: ServiceState;
+  health: Health;
+  pid: number | null;
+  exit_code: number | null;
+  /** Why it does not run, where it was to. */
+  reason: string | null;
+};
+
+/**
+ * Whoever runs services of the types `simple` and `notify`: the daemon, or what asks it. What is wanted stands in the
+ * registry before it is asked; so it does the same when it is asked again, or when another daemon takes its place.
+ */
+export type ServiceHost = {
+  /** Runs the wanted service; returns when it is ready or has failed. */
+  start: (packId: string, generation: number) => Promise<HostedService>;
+  /** Stops it with all its processes. */
+  stop: (packId: string) => Promise<void>;
+};
+
+/** Whether a pack's start stays in the foreground, and so needs somebody who watches it. */
+export function isHosted({ pack: { service, entrypoint } }: Manifest): boolean {
+  return service.type !== "oneshot" && entrypoint.start !== null;
+}

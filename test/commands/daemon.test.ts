@@ -1,0 +1,165 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, rmSync, statSync } from "node:fs";
+
+import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
+import { auroraCommand, scratch } from "../support/aurora.ts";
+import { eventually } from "../support/eventually.ts";
+import { daemonPid, testHome } from "../support/test-home.ts";
+
+/** A daemon in the foreground that listens. */
+async function foreground(home: string, env: Record<string, string> = {}, prefix: readonly string[] = []) {
+  const child = Bun.spawn([...prefix, ...auroraCommand, "daemon", "--home", home, "--json"], {
+    env: { PATH: Bun.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  reader.releaseLock();
+  return { child, status: JSON.parse(new TextDecoder().decode(value)) as { pid: number; socket: string } };
+}
+
+test("it says what it is when it listens, is alone, and SIGTERM ends it", async () => {
+  await using t = testHome();
+  const { child, status } = await foreground(t.home);
+  expect(status).toMatchObject({
+    running: true,
+    pid: child.pid,
+    home: t.home,
+    services: 0,
+    idle_exit_seconds: null,
+  });
+  expect(statSync(status.socket).mode & 0o777).toBe(0o600);
+  expect(statSync(`${t.home}/run`).mode & 0o777).toBe(0o700);
+  expect(await t.run(["daemon"])).toEqual({
+    stdout: "",
+    stderr: `error[conflict]: cannot start the daemon: one is running for this home (pid PID)
+hint: aurora daemon status shows it
+`,
+    exitCode: 8,
+  });
+  child.kill("SIGTERM");
+  expect(await child.stderr.text()).toMatch(/^\S+Z ending: stop\n$/);
+  expect(await child.exited).toBe(0);
+  expect(existsSync(status.socket)).toBe(false);
+});
+
+test("of many that start at once one stays", async () => {
+  await using t = testHome();
+  await t.run(["list"]);
+  const all = Array.from({ length: 6 }, () =>
+    Bun.spawn([...auroraCommand, "daemon", "--home", t.home], { stdio: ["ignore", "ignore", "ignore"] }),
+  );
+  const pid = await eventually("a daemon", () => daemonPid(t.home));
+  const others = all.filter((child) => child.pid !== pid);
+  expect(others).toHaveLength(all.length - 1);
+  expect(await Promise.all(others.map(({ exited }) => exited))).toEqual(others.map(() => 8));
+  const one = all.find((child) => child.pid === pid);
+  one?.kill();
+  expect(await one?.exited).toBe(0);
+});
+
+test("what a daemon that was killed has left is in nobody's way", async () => {
+  await using t = testHome();
+  const first = await foreground(t.home);
+  first.child.kill("SIGKILL");
+  await first.child.exited;
+  expect(existsSync(first.status.socket)).toBe(true);
+  expect((await t.run(["daemon", "status"])).exitCode).toBe(3);
+  const second = await foreground(t.home);
+  expect((await t.run(["daemon", "status"])).exitCode).toBe(0);
+  second.child.kill();
+  expect(await second.child.exited).toBe(0);
+});
+
+test("it ends when its home is gone, and listens anew when only its socket is", async () => {
+  await using t = testHome();
+  const { child, status } = await foreground(t.home);
+  rmSync(status.socket);
+  await eventually("a new socket", () => existsSync(status.socket) || undefined);
+  expect((await t.run(["daemon", "status"])).exitCode).toBe(0);
+  rmSync(t.home, { recursive: true });
+  expect(await child.exited).toBe(0);
+  expect(existsSync(t.home)).toBe(false);
+});
+
+test("a home whose path is longer than a socket's may be", async () => {
+  using directory = scratch();
+  const home = `${directory.path}/${"long/".repeat(40)}home`;
+  const { child } = await foreground(home);
+  const status = Bun.spawn([...auroraCommand, "daemon", "status", "--home", home], { stdout: "ignore" });
+  expect(await status.exited).toBe(0);
+  child.kill();
+  await child.exited;
+});
+
+test("--user without --print-systemd-unit", async () => {
+  await using t = testHome();
+  expect(await t.run(["daemon", "--user"])).toEqual({
+    stdout: "",
+    stderr: "error[usage]: option --user belongs to --print-systemd-unit\n",
+    exitCode: 2,
+  });
+});
+
+const hasPython = Bun.which("python3") !== null;
+test.skipIf(!hasPython)("it tells systemd that it is ready, and that it ends (needs python3)", async () => {
+  await using t = testHome();
+  using directory = scratch();
+  const socket = `${directory.path}/notify`;
+  const listener = Bun.spawn(
+    [
+      "python3",
+      "-uc",
+      `import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print("bound")
+while True: print(s.recv(4096).decode().replace("\\n", " "))`,
+      socket,
+    ],
+    { stdout: "pipe" },
+  );
+  let said = "";
+  const reading = (async () => {
+    for await (const chunk of listener.stdout) said += new TextDecoder().decode(chunk);
+  })();
+  await eventually("the listener", () => said.includes("bound") || undefined);
+  const { child } = await foreground(t.home, { NOTIFY_SOCKET: socket });
+  child.kill();
+  await child.exited;
+  await eventually("its end", () => said.includes("STOPPING=1") || undefined);
+  listener.kill();
+  await reading;
+  expect(said).toBe(`bound\nREADY=1 MAINPID=${child.pid}\nSTOPPING=1\n`);
+});
+
+describe("the systemd unit", () => {
+  test("words that systemd would read otherwise are quoted", () => {
+    const unit = systemdUnit({ self: "/opt/my aurora", home: '/srv/50%/"a"/$HOME', isUser: false });
+    expect(unit).toContain('ExecStart="/opt/my aurora" daemon --home "/srv/50%%/\\"a\\"/$$HOME"\n');
+  });
+
+  const hasSystemd = Bun.which("systemd-analyze") !== null;
+  test.skipIf(!hasSystemd).each([[[]], [["--user"]]])(
+    "systemd-analyze accepts it with %p (needs systemd)",
+    async (more) => {
+      await using t = testHome();
+      using directory = scratch();
+      const { stdout, stderr, exitCode } = await t.run(["daemon", "--print-systemd-unit", ...more]);
+      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+      const file = `${directory.path}/aurora.service`;
+      await Bun.write(
+        file,
+        stdout.replaceAll("DIR", directory.path).replaceAll(/^Exec(Start|Reload)=\S+/gm, "Exec$1=/bin/true"),
+      );
+      const child = Bun.spawn(["systemd-analyze", "verify", ...more, file], {
+        env: { PATH: Bun.env["PATH"] ?? "", XDG_RUNTIME_DIR: directory.path, HOME: directory.path },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      expect([await child.stdout.text(), await child.stderr.text(), await child.exited]).toEqual(["", "", 0]);
+      expect(stdout).toContain("Type=notify\n");
+      expect(existsSync(t.home)).toBe(false);
+    },
+  );
+});

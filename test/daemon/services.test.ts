@@ -1,0 +1,309 @@
+import { Database } from "bun:sqlite";
+/** Services under the real daemon, seen from outside: real processes, real crashes. */
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+
+import { aurora, auroraCommand } from "../support/aurora.ts";
+import { eventually } from "../support/eventually.ts";
+import { hasEnded } from "../support/test-home.ts";
+import { serviceHome, simplePack } from "./service-home.ts";
+
+test("a simple service is installed, started, restarted when it dies, stopped and removed", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  expect(await t.run(["install", "app"])).toMatchObject({
+    stdout: "committed\napp 1.0.0, generation 1\n",
+    exitCode: 0,
+  });
+  const first = await t.status();
+  expect(first).toMatchObject({ state: "running", health: "unknown", restarts: 0, exit_code: null });
+  expect(t.processesOf()).toEqual([first.pid as number]);
+
+  process.kill(first.pid as number, "SIGKILL");
+  const second = await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
+  expect(second.pid).not.toBe(first.pid);
+  expect(t.log()).toBe(`up ${first.pid}\nup ${second.pid}\n`);
+
+  expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+  expect(t.processesOf()).toEqual([]);
+  expect(await t.run(["stop", "app"])).toEqual({
+    stdout: "app is already stopped\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(await t.events()).toEqual([
+    "staged",
+    "transaction-began",
+    "started",
+    "committed",
+    "restarted",
+    "stopped",
+  ]);
+  expect((await t.run(["start", "app"])).stdout).toBe("app is running (pid PID)\n");
+  expect((await t.run(["start", "app"])).stdout).toBe("app is already running (pid PID)\n");
+  expect(t.processesOf()).toHaveLength(1);
+  expect((await t.run(["remove", "app"])).exitCode).toBe(0);
+  expect(t.processesOf()).toEqual([]);
+});
+
+test("services outlive the daemon's crash, go on writing, and are taken over without a second instance", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ start: 'echo "up $$"\nwhile :; do echo tick; sleep 0.05; done' }));
+  await t.run(["install", "app"]);
+  const { pid } = await t.status();
+  process.kill(pid as number, "SIGKILL");
+  const before = await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
+
+  await t.crashDaemon();
+  const length = t.log().length;
+  await eventually("more of its log", () => t.log().length > length || undefined);
+  expect(await t.status()).toMatchObject({ state: "running", pid: before.pid, restarts: 1 });
+
+  const old = t.daemonPid();
+  expect((await t.run(["start", "app"])).stdout).toBe("app is already running (pid PID)\n");
+  expect(t.daemonPid()).not.toBe(old);
+  expect(await t.status()).toMatchObject({ state: "running", pid: before.pid, restarts: 1 });
+  expect(t.processesOf().filter((one) => one === before.pid)).toHaveLength(1);
+
+  process.kill(before.pid as number, "SIGKILL");
+  const after = await t.reaches("a restart by the next daemon", ({ restarts }) => restarts === 2);
+  expect(after.pid).not.toBe(before.pid);
+  expect(t.log().match(/^up /gm)).toHaveLength(3);
+});
+
+test("a service that died while there was no daemon is started again by the next one", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  const { pid } = await t.status();
+  await t.crashDaemon();
+  process.kill(pid as number, "SIGKILL");
+  expect(
+    await eventually("its end", async () => ((await t.status()).state === "exited" ? true : undefined)),
+  ).toBe(true);
+  await t.run(["start", "app"]);
+  await t.reaches("a new start", (status) => status.state === "running" && status.pid !== pid);
+  expect(t.processesOf()).toHaveLength(1);
+});
+
+test("the daemon becomes another program file, and ends and comes back, without a restart of a service", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  const { pid } = await t.status();
+  const daemon = t.daemonPid();
+  expect(await t.run(["daemon", "reload", "--binary"])).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(t.daemonPid()).toBe(daemon as number);
+  expect(await t.status()).toMatchObject({ pid, restarts: 0 });
+
+  expect((await t.run(["daemon", "stop"])).stdout).toBe("the daemon (pid PID) has ended\n");
+  expect(await t.status()).toMatchObject({ pid, state: "running" });
+  await t.run(["start", "app"]);
+  expect(t.daemonPid()).not.toBe(daemon);
+  expect(await t.status()).toMatchObject({ pid, state: "running", restarts: 0 });
+});
+
+test("daemon stop --services stops all, dependents first, and the next daemon starts them again in order", async () => {
+  await using t = serviceHome();
+  const said = (id: string) => `trap 'echo "down ${id}" >> "$AURORA_HOME/order"; exit 0' TERM
+echo "up ${id}" >> "$AURORA_HOME/order"
+while :; do sleep 0.02; done`;
+  t.write(simplePack({ id: "base", start: said("base") }));
+  t.write(simplePack({ id: "app", start: said("app"), manifest: "  dependencies: [{ pack_id: base }]" }));
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+  expect((await t.run(["daemon", "stop", "--services"])).exitCode).toBe(0);
+  expect([...t.processesOf("app"), ...t.processesOf("base")]).toEqual([]);
+  expect(await t.status()).toMatchObject({ state: "stopped" });
+
+  const daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await t.reaches("the start of app", ({ state }) => state === "running");
+  daemon.kill();
+  await daemon.exited;
+  const order = readFileSync(`${t.home}/order`, "utf8").trim().split("\n");
+  expect(order).toEqual(["up base", "up app", "down app", "down base", "up base", "up app"]);
+});
+
+test("an upgrade whose service does not start goes back, and the old one runs again", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  t.write(simplePack({ version: "2.0.0", start: "echo broken >&2\nexit 3", service: ", restart: no" }));
+  const { stdout, exitCode } = await t.run(["install", "app"]);
+  expect(stdout).toStartWith("rolled back: app: its start script ended with exit code 3");
+  expect(exitCode).toBe(4);
+  expect(await t.status()).toMatchObject({ version: "1.0.0", generation: 1, state: "running" });
+  expect(t.processesOf()).toHaveLength(1);
+});
+
+test("an upgrade whose service stays unhealthy goes back; a good one can be rolled back", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ health: "exit 0" }));
+  await t.run(["install", "app"]);
+  t.write(simplePack({ version: "2.0.0", health: "echo sick\nexit 1" }));
+  expect((await t.run(["install", "app"])).exitCode).toBe(4);
+  await t.reaches("the old one", ({ version, state }) => version === "1.0.0" && state === "running");
+
+  t.write(simplePack({ version: "3.0.0", health: "exit 0" }));
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+  expect(await t.status()).toMatchObject({ version: "3.0.0" });
+  expect((await t.run(["rollback", "app"])).exitCode).toBe(0);
+  const back = await t.reaches(
+    "the old one",
+    ({ version, state }) => version === "1.0.0" && state === "running",
+  );
+  expect(t.processesOf()).toEqual([back.pid as number]);
+});
+
+test("a command that crashes in mid-transaction leaves what recovery brings back", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ health: "exit 0" }));
+  await t.run(["install", "app"]);
+  // The check of the new version hangs, so that the command can be ended while the new service runs.
+  t.write(simplePack({ version: "2.0.0", health: "sleep 60", start: "echo new\nexec sleep 300" }));
+  const command = Bun.spawn([...auroraCommand, "install", "app", "--home", t.home], {
+    env: { PATH: Bun.env["PATH"] ?? "", AURORA_PACKS: t.packs },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await eventually("the new service", () => t.log().includes("new") || undefined);
+  command.kill("SIGKILL");
+  await command.exited;
+  expect((await t.run(["recover"])).exitCode).toBe(0);
+  const back = await t.reaches(
+    "the old one",
+    ({ version, state }) => version === "1.0.0" && state === "running",
+  );
+  expect(t.processesOf()).toEqual([back.pid as number]);
+  expect(await t.events()).toContain("rolled-back");
+});
+
+test("a failing service backs off, and status, why and events say so; stop ends that", async () => {
+  await using t = serviceHome();
+  t.write(
+    simplePack({
+      start: 'test -e "$AURORA_HOME/break" || exec sleep 300\nexit 7',
+      service: ", start_limit: { burst: 3, interval_seconds: 60 }",
+    }),
+  );
+  await t.run(["install", "app"]);
+  await Bun.write(`${t.home}/break`, "");
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  const failed = await t.reaches("its failure", ({ state }) => state === "failed");
+  expect(failed).toMatchObject({ restarts: 3, exit_code: 7, pid: null });
+  expect(await t.events()).toEqual(expect.arrayContaining(["backoff", "restarted", "failed"]));
+  const why = await t.json(["why", "app"]);
+  expect(why.value).toMatchObject({
+    state: "failed",
+    cause: expect.stringContaining(
+      "it was restarted 3 times within 60 s; the last time it ended with exit code 7",
+    ),
+  });
+  expect((await t.run(["stop", "app"])).exitCode).toBe(0);
+  expect(await t.status()).toMatchObject({ state: "stopped" });
+});
+
+test("after a restart of the machine all that is wanted starts, in order, and what was stopped stays so", async () => {
+  await using t = serviceHome();
+  t.write({ id: "one", install: null, health: null });
+  t.write(simplePack({ manifest: "  dependencies: [{ pack_id: one }]" }));
+  t.write(simplePack({ id: "off" }));
+  expect((await t.run(["install", "app", "off"])).exitCode).toBe(0);
+  await t.run(["stop", "off"]);
+  await t.crashDaemon();
+  for (const packId of ["one", "app"]) for (const pid of t.processesOf(packId)) process.kill(pid, "SIGKILL");
+  // What the machine's restart changes: the id of the boot.
+  using database = new Database(`${t.home}/state.db`);
+  database.run("UPDATE services SET boot_id = 'before'");
+  const records = readFileSync(`${t.home}/run/services`, "utf8");
+  await Bun.write(`${t.home}/run/services`, records.replaceAll(/"bootId":"[^"]*"/g, '"bootId":"before"'));
+
+  const daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const app = await t.reaches("app", ({ state }) => state === "running");
+  const one = await t.status("one");
+  expect(one.state).toBe("running");
+  expect(Date.parse(one.since as string)).toBeLessThan(Date.parse(app.since as string));
+  expect(await t.status("off")).toMatchObject({ state: "stopped" });
+  daemon.kill();
+  await daemon.exited;
+});
+
+test("what was not confirmed in time is rolled back by the daemon", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  t.write(simplePack({ version: "2.0.0" }));
+  expect((await t.run(["install", "app", "--confirm-within", "1s"])).exitCode).toBe(0);
+  await t.reaches("the old version", ({ version, state }) => version === "1.0.0" && state === "running");
+});
+
+test("of commands that need the daemon at the same time, one starts it", async () => {
+  await using t = serviceHome();
+  const ids = ["a", "b", "c", "d"];
+  for (const id of ids) t.write(simplePack({ id }));
+  await t.run(["install", "--no-start", ...ids]);
+  expect(t.daemonPid()).toBeUndefined();
+  const runs = await Promise.all(ids.map((id) => t.run(["start", id, "--wait", "60s"])));
+  expect(runs.map(({ stdout }) => stdout)).toEqual(ids.map((id) => `${id} is running (pid PID)\n`));
+  const log = readFileSync(`${t.home}/logs/daemon.log`, "utf8");
+  expect(log.match(/listens on/g) ?? []).toHaveLength(0);
+  expect(ids.flatMap((id) => t.processesOf(id))).toHaveLength(ids.length);
+});
+
+test("a daemon that a command has started ends when there is nothing to do; one in the way does not", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  await t.run(["daemon", "stop"]);
+  const daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home, "--idle-exit", "100ms"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await t.reaches("its service", ({ state }) => state === "running");
+  expect(hasEnded(daemon.pid)).toBe(false);
+  await t.run(["stop", "app"]);
+  expect(await daemon.exited).toBe(0);
+  expect(await daemon.stderr.text()).toContain("ending: idle");
+  expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
+});
+
+test("--no-daemon forbids what needs one", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  expect(await t.run(["install", "app", "--no-daemon"])).toEqual({
+    stdout: "",
+    stderr: `warning: the pack is started, and nothing tells whether it is healthy
+error[failed]: cannot run "app": its service type is "simple", which needs the daemon, and --no-daemon forbids it
+hint: leave out --no-daemon
+`,
+    exitCode: 1,
+  });
+  expect(t.daemonPid()).toBeUndefined();
+});
+
+const hasNotify = Bun.which("systemd-notify") !== null;
+test.skipIf(!hasNotify)("a notify service is started when it says that it is ready", async () => {
+  await using t = serviceHome();
+  t.write({
+    ...simplePack({ start: 'sleep 0.2\nsystemd-notify --ready --status="at your service"\nexec sleep 300' }),
+    manifest: "  service: { type: notify }",
+  });
+  const { value } = await t.json(["install", "app"]);
+  expect(value).toMatchObject({ state: "committed" });
+  expect(await t.status()).toMatchObject({ state: "running" });
+});
+
+test("the service's environment is what the command had, also after a restart, and holds no lock", async () => {
+  await using t = serviceHome();
+  t.write(
+    simplePack({
+      start: 'echo "$COLOUR ${AURORA_LOCK:-free}"\nexec sleep 300',
+      manifest: "  permissions: { env: [COLOUR] }",
+    }),
+  );
+  await aurora(["install", "app"], { home: t.home, env: { AURORA_PACKS: t.packs, COLOUR: "green" } });
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
+  expect(t.log()).toBe("green free\ngreen free\n");
+});
