@@ -35,6 +35,7 @@ export type PackProcess = {
  * starts a process for a pack builds it here.
  *
  * @param tmpDirectory its scratch
+ * @param isAudit lets it do everything, and has reported what would be refused, as far as the kernel can tell
  * @throws {AuroraError} `denied` where confinement is required and this machine lacks it
  */
 export function packProcess(
@@ -42,6 +43,7 @@ export function packProcess(
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
+  isAudit = false,
 ): PackProcess {
   const env = environment(workspace, pack, tmpDirectory);
   const user = userOf(workspace, pack, true);
@@ -50,17 +52,19 @@ export function packProcess(
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
+    audit: isAudit,
     ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
   });
   const summary = summaryOf(policy, confinement.layers);
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
-  if (missing && !pack.allowAll)
+  if (missing && !pack.allowAll && !isAudit)
     warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
   const { layers } = confinement;
-  // Each of these keeps it from the home's state.
-  if (
-    layers.some(({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"))
-  ) {
+  // Each of these keeps it from the home's state; an audit is to be as the real thing.
+  const isKeptOut = layers.some(
+    ({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"),
+  );
+  if (isKeptOut || confinement.audit !== undefined) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
     return {

@@ -130,6 +130,7 @@ mktemp > /dev/null
     write("2.2.0", `read: ["${t.shared}"]`);
     expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
     expect(readFileSync(`${t.shared}/note`, "utf8")).toBe("2.1.0\n");
+    expect(await t.json(["why", "app"])).toMatchObject({ denied: ["DIR/shared/note"] });
   }, TIMEOUT_MS);
 
   test("a dry run reads what is approved and writes only its copy", async () => {
