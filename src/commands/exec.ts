@@ -39,7 +39,9 @@ type Explained = ProcessExplanation & { command: string[] };
 type Audit = { layers: AuditCoverage[]; refused: AuditReport[]; is_complete: boolean };
 type Result = (CommandResult & { audit?: Audit }) | Started | Listed[] | Killed | Explained;
 type ExecInput = Input<
-  "background" | "list" | "explain" | "audit" | "require-confinement", "timeout" | "kill">;
+  "background" | "list" | "explain" | "audit" | "require-confinement",
+  "timeout" | "kill"
+>;
 
 /** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
 const KILL_GRACE_MS = 5_000;
@@ -96,12 +98,20 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
 }
 
 /** What an audit run tells, and what it cannot tell. */
-function auditOf(context: Context, pack: ScriptPack, { audit: layers = [] }: Confinement, log: AuditLog): Audit {
+function auditOf(
+  context: Context,
+  pack: ScriptPack,
+  { audit: layers = [] }: Confinement,
+  log: AuditLog,
+): Audit {
   if (pack.manifest.pack.permissions.confinement === "required")
-    context.log.warn("confinement is required for this pack: nothing was let through, and nothing is reported");
+    context.log.warn(
+      "confinement is required for this pack: nothing was let through, and nothing is reported",
+    );
   const found = log.read(process.arch as "x64" | "arm64");
   const refused = found.reports ?? [];
-  for (const { command, pid, call } of refused) context.log.info(`would be refused: ${call} (${command}, pid ${pid})`);
+  for (const { command, pid, call } of refused)
+    context.log.info(`would be refused: ${call} (${command}, pid ${pid})`);
   for (const { layer, state, reason } of layers)
     if (state === "untold") context.log.info(`cannot tell for ${layer}: ${reason}`);
   if (found.reports === undefined) context.log.warn(`the kernel's reports cannot be read: ${found.reason}`);
@@ -154,7 +164,8 @@ function checkForm({ rest, options }: ExecInput): void {
   const hint = "aurora help exec shows how it is called";
   if (other !== undefined)
     throw new AuroraError("usage", `${form} and ${other} exclude each other`, { hint });
-  const isCommandWanted = form === undefined || form === "--background" || form === "--explain" || form === "--audit";
+  const isCommandWanted =
+    form === undefined || form === "--background" || form === "--explain" || form === "--audit";
   if (isCommandWanted && rest.length === 0)
     throw new AuroraError("usage", '"exec" needs a command after "--"', {
       hint: "aurora exec PACK -- CMD…",

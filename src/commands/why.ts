@@ -55,7 +55,12 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
 function explainTransaction(workspace: Workspace, packId: string, transaction: TransactionRow): Result {
   const { registry } = workspace;
   const steps = journalOf(registry, transaction.id).flatMap((entry) => shownStep(transaction, entry));
-  const base = { pack_id: packId, transaction: transaction.id, steps, denied: deniedTo(workspace, packId, steps) };
+  const base = {
+    pack_id: packId,
+    transaction: transaction.id,
+    steps,
+    denied: deniedTo(workspace, packId, steps),
+  };
   const live = livePack(registry, packId);
   switch (transaction.state) {
     case "rolled-back":

@@ -8,9 +8,10 @@ import { type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
+import { livePack } from "../registry/packs.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
-import { giveToUser, userOf } from "./pack-users.ts";
+import { giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -114,14 +115,15 @@ export function explainPackProcess(
 
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
 export function policyOf(
-  { self }: Pick<Workspace, "self">,
+  workspace: Workspace,
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
 ): Policy {
   const { permissions, manifest } = pack;
-  const { limits, service, entrypoint } = manifest.pack;
+  const { limits, service, entrypoint, dependencies } = manifest.pack;
+  const needed = dependencies.map(({ pack_id }) => pack_id);
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
     system: readSystemFiles(performance.now(), isRoot),
@@ -135,16 +137,16 @@ export function policyOf(
       read: pack.isDryRun ? [...permissions.read, ...permissions.write] : permissions.read,
       write: pack.isDryRun ? [pack.packDirectory] : permissions.write,
       // What a script builds or unpacks in its scratch it may run there; with the scratch it is gone.
-      run: [...permissions.run, tmpDirectory],
+      run: [...permissions.run, tmpDirectory, ...liveTrees(workspace, needed)],
       net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },
       unix: permissions.unix,
     },
     limits,
-    runtime: ownPrograms(self),
+    runtime: ownPrograms(workspace.self),
     allowAll: pack.allowAll,
     signals: signalsOf(purpose, service.type === "oneshot" && entrypoint.start !== null),
     notify: service.type === "notify" && purpose === "start",
-    ...(user === undefined ? {} : { uid: user, gid: user }),
+    ...(user === undefined ? {} : { uid: user, gid: user, groups: groupsOf(workspace, needed) }),
   });
 }
 
@@ -154,6 +156,14 @@ export function policyOf(
  */
 function signalsOf(purpose: Purpose, leavesProcesses: boolean): Policy["signals"] {
   return leavesProcesses && purpose !== "install" && purpose !== "test" ? "user" : "inside";
+}
+
+/** The trees of packs that this one depends on, as far as they are live: it may read and run what is in them. */
+function liveTrees({ registry, paths }: Workspace, packIds: readonly string[]): string[] {
+  return packIds.flatMap((packId) => {
+    const live = livePack(registry, packId);
+    return live === undefined ? [] : [paths.tree(live.digest)];
+  });
 }
 
 /** This program, and what it needs to run from its sources. */

@@ -42,6 +42,12 @@ export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean):
   return uid;
 }
 
+/** The groups of packs, by which those that depend on them may read their trees. */
+export function groupsOf({ registry }: Workspace, packIds: readonly string[]): number[] {
+  const users = usersOfPacks(registry);
+  return packIds.flatMap((packId) => users.get(packId) ?? []);
+}
+
 function keepUser({ paths }: Workspace, packId: string, uid: number): void {
   // The caller's may be open for reading only.
   using registry = openRegistry(paths);
@@ -82,7 +88,8 @@ export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory:
     chmodSync(directory, TREE_MODE);
   }
   const home = workspace.homeOnDisk ?? workspace.paths.home;
-  for (const directory of new Set([...own, ...tree].flatMap((path) => waysBetween(home, path)))) {
+  const links = pack.isDryRun ? [] : [workspace.paths.liveLink(pack.manifest.pack.id)];
+  for (const directory of new Set([...own, ...tree, ...links].flatMap((path) => waysBetween(home, path)))) {
     const { mode } = lstatSync(directory);
     if ((mode & SEARCH_FOR_ALL) !== SEARCH_FOR_ALL) chmodSync(directory, (mode & 0o7777) | SEARCH_FOR_ALL);
   }

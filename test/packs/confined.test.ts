@@ -260,6 +260,19 @@ mkfifo logs/service.stderr.log data/fifo`,
     expect(readFileSync(`${t.shared}/victim`, "utf8")).toBe("as it was");
   }, TIMEOUT_MS);
 
+  test("the trees of packs that it depends on may be read and run, of no others", async () => {
+    await using t = userHome(user);
+    const files = { "lib/word": "library" };
+    t.write({ id: "base", ...quiet, files });
+    t.write({ id: "stranger", ...quiet, files });
+    t.write({ id: "app", ...quiet, manifest: '  dependencies: [{ pack_id: base, version_constraint: "*" }]' });
+    expect(await t.run(["install", "base", "stranger", "app"])).toMatchObject({ exitCode: 0 });
+    const cat = (id: string) => t.run(["exec", "app", "--", "sh", "-c", `cat "$AURORA_HOME/live/${id}/lib/word"`]);
+    expect(await cat("base")).toMatchObject({ stdout: "library", exitCode: 0 });
+    expect(await cat("stranger")).toMatchObject({ stdout: "", exitCode: 1 });
+    expect(await t.run(["exec", "app", "--", "sh", "-c", `ls "$AURORA_HOME/live/base/data"`])).not.toMatchObject({ exitCode: 0 });
+  }, TIMEOUT_MS);
+
   test("--explain says what a command might do, and what enforces it", async () => {
     await using t = userHome(user);
     t.write({ id: "app", ...quiet, manifest: `  permissions: { read: [/nowhere], net: { connect: [443] } }\n  limits: { open_files: 100 }` });
