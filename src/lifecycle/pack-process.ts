@@ -11,7 +11,7 @@ import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
-import { giveToUser, groupsOf, userOf } from "./pack-users.ts";
+import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -49,6 +49,7 @@ export function packProcess(
   const env = environment(workspace, pack, tmpDirectory);
   const user = userOf(workspace, pack, true);
   if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
+  else if (process.geteuid?.() === 0) giveToRoot(pack);
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {

@@ -11,7 +11,7 @@ import {
 import { dirname } from "node:path";
 
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
-import { setPackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
@@ -37,21 +37,16 @@ export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean):
   const users = usersOfPacks(workspace.registry);
   const known = users.get(id);
   if (known !== undefined) return known;
-  const uid = packUser(id, new Set(users.values()));
-  if (isKept) keepUser(workspace, id, uid);
-  return uid;
+  if (!isKept) return packUser(id, new Set(users.values()));
+  // The caller's may be open for reading only.
+  using registry = openRegistry(workspace.paths);
+  return takePackUser(registry, id, (taken) => packUser(id, taken));
 }
 
 /** The groups of packs, by which those that depend on them may read their trees. */
 export function groupsOf({ registry }: Workspace, packIds: readonly string[]): number[] {
   const users = usersOfPacks(registry);
   return packIds.flatMap((packId) => users.get(packId) ?? []);
-}
-
-function keepUser({ paths }: Workspace, packId: string, uid: number): void {
-  // The caller's may be open for reading only.
-  using registry = openRegistry(paths);
-  setPackUser(registry, packId, uid);
 }
 
 /** Whether a directory above the home, which is not ours to open, is closed to other users. */
@@ -66,6 +61,14 @@ function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
     if (stat !== undefined && (stat.mode & SEARCH_FOR_OTHERS) === 0) return true;
     if (directory === "/") return false;
   }
+}
+
+/**
+ * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it.
+ */
+export function giveToRoot(pack: ScriptPack): void {
+  for (const directory of [pack.dataDirectory, pack.logDirectory])
+    if (lstatSync(directory).uid !== 0) giveTree(directory, 0);
 }
 
 /**

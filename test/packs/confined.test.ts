@@ -405,7 +405,11 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
     "a pack that asks for root needs an approval, and is root without capabilities",
     async () => {
       await using t = userHome("root");
-      t.write({ id: "app", ...quiet, manifest: "  permissions: { user: root }" });
+      t.write({ id: "app", ...quiet, install: "echo secret > data/own" });
+      await t.run(["install", "app"]);
+      expect(lstatSync(`${t.home}/data/app/own`).uid).not.toBe(0);
+      const install = "cat data/own; echo secret > data/roots";
+      t.write({ id: "app", ...quiet, version: "1.1.0", install, manifest: "  permissions: { user: root }" });
       expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 6 });
       expect((await t.run(["plan", "app"])).stdout).toContain(
         "  app: runs as root\n    new, and to be approved: run as root\n",
@@ -414,6 +418,9 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
       expect(
         await t.run(["exec", "app", "--", "sh", "-c", "id -u; grep CapEff /proc/self/status"]),
       ).toMatchObject({ stdout: "0\nCapEff:\t0000000000000000\n" });
+      // And back: what root has written is the pack's user's again.
+      t.write({ id: "app", ...quiet, version: "1.2.0", install: "cat data/own data/roots" });
+      expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
     },
     TIMEOUT_MS,
   );
