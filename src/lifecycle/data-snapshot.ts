@@ -1,4 +1,4 @@
-import { constants, cpSync, existsSync, renameSync } from "node:fs";
+import { constants, cpSync, existsSync, lstatSync, renameSync } from "node:fs";
 
 import { makeDirectory, syncDirectory, syncFileSystem } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
@@ -57,5 +57,10 @@ function copyTree(from: string, to: string): void {
     preserveTimestamps: true,
     verbatimSymlinks: true,
     mode: constants.COPYFILE_FICLONE,
+    // A FIFO or a socket cannot be copied, and has nothing in it that would have to come back.
+    filter: (path) => {
+      const stat = lstatSync(path);
+      return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
+    },
   });
 }
