@@ -42,6 +42,8 @@ export type Confinement = {
    * @throws {AuroraError} `exec-failed` where an argument or a variable holds a NUL byte or there is no memory for it
    */
   launch: ((command: Command) => Launch) | null;
+  /** Whom the command runs as, where that is not the caller. */
+  user?: { uid: number; gid: number };
   /**
    * Makes a control group with the limits for one start, which the child has to be put into; undefined where there is none.
    * `spawnConfined` does it.
@@ -130,6 +132,9 @@ export function prepareConfinement(
     ...audit,
     absent,
     launch,
+    ...(policy.uid === undefined || policy.uid === uid
+      ? {}
+      : { user: { uid: policy.uid, gid: policy.gid ?? policy.uid } }),
     ...(hasGroup ? { openGroup: () => openControlGroup(policy.limits) } : {}),
   };
 }
