@@ -39,7 +39,6 @@ export function reExecCommand(image: number): { file: string; argv: string[] } {
  */
 export function reExec(path: string, arch: Arch): number {
   const memory = mapFileAt(path, IMAGE_ADDRESS);
-  const at = (address: number) => address - IMAGE_ADDRESS;
   const half = (address: number) => memory.getInt32(at(address), true);
   const word = (address: number) => Number(memory.getBigInt64(at(address), true));
   const [steps, count, report] = [word(DATA_ADDRESS), half(DATA_ADDRESS + 8), half(DATA_ADDRESS + 12)];
@@ -65,6 +64,10 @@ export function reExec(path: string, arch: Arch): number {
     }
   }
   return EXIT_NOT_CONFINED;
+}
+
+function at(address: number): number {
+  return address - IMAGE_ADDRESS;
 }
 
 /** The runtime needs its own handlers to the last moment, and execve resets them; what is ignored would stay ignored. */
