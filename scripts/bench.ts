@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
 const directory = join(import.meta.dir, "bench");
 const known = [...new Glob("*.ts").scanSync(directory)]
   .map((file) => basename(file, ".ts"))
-  .filter((name) => name !== "row")
+  .filter((name) => name !== "row" && name !== "peer")
   .toSorted();
 const unknown = positionals.filter((name) => !known.includes(name));
 if (unknown.length > 0) {

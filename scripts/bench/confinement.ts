@@ -5,15 +5,24 @@ import { join } from "node:path";
 
 import { prepareConfinement } from "../../src/process/confinement/confine.ts";
 import { type KernelFeatures, probeKernel } from "../../src/process/confinement/kernel.ts";
+import { packUser } from "../../src/process/confinement/pack-user.ts";
 import { packPolicy, type Policy } from "../../src/process/confinement/policy.ts";
 import { readSystemFiles } from "../../src/process/confinement/system-files.ts";
+import { skipped } from "./peer.ts";
 import type { BenchRow } from "./row.ts";
 
 const ROUNDS = 300;
 const WARM_UP_ROUNDS = 30;
 /** Against the same program, started with nothing in between. */
 const TARGET_RATIO = 4;
-const command = { file: "/bin/true", argv: ["true"], cwd: "/", env: {}, hasShellFallback: false };
+const command = {
+  file: "/bin/true",
+  argv: ["true"],
+  cwd: "/",
+  env: {},
+  newSession: true,
+  hasShellFallback: false,
+};
 
 /** All take turns within one run, so that whatever else the machine does meets all of them. */
 export async function bench(): Promise<BenchRow[]> {
@@ -25,7 +34,7 @@ export async function bench(): Promise<BenchRow[]> {
     const ways: Record<string, () => Promise<void>> = {
       "Bun.spawn": async () => await spawn(["/bin/true"]),
       confined: confined(policy, features),
-      "without a mount namespace": confined({ ...policy, namespaces: false }, features),
+      "confined, without namespaces": confined({ ...policy, namespaces: false }, features),
     };
     const bwrap = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"];
     const others: Record<string, string[]> = {
@@ -33,18 +42,23 @@ export async function bench(): Promise<BenchRow[]> {
       unshare: ["unshare", "-Urmpf", "--mount-proc", "/bin/true"],
     };
     for (const [name, argv] of Object.entries(others))
-      if (Bun.which(argv[0] as string) !== null) ways[name] = async () => await spawn(argv);
+      if (Bun.which(name) === null) skipped(name);
+      else ways[name] = async () => await spawn(argv);
     return rowsOf(await takeTurns(ways));
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
 }
 
+/** As a pack runs: for root, as a user of its own. */
 function policyOf(home: string): Policy {
+  const isRoot = process.geteuid?.() === 0;
+  const uid = packUser("bench", new Set());
   const [tree, dataDir, logDir, scratchDir] = ["tree", "data", "logs", "tmp"].map((name) => join(home, name));
   for (const path of [tree, dataDir, logDir, scratchDir]) mkdirSync(path as string);
   return packPolicy({
-    system: readSystemFiles(performance.now(), process.geteuid?.() === 0),
+    system: readSystemFiles(performance.now(), false),
+    ...(isRoot ? { user: { uid, gid: uid } } : {}),
     tree: tree as string,
     dataDir: dataDir as string,
     logDir: logDir as string,
@@ -103,7 +117,7 @@ function rowsOf(times: Record<string, number[]>): BenchRow[] {
   };
   return [
     row("confined", "Bun.spawn", TARGET_RATIO),
-    row("without a mount namespace", "Bun.spawn", TARGET_RATIO),
+    row("confined, without namespaces", "Bun.spawn", TARGET_RATIO),
     ...(times["bwrap"] ? [row("confined", "bwrap", 1)] : []),
     ...(times["unshare"] ? [row("confined", "unshare")] : []),
   ];

@@ -211,6 +211,8 @@ static void split(const struct program *program, const struct step *step, const 
   struct { i32 descriptor; short events, happened; } look = {(i32)self, POLLIN, 0};
   i64 now[2] = {0, 0};
   if (call5(PPOLL, (i64)&look, 1, (i64)now, 0, 0) != 0) end(EXIT_NOT_CONFINED);
+  /* Out of the relay's group, so that what is sent to that comes here once, from the relay. */
+  if (args[3]) call3(SETSID, 0, 0, 0);
   i64 command = call5(CLONE, SIGCHLD, 0, 0, 0, 0);
   if (command < 0) fail(program, step, -command);
   if (command == 0) {

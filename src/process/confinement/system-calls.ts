@@ -139,6 +139,8 @@ const numbers = {
 
 export type SystemCall = keyof typeof numbers;
 
+export const systemCallNames = Object.keys(numbers) as SystemCall[];
+
 /** The newest system call this file was written against (file_setattr). What comes after it is unknown, and refused. */
 export const LAST_KNOWN_SYSTEM_CALL = 469;
 
@@ -150,7 +152,7 @@ export function findSystemCall(name: SystemCall, arch: Arch): number | undefined
 /** The name of a system call, as far as this file has it. */
 export function nameOfSystemCall(number: number, arch: Arch): SystemCall | undefined {
   const index = arch === "x64" ? 0 : 1;
-  return (Object.keys(numbers) as SystemCall[]).find((name) => numbers[name][index] === number);
+  return systemCallNames.find((name) => numbers[name][index] === number);
 }
 
 /** The number of a system call that every architecture has. */

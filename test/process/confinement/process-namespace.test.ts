@@ -109,6 +109,16 @@ describe.each([
     },
   );
 
+  test.skipIf(!canRun)("a signal to the group of the process that was spawned does, too", async () => {
+    using started = begin(
+      "trap 'n=$((n+1))' TERM; trap 'echo $n; exit' WINCH; echo ready; while :; do sleep 0.01; done",
+    );
+    await started.line();
+    process.kill(-started.child.pid, "SIGTERM");
+    started.child.kill("SIGWINCH");
+    expect(await started.line()).toBe("1");
+  });
+
   test.skipIf(!canRun)(
     "a command without a handler dies of the signal, though it is the first of its namespace",
     async () => {
