@@ -82,7 +82,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     }
     using scratch = createScratch(workspace.paths.tmp, "exec");
     const prepared = processIn(scratch.path);
-    const { env, confinement, user } = prepared;
+    const { env, confinement } = prepared;
     await using _channel = serveOwn(workspace, pack, prepared);
     using log = isAudit ? new AuditLog() : undefined;
     const result = await runCommand(context, {
@@ -91,7 +91,6 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
       env: { ...env, ...added },
       confinement,
       timeoutMs,
-      ...(user === undefined ? {} : { owner: user }),
     });
     return log === undefined ? result : { ...result, audit: auditOf(context, pack, confinement, log) };
   });
