@@ -127,7 +127,8 @@ export function policyOf(
   const needed = dependencies.map(({ pack_id }) => pack_id);
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
-    system: readSystemFiles(performance.now(), isRoot),
+    // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
+    system: readSystemFiles(performance.now(), isRoot && user === undefined),
     tree: pack.packDirectory,
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
