@@ -14,7 +14,7 @@ type Result = Omit<Device, "confinement"> & {
 
 export function run({ env }: Context): Result {
   const device = readDevice(env);
-  const layers = machineLayers(probeKernel());
+  const layers = machineLayers(probeKernel(), process.geteuid?.() === 0);
   const enforced = layers.filter(({ available }) => available).map(({ name }) => name);
   return { ...device, confinement: { enforced, ...device.confinement, layers } };
 }

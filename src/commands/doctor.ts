@@ -38,7 +38,7 @@ function examineMachine(context: Context): Check[] {
     shell === null
       ? bad("shell", "there is no sh on PATH", "packs with shell scripts will not run")
       : good("shell", shell),
-    ...examineConfinement(machineLayers(probeKernel()), os),
+    ...examineConfinement(machineLayers(probeKernel(), process.geteuid?.() === 0), os),
   ];
 }
 

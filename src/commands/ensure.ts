@@ -23,8 +23,8 @@ export async function run(context: Context, { args, options }: EnsureInput): Pro
   });
   if (result.changed || result.state !== "committed" || options["no-start"] === true) return result;
   const packIds = result.packs.map(({ pack_id }) => pack_id);
-  return await withHomeLock(context, `start ${packIds.join(" ")}`, async (locked) => {
-    const workspace = { ...locked, requireConfinement: options["require-confinement"] === true };
+  return await withHomeLock(context, `start ${packIds.join(" ")}`, async (workspace) => {
+    workspace.requireConfinement = options["require-confinement"] === true;
     const packs = selectLivePacks(workspace, packIds);
     const started = await startHealthy(
       workspace,

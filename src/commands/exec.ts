@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { explainPackProcess, packProcess, type ProcessExplanation } from "../lifecycle/pack-process.ts";
-import { serveOwn } from "../lifecycle/script.ts";
+import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import {
   backgroundProcesses,
   findBackground,
@@ -8,6 +8,8 @@ import {
   startBackground,
   stopBackground,
 } from "../process/background.ts";
+import { type AuditCoverage, AuditLog, type AuditReport } from "../process/confinement/audit.ts";
+import { type Confinement } from "../process/confinement/confine.ts";
 import { isScript, scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
@@ -34,8 +36,12 @@ type Listed = {
 };
 type Killed = { id: string; stopped: number; survivors: number };
 type Explained = ProcessExplanation & { command: string[] };
-type Result = CommandResult | Started | Listed[] | Killed | Explained;
-type ExecInput = Input<"background" | "list" | "explain" | "require-confinement", "timeout" | "kill">;
+type Audit = { layers: AuditCoverage[]; refused: AuditReport[]; is_complete: boolean };
+type Result = (CommandResult & { audit?: Audit }) | Started | Listed[] | Killed | Explained;
+type ExecInput = Input<
+  "background" | "list" | "explain" | "audit" | "require-confinement",
+  "timeout" | "kill"
+>;
 
 /** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
 const KILL_GRACE_MS = 5_000;
@@ -44,8 +50,8 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
   checkForm(input);
   const timeoutMs = parseTimeout(input.options.timeout);
   return await withOwnFailures(async () => {
-    using opened = await openForReading(context);
-    const workspace = { ...opened, requireConfinement: input.options["require-confinement"] === true };
+    using workspace = await openForReading(context);
+    workspace.requireConfinement = input.options["require-confinement"] === true;
     const packId = input.args[0] as string;
     const pack = requireLivePack(workspace, packId).script;
     const records = `${workspace.paths.run}/background`;
@@ -57,7 +63,8 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     makeDirectory(pack.dataDirectory, 0o700);
     makeDirectory(pack.logDirectory, 0o700);
     const { argv, env: added } = commandOf(input.rest, pack.packDirectory);
-    const processIn = (tmpDirectory: string) => packProcess(workspace, pack, "exec", tmpDirectory);
+    const isAudit = input.options.audit === true;
+    const processIn = (tmpDirectory: string) => packProcess(workspace, pack, "exec", tmpDirectory, isAudit);
     if (input.options.background) {
       const { id, pid, log_file } = startBackground({
         argv,
@@ -75,17 +82,39 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     }
     using scratch = createScratch(workspace.paths.tmp, "exec");
     const prepared = processIn(scratch.path);
-    const { env, confinement, user } = prepared;
+    const { env, confinement } = prepared;
     await using _channel = serveOwn(workspace, pack, prepared);
-    return await runCommand(context, {
+    using log = isAudit ? new AuditLog() : undefined;
+    const result = await runCommand(context, {
       argv,
       cwd: pack.packDirectory,
       env: { ...env, ...added },
       confinement,
       timeoutMs,
-      ...(user === undefined ? {} : { owner: user }),
     });
+    return log === undefined ? result : { ...result, audit: auditOf(context, pack, confinement, log) };
   });
+}
+
+/** What an audit run tells, and what it cannot tell. */
+function auditOf(
+  context: Context,
+  pack: ScriptPack,
+  { audit: layers = [] }: Confinement,
+  log: AuditLog,
+): Audit {
+  if (pack.manifest.pack.permissions.confinement === "required")
+    context.log.warn(
+      "confinement is required for this pack: nothing was let through, and nothing is reported",
+    );
+  const found = log.read(process.arch as "x64" | "arm64");
+  const refused = found.reports ?? [];
+  for (const { command, pid, call } of refused)
+    context.log.info(`would be refused: ${call} (${command}, pid ${pid})`);
+  for (const { layer, state, reason } of layers)
+    if (state === "untold") context.log.info(`cannot tell for ${layer}: ${reason}`);
+  if (found.reports === undefined) context.log.warn(`the kernel's reports cannot be read: ${found.reason}`);
+  return { layers, refused, is_complete: found.reports !== undefined && found.isComplete };
 }
 
 export function render(result: Result, paint: Paint): string {
@@ -128,19 +157,23 @@ function checkForm({ rest, options }: ExecInput): void {
     options.list && "--list",
     options.kill !== undefined && "--kill",
     options.explain && "--explain",
+    options.audit && "--audit",
   ];
   const [form, other] = forms.filter((name) => typeof name === "string");
   const hint = "aurora help exec shows how it is called";
   if (other !== undefined)
     throw new AuroraError("usage", `${form} and ${other} exclude each other`, { hint });
-  const isCommandWanted = form === undefined || form === "--background" || form === "--explain";
+  const isCommandWanted =
+    form === undefined || form === "--background" || form === "--explain" || form === "--audit";
   if (isCommandWanted && rest.length === 0)
     throw new AuroraError("usage", '"exec" needs a command after "--"', {
       hint: "aurora exec PACK -- CMD…",
     });
   if (!isCommandWanted && rest.length > 0)
     throw new AuroraError("usage", `${form} takes no command`, { hint });
-  if (form !== undefined && options.timeout !== undefined)
+  if (options.audit && options["require-confinement"])
+    throw new AuroraError("usage", "--audit and --require-confinement exclude each other", { hint });
+  if (form !== undefined && form !== "--audit" && options.timeout !== undefined)
     throw new AuroraError("usage", `${form} takes no --timeout`, { hint });
 }
 

@@ -10,8 +10,8 @@ export async function run(
   context: Context,
   { args, options }: Input<"retry" | "allow-all" | "require-confinement">,
 ): Promise<PlanDocument> {
-  using opened = await openForReading(context);
-  const workspace = { ...opened, requireConfinement: options["require-confinement"] === true };
+  using workspace = await openForReading(context);
+  workspace.requireConfinement = options["require-confinement"] === true;
   const prepared = await prepareChange(
     workspace,
     "install",

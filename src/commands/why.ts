@@ -1,4 +1,5 @@
 import { planOf } from "../lifecycle/confirmation.ts";
+import { deniedPaths } from "../lifecycle/denied-access.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
@@ -28,6 +29,8 @@ type Result = {
   cause: string;
   transaction: string | null;
   steps: ShownStep[];
+  /** Paths that a failed step was denied, as far as what it printed says so. */
+  denied: string[];
   /** What to type next. */
   next: string;
 };
@@ -48,6 +51,7 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
     cause: `version ${staged.version} was staged and never installed`,
     transaction: null,
     steps: [],
+    denied: [],
     next: `aurora install ${packId}`,
   };
 }
@@ -55,7 +59,12 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
 function explainTransaction(workspace: Workspace, packId: string, transaction: TransactionRow): Result {
   const { registry } = workspace;
   const steps = journalOf(registry, transaction.id).flatMap((entry) => shownStep(transaction, entry));
-  const base = { pack_id: packId, transaction: transaction.id, steps };
+  const base = {
+    pack_id: packId,
+    transaction: transaction.id,
+    steps,
+    denied: deniedTo(workspace, packId, steps),
+  };
   const live = livePack(registry, packId);
   switch (transaction.state) {
     case "rolled-back":
@@ -110,6 +119,14 @@ function withJobs({ registry }: Workspace, packId: string, explained: Explanatio
     cause: `${explained.cause}; ${what}`,
     next: `aurora schedule history ${packId} ${bad.name}`,
   };
+}
+
+/** What its steps were denied beyond what is the pack's own; nothing where it runs unconfined. */
+function deniedTo({ registry, paths }: Workspace, packId: string, steps: readonly ShownStep[]): string[] {
+  if (livePack(registry, packId)?.allow_all === 1) return [];
+  const own = [paths.dataOf(packId), paths.logsOf(packId)];
+  const failed = steps.filter(({ rc }) => rc !== null && rc !== 0);
+  return deniedPaths(failed.map(({ output_tail }) => output_tail).join("\n"), own);
 }
 
 function explainCommitted(workspace: Workspace, packId: string, transaction: TransactionRow): Explanation {
@@ -207,7 +224,7 @@ function shownStep(transaction: TransactionRow, { step, status, at, detail }: Jo
   ];
 }
 
-export function render({ pack_id, state, cause, steps, next }: Result, paint: Paint): string {
+export function render({ pack_id, state, cause, steps, denied, next }: Result, paint: Paint): string {
   const lines = [`${pack_id}: ${paint.bold(state)}`, cause];
   for (const { name, rc, at, duration_ms, output_tail } of steps) {
     lines.push(
@@ -215,5 +232,7 @@ export function render({ pack_id, state, cause, steps, next }: Result, paint: Pa
     );
     if (output_tail !== "") lines.push(...output_tail.split("\n").map((line) => `      ${line}`));
   }
+  if (denied.length > 0)
+    lines.push(`denied: ${denied.join(", ")}; "permissions" in the manifest says what a pack may reach`);
   return [...lines, `next: ${next}`].join("\n");
 }

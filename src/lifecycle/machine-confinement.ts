@@ -1,5 +1,6 @@
 import { type KernelFeatures, type Reason } from "../process/confinement/kernel.ts";
 import { PORTS_ABI, SCOPES_ABI } from "../process/confinement/landlock-rules.ts";
+import { packUserReason } from "../process/confinement/pack-user.ts";
 
 /** One of the means by which this machine can confine packs. */
 export type MachineLayer = {
@@ -12,14 +13,8 @@ export type MachineLayer = {
 };
 
 /** All the means there are, and which of them this machine has: pure. */
-export function machineLayers(features: KernelFeatures): MachineLayer[] {
+export function machineLayers(features: KernelFeatures, isRoot: boolean): MachineLayer[] {
   const { launcher, landlock, landlockAbi } = features;
-  const layer = (name: string, isRequired: boolean, reason: Reason): MachineLayer => ({
-    name,
-    available: reason === null,
-    reason,
-    is_required: isRequired,
-  });
   const files = launcher ?? landlock;
   const atLeast = (abi: number): Reason =>
     files ?? (landlockAbi >= abi ? null : `it needs Landlock ABI ${abi}, and this kernel has ${landlockAbi}`);
@@ -29,11 +24,16 @@ export function machineLayers(features: KernelFeatures): MachineLayer[] {
     layer("landlock-scopes", false, atLeast(SCOPES_ABI)),
     layer("seccomp", true, launcher ?? features.seccomp),
     layer("no-new-privileges", true, launcher),
+    layer("own-user", false, packUserReason(isRoot)),
     layer("mount-namespace", false, launcher ?? features.mountNamespace),
     layer("process-namespace", false, launcher ?? features.processNamespace),
     layer("network-namespace", false, launcher ?? features.networkNamespace),
     layer("control-group", false, launcher ?? features.controlGroup),
   ];
+}
+
+function layer(name: string, isRequired: boolean, reason: Reason): MachineLayer {
+  return { name, available: reason === null, reason, is_required: isRequired };
 }
 
 /** In a few words, what happens to packs on a machine with these layers. */

@@ -8,9 +8,10 @@ import { type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
+import { livePack } from "../registry/packs.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
-import { giveToUser, userOf } from "./pack-users.ts";
+import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -35,6 +36,7 @@ export type PackProcess = {
  * starts a process for a pack builds it here.
  *
  * @param tmpDirectory its scratch
+ * @param isAudit lets it do everything, and has reported what would be refused, as far as the kernel can tell
  * @throws {AuroraError} `denied` where confinement is required and this machine lacks it
  */
 export function packProcess(
@@ -42,25 +44,29 @@ export function packProcess(
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
+  isAudit = false,
 ): PackProcess {
   const env = environment(workspace, pack, tmpDirectory);
   const user = userOf(workspace, pack, true);
   if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
+  else if (process.geteuid?.() === 0) giveToRoot(pack);
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
+    audit: isAudit,
     ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
   });
   const summary = summaryOf(policy, confinement.layers);
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
-  if (missing && !pack.allowAll)
+  if (missing && !pack.allowAll && !isAudit)
     warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
   const { layers } = confinement;
-  // Each of these keeps it from the home's state.
-  if (
-    layers.some(({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"))
-  ) {
+  // Each of these keeps it from the home's state; an audit is to be as the real thing.
+  const isKeptOut = layers.some(
+    ({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"),
+  );
+  if (isKeptOut || confinement.audit !== undefined) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
     return {
@@ -110,17 +116,19 @@ export function explainPackProcess(
 
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
 export function policyOf(
-  { self }: Pick<Workspace, "self">,
+  workspace: Workspace,
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
 ): Policy {
   const { permissions, manifest } = pack;
-  const { limits, service, entrypoint } = manifest.pack;
+  const { limits, service, entrypoint, dependencies } = manifest.pack;
+  const needed = dependencies.map(({ pack_id }) => pack_id);
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
-    system: readSystemFiles(performance.now(), isRoot),
+    // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
+    system: readSystemFiles(performance.now(), isRoot && user === undefined),
     tree: pack.packDirectory,
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
@@ -131,16 +139,16 @@ export function policyOf(
       read: pack.isDryRun ? [...permissions.read, ...permissions.write] : permissions.read,
       write: pack.isDryRun ? [pack.packDirectory] : permissions.write,
       // What a script builds or unpacks in its scratch it may run there; with the scratch it is gone.
-      run: [...permissions.run, tmpDirectory],
+      run: [...permissions.run, tmpDirectory, ...liveTrees(workspace, needed)],
       net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },
       unix: permissions.unix,
     },
     limits,
-    runtime: ownPrograms(self),
+    runtime: ownPrograms(workspace.self),
     allowAll: pack.allowAll,
     signals: signalsOf(purpose, service.type === "oneshot" && entrypoint.start !== null),
     notify: service.type === "notify" && purpose === "start",
-    ...(user === undefined ? {} : { uid: user, gid: user }),
+    ...(user === undefined ? {} : { uid: user, gid: user, groups: groupsOf(workspace, needed) }),
   });
 }
 
@@ -150,6 +158,14 @@ export function policyOf(
  */
 function signalsOf(purpose: Purpose, leavesProcesses: boolean): Policy["signals"] {
   return leavesProcesses && purpose !== "install" && purpose !== "test" ? "user" : "inside";
+}
+
+/** The trees of packs that this one depends on, as far as they are live: it may read and run what is in them. */
+function liveTrees({ registry, paths }: Workspace, packIds: readonly string[]): string[] {
+  return packIds.flatMap((packId) => {
+    const live = livePack(registry, packId);
+    return live === undefined ? [] : [paths.tree(live.digest)];
+  });
 }
 
 /** This program, and what it needs to run from its sources. */

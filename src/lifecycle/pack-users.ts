@@ -11,7 +11,7 @@ import {
 import { dirname } from "node:path";
 
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
-import { setPackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
@@ -37,15 +37,16 @@ export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean):
   const users = usersOfPacks(workspace.registry);
   const known = users.get(id);
   if (known !== undefined) return known;
-  const uid = packUser(id, new Set(users.values()));
-  if (isKept) keepUser(workspace, id, uid);
-  return uid;
+  if (!isKept) return packUser(id, new Set(users.values()));
+  // The caller's may be open for reading only.
+  using registry = openRegistry(workspace.paths);
+  return takePackUser(registry, id, (taken) => packUser(id, taken));
 }
 
-function keepUser({ paths }: Workspace, packId: string, uid: number): void {
-  // The caller's may be open for reading only.
-  using registry = openRegistry(paths);
-  setPackUser(registry, packId, uid);
+/** The groups of packs, by which those that depend on them may read their trees. */
+export function groupsOf({ registry }: Workspace, packIds: readonly string[]): number[] {
+  const users = usersOfPacks(registry);
+  return packIds.flatMap((packId) => users.get(packId) ?? []);
 }
 
 /** Whether a directory above the home, which is not ours to open, is closed to other users. */
@@ -60,6 +61,14 @@ function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
     if (stat !== undefined && (stat.mode & SEARCH_FOR_OTHERS) === 0) return true;
     if (directory === "/") return false;
   }
+}
+
+/**
+ * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it.
+ */
+export function giveToRoot(pack: ScriptPack): void {
+  for (const directory of [pack.dataDirectory, pack.logDirectory])
+    if (lstatSync(directory).uid !== 0) giveTree(directory, 0);
 }
 
 /**
@@ -82,7 +91,8 @@ export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory:
     chmodSync(directory, TREE_MODE);
   }
   const home = workspace.homeOnDisk ?? workspace.paths.home;
-  for (const directory of new Set([...own, ...tree].flatMap((path) => waysBetween(home, path)))) {
+  const links = pack.isDryRun ? [] : [workspace.paths.liveLink(pack.manifest.pack.id)];
+  for (const directory of new Set([...own, ...tree, ...links].flatMap((path) => waysBetween(home, path)))) {
     const { mode } = lstatSync(directory);
     if ((mode & SEARCH_FOR_ALL) !== SEARCH_FOR_ALL) chmodSync(directory, (mode & 0o7777) | SEARCH_FOR_ALL);
   }

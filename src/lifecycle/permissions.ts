@@ -49,10 +49,6 @@ export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Perm
  * A path below one that was granted is no growth: it was reachable before.
  */
 export function permissionGrowth(granted: Permissions, asked: Permissions): string[] {
-  const isCovered = (path: string, roots: readonly string[]) =>
-    roots.some((root) => path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`));
-  const beyond = <T>(list: readonly T[], known: readonly T[]) =>
-    list.filter((entry) => !known.includes(entry));
   return [
     ...asked.read
       .filter((path) => !isCovered(path, [...granted.read, ...granted.write]))
@@ -66,6 +62,14 @@ export function permissionGrowth(granted: Permissions, asked: Permissions): stri
     ...beyond(asked.env, granted.env).map((name) => `see ${name}`),
     ...(asked.root && !granted.root ? ["run as root"] : []),
   ];
+}
+
+function isCovered(path: string, roots: readonly string[]): boolean {
+  return roots.some((root) => path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`));
+}
+
+function beyond<T>(list: readonly T[], known: readonly T[]): T[] {
+  return list.filter((entry) => !known.includes(entry));
 }
 
 /** What `asked` and `granted` have in common: what may be opened up before the rest is approved. Pure. */

@@ -114,7 +114,6 @@ export async function runScript(
     cwd: pack.packDirectory,
     env: { ...environment, ...env },
     confinement,
-    ...(user === undefined ? {} : { owner: user }),
     onOutput: (stream, chunk) => log.add(stream, chunk),
     maxBufferBytes: MAX_OUTPUT_BYTES,
     timeoutMs: options.timeoutMs,

@@ -1,4 +1,4 @@
-import { closeSync, fchownSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
 import { openMemoryFile } from "../system/memory-file.ts";
@@ -43,8 +43,6 @@ export type RunOptions = {
   cgroup?: string;
   /** What the command may do, it and all that it starts. Without it, whatever the caller may. */
   confinement?: Confinement;
-  /** The user and group who get the pipes of captured streams: another than the caller could not open /dev/stdout. */
-  owner?: number;
 };
 
 export type RunResult = {
@@ -215,7 +213,6 @@ function openStreams(options: RunOptions, maxBytes: number, onOutput: RunOptions
   const capture = (stream: "stdout" | "stderr") => {
     const captured = new OutputCapture(maxBytes, onOutput && ((chunk) => onOutput(stream, chunk)));
     opened.push(() => captured.dispose());
-    if (options.owner !== undefined) fchownSync(captured.childEnd, options.owner, options.owner);
     return captured;
   };
   try {

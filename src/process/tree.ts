@@ -9,6 +9,7 @@ import {
   readProcess,
 } from "../system/process-table.ts";
 import { signalProcess } from "../system/signal-process.ts";
+import { INIT_NAME, RELAY_NAME } from "./confinement/process-names.ts";
 
 /** Names one process for good: a number is given out again, but not with the same start time in the same boot. */
 export type ProcessIdentity = {
@@ -101,16 +102,17 @@ export function findProcesses(
   }));
 }
 
-/** What the launcher leaves above a confined command, by its name: it passes signals on, and ends when the command does. */
-const ABOVE_COMMAND = /^aurora-(relay|init)$/;
+/** They pass signals on. Their command lines are still the command's. */
+const aboveCommands = new Set([`[${RELAY_NAME}]`, `[${INIT_NAME}]`]);
 
 function commandOf(pid: number, name: string): string {
-  return ABOVE_COMMAND.test(name) ? `[${name}]` : (readCommandLine(pid) ?? `[${name}]`);
+  const bracketed = `[${name}]`;
+  return aboveCommands.has(bracketed) ? bracketed : (readCommandLine(pid) ?? bracketed);
 }
 
 /** Without those that would pass a signal on to a command which gets it as well. */
 function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIdentity[] {
-  const commands = tree.filter(({ command }) => !ABOVE_COMMAND.test(command.slice(1, -1)));
+  const commands = tree.filter(({ command }) => !aboveCommands.has(command));
   return commands.length > 0 ? commands : tree;
 }
 

@@ -6,6 +6,20 @@ export function usersOfPacks(registry: Registry): Map<string, number> {
   return new Map(rows.map(({ pack_id, uid }) => [pack_id, uid]));
 }
 
-export function setPackUser(registry: Registry, packId: string, uid: number): void {
-  registry.run("INSERT INTO pack_users (pack_id, uid) VALUES (?, ?)", packId, uid);
+/**
+ * The number of a pack: the one it has, else one that it has from now on. Two programs may ask at the same time.
+ *
+ * @param choose gives a number that is none of those
+ */
+export function takePackUser(
+  registry: Registry,
+  packId: string,
+  choose: (taken: ReadonlySet<number>) => number,
+): number {
+  return registry.write(() => {
+    const users = usersOfPacks(registry);
+    const uid = users.get(packId) ?? choose(new Set(users.values()));
+    registry.run("INSERT OR IGNORE INTO pack_users (pack_id, uid) VALUES (?, ?)", packId, uid);
+    return uid;
+  });
 }

@@ -103,6 +103,7 @@ test("--json, and a pack that nobody knows", async () => {
     state: "running",
     cause: expect.any(String),
     transaction: expect.any(String),
+    denied: [],
     steps: expect.arrayContaining([
       { name: "start app", rc: 0, at: expect.any(String), duration_ms: expect.any(Number), output_tail: "" },
     ]),

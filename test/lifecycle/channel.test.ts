@@ -82,6 +82,7 @@ test("the text of an error comes through; without anybody who serves, the call f
   using place = scratch();
   const directory = `${place.path}/channel`;
   const call = () => callChannel(directory, { operation: "ns get", params: {} }, TIMEOUT_MS);
+  expect(await call().catch((error: AuroraError) => error)).toMatchObject({ code: "not-supported" });
   {
     await using _channel = serveChannel({
       directory,

@@ -1,6 +1,15 @@
 /** Packs are confined by what was approved: from outside, as root and as an ordinary user. */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 
 import { userHome, users } from "../support/user-home.ts";
 
@@ -121,6 +130,7 @@ mktemp > /dev/null
     write("2.2.0", `read: ["${t.shared}"]`);
     expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
     expect(readFileSync(`${t.shared}/note`, "utf8")).toBe("2.1.0\n");
+    expect(await t.json(["why", "app"])).toMatchObject({ denied: ["DIR/shared/note"] });
   }, TIMEOUT_MS);
 
   test("a dry run reads what is approved and writes only its copy", async () => {
@@ -250,6 +260,19 @@ mkfifo logs/service.stderr.log data/fifo`,
     expect(readFileSync(`${t.shared}/victim`, "utf8")).toBe("as it was");
   }, TIMEOUT_MS);
 
+  test("the trees of packs that it depends on may be read and run, of no others", async () => {
+    await using t = userHome(user);
+    const files = { "lib/word": "library" };
+    t.write({ id: "base", ...quiet, files });
+    t.write({ id: "stranger", ...quiet, files });
+    t.write({ id: "app", ...quiet, manifest: '  dependencies: [{ pack_id: base, version_constraint: "*" }]' });
+    expect(await t.run(["install", "base", "stranger", "app"])).toMatchObject({ exitCode: 0 });
+    const cat = (id: string) => t.run(["exec", "app", "--", "sh", "-c", `cat "$AURORA_HOME/live/${id}/lib/word"`]);
+    expect(await cat("base")).toMatchObject({ stdout: "library", exitCode: 0 });
+    expect(await cat("stranger")).toMatchObject({ stdout: "", exitCode: 1 });
+    expect(await t.run(["exec", "app", "--", "sh", "-c", `ls "$AURORA_HOME/live/base/data"`])).not.toMatchObject({ exitCode: 0 });
+  }, TIMEOUT_MS);
+
   test("--explain says what a command might do, and what enforces it", async () => {
     await using t = userHome(user);
     t.write({ id: "app", ...quiet, manifest: `  permissions: { read: [/nowhere], net: { connect: [443] } }\n  limits: { open_files: 100 }` });
@@ -302,4 +325,103 @@ mkfifo logs/service.stderr.log data/fifo`,
       ),
     });
   }, TIMEOUT_MS);
+});
+
+describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
+  const owner = (path: string) => {
+    const { uid, gid, mode } = lstatSync(path);
+    return { uid, gid, mode: (mode & 0o7777).toString(8) };
+  };
+
+  test(
+    "a pack has a user of its own, who owns what it writes, and whom nobody else's files are open to",
+    async () => {
+      await using t = userHome("root");
+      const install = `id -u; id -g; ls "$AURORA_PACK_DIR" > /dev/null; touch data/mine; echo x > /dev/stdout`;
+      t.write({ id: "app", ...quiet, install });
+      t.write({ id: "other", ...quiet });
+      expect(await t.run(["install", "app", "other"])).toMatchObject({ exitCode: 0 });
+      const { uid } = lstatSync(`${t.home}/data/app/mine`);
+      expect(uid).toBeGreaterThanOrEqual(1_900_000_000);
+      expect(lstatSync(`${t.home}/data/other`).uid).not.toBe(uid);
+      expect((await t.run(["logs", "app"])).stdout.match(/ install: (.*)/g)?.slice(-3)).toEqual([
+        ` install: ${uid}`,
+        ` install: ${uid}`,
+        " install: x",
+      ]);
+      expect(owner(t.home)).toEqual({ uid: 0, gid: 0, mode: "711" });
+      for (const name of ["data", "logs"]) {
+        expect(owner(`${t.home}/${name}`)).toEqual({ uid: 0, gid: 0, mode: "711" });
+        expect(owner(`${t.home}/${name}/app`)).toEqual({ uid, gid: uid, mode: "700" });
+      }
+      const digest = ((await t.json(["list"])) as { digest: string }[])[0]?.digest.slice("sha256:".length);
+      expect(owner(`${t.home}/store/${digest}`)).toEqual({ uid: 0, gid: uid, mode: "550" });
+      expect(await t.run(["verify"])).toMatchObject({ exitCode: 0 });
+      expect(await t.run(["doctor"])).toMatchObject({ exitCode: 0 });
+      // An upgrade keeps the user, and what root does in the data belongs to it.
+      t.write({ id: "app", ...quiet, version: "1.1.0", install });
+      await t.run(["install", "app"]);
+      await t.run(["vfs", "mkdir", "app", "/by-root"]);
+      expect(owner(`${t.home}/data/app/by-root`)).toMatchObject({ uid, gid: uid });
+      expect(await t.run(["exec", "app", "--", "sh", "-c", "touch data/by-root/x; id -u"])).toEqual({
+        stdout: `${uid}\n`,
+        stderr: "",
+        exitCode: 0,
+      });
+      expect(await t.run(["remove", "app", "--purge"])).toMatchObject({ exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "data of a home without such users is given to them, without following what lies in it; a restored copy too",
+    async () => {
+      await using t = userHome("root");
+      t.write({ id: "app", ...quiet, manifest: "  data: { snapshot: true }" });
+      chmodSync(t.path, 0o700);
+      // As an older version left it: all of it root's.
+      await t.run(["install", "app"]);
+      expect(lstatSync(`${t.home}/data/app`).uid).toBe(0);
+      chmodSync(t.path, 0o755);
+      writeFileSync(`${t.shared}/victim`, "");
+      mkdirSync(`${t.home}/data/app/deep/er`, { recursive: true });
+      writeFileSync(`${t.home}/data/app/deep/er/file`, "");
+      symlinkSync(`${t.shared}/victim`, `${t.home}/data/app/link`);
+      symlinkSync(t.shared, `${t.home}/data/app/deep/link`);
+      linkSync(`${t.shared}/victim`, `${t.home}/data/app/second-name`);
+      expect(await t.run(["exec", "app", "--", "touch", "data/deep/er/new"])).toMatchObject({ exitCode: 0 });
+      const { uid } = lstatSync(`${t.home}/data/app`);
+      expect(uid).not.toBe(0);
+      expect(lstatSync(`${t.home}/data/app/deep/er/file`).uid).toBe(uid);
+      expect([t.shared, `${t.shared}/victim`].map((path) => lstatSync(path).uid)).toEqual([0, 0]);
+      t.write({ id: "app", start: "exit 1", version: "1.1.0", manifest: "  data: { snapshot: true }" });
+      expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
+      expect(await t.run(["exec", "app", "--", "touch", "data/deep/er/again"])).toMatchObject({ exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a pack that asks for root needs an approval, and is root without capabilities",
+    async () => {
+      await using t = userHome("root");
+      t.write({ id: "app", ...quiet, install: "echo secret > data/own" });
+      await t.run(["install", "app"]);
+      expect(lstatSync(`${t.home}/data/app/own`).uid).not.toBe(0);
+      const install = "cat data/own; echo secret > data/roots";
+      t.write({ id: "app", ...quiet, version: "1.1.0", install, manifest: "  permissions: { user: root }" });
+      expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 6 });
+      expect((await t.run(["plan", "app"])).stdout).toContain(
+        "  app: runs as root\n    new, and to be approved: run as root\n",
+      );
+      expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 0 });
+      expect(
+        await t.run(["exec", "app", "--", "sh", "-c", "id -u; grep CapEff /proc/self/status"]),
+      ).toMatchObject({ stdout: "0\nCapEff:\t0000000000000000\n" });
+      // And back: what root has written is the pack's user's again.
+      t.write({ id: "app", ...quiet, version: "1.2.0", install: "cat data/own data/roots" });
+      expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -16,13 +16,14 @@ import {
   generationsOf,
   nextGeneration,
 } from "../../src/registry/generations.ts";
-import { migrations } from "../../src/registry/migrations.ts";
+import { APPLICATION_ID, migrations } from "../../src/registry/migrations.ts";
 import {
   namespaceOf,
   registerNamespace,
   restoreNamespace,
   unregisterNamespace,
 } from "../../src/registry/namespaces.ts";
+import { usersOfPacks } from "../../src/registry/pack-users.ts";
 import { openRegistry, openRegistryForReading } from "../../src/registry/registry.ts";
 import { forgetService, serviceEnvironment, setServiceEnvironment } from "../../src/registry/services.ts";
 import {
@@ -82,13 +83,20 @@ describe("the file", () => {
     });
   });
 
-  test("an older schema is brought up to date", () => {
+  test.each([
+    ["for writing", openRegistry],
+    ["for reading", openRegistryForReading],
+  ] as const)("an older schema is brought up to date, opened %s", (_name, open) => {
     using directory = scratch();
     const paths = homePaths(directory.path);
-    new Database(paths.database).close();
-    writeFileSync(paths.database, "");
-    using registry = openRegistry(paths);
+    const older = new Database(paths.database);
+    older.run(migrations[0] as string);
+    older.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+    older.run("PRAGMA user_version = 1");
+    older.close();
+    using registry = open(paths);
     expect(registry.get("PRAGMA user_version")).toEqual({ user_version: migrations.length });
+    expect(usersOfPacks(registry)).toEqual(new Map());
   });
 
   test("one whose creation was interrupted reads as empty", () => {

@@ -15,6 +15,8 @@ export type TestPack = {
   test?: string | null;
   files?: Record<string, string>;
   approval?: boolean;
+  /** By when it has to be healthy: 1 by default, which is enough for a look at a process. */
+  deadlineSeconds?: number;
 };
 
 const resident = `sleep 300 &
@@ -58,7 +60,7 @@ export function writePack(directory: string, pack: TestPack): string {
       `  version: "${pack.version ?? "1.0.0"}"`,
       ...(entrypoints.length > 0 ? ["  entrypoint:", ...entrypoints] : []),
       `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 5 }`,
-      "  health: { deadline_seconds: 1, interval_seconds: 0.1 }",
+      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: 0.1 }`,
       ...(pack.manifest === undefined ? [] : [pack.manifest]),
       "",
     ].join("\n"),

@@ -19,6 +19,8 @@ export function userHome(user: (typeof users)[number]) {
   const [home, packs, shared] = [`${path}/home`, `${path}/packs`, `${path}/shared`];
   for (const inner of [packs, shared]) mkdirSync(inner);
   chmodSync(path, 0o755);
+  // Where Aurora is root's, packs are other users.
+  chmodSync(shared, 0o777);
   const give = () => {
     if (user !== "root" && process.getuid?.() === 0)
       Bun.spawnSync(["chown", "-R", `${NOBODY}:${NOBODY}`, path]);

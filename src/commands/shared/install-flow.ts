@@ -37,8 +37,8 @@ export async function installFlow(
   options: FlowOptions & { allowAll: boolean },
 ): Promise<ChangeResult> {
   refuseInsideTransaction(context, `install ${sources.join(" ")}`);
-  using opened = openForWriting(context);
-  const workspace: Workspace = { ...opened, requireConfinement: options.requireConfinement === true };
+  using workspace = openForWriting(context);
+  workspace.requireConfinement = options.requireConfinement === true;
   using _staging = holdStaging(workspace.paths, "shared");
   const directories = sources.map((source) => resolveSource(context, source));
   const prepared = await prepareChange(
@@ -74,8 +74,8 @@ export async function changeFlow(
   if (!approval) return refusedPlan(workspace, prepared);
 
   const packIds = prepared.document.actions.map(({ pack_id }) => pack_id).join(" ");
-  const result = await withHomeLock(context, `${kind} ${packIds}`, async (opened) => {
-    const locked = { ...opened, requireConfinement };
+  const result = await withHomeLock(context, `${kind} ${packIds}`, async (locked) => {
+    locked.requireConfinement = requireConfinement;
     const now = prepareWanted(locked, kind, prepared.wanted, presentPacks(locked), retry);
     if (!now.document.changed) return unchangedResult(locked, now.document);
     checkStillApproved(approval, now, approve);

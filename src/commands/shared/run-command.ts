@@ -20,7 +20,7 @@ export type CommandResult = {
   max_rss_bytes: number;
 };
 
-type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement" | "owner"> & {
+type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement"> & {
   timeoutMs?: number | undefined;
 };
 

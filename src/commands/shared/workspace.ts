@@ -70,8 +70,8 @@ export async function withOwnOrHomeLock<T>(
   if (!isInsideTransaction(context))
     return await withHomeLock(context, description, async (workspace) => await work(workspace));
   using workspace = openForWriting(context);
-  const { underLock: _, ...inside } = workspace;
-  return await work(inside);
+  delete workspace.underLock;
+  return await work(workspace);
 }
 
 /**

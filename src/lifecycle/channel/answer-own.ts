@@ -4,7 +4,7 @@ import { type Workspace } from "../workspace.ts";
 import { type ChannelReply, type ChannelRequest } from "./protocol.ts";
 
 /** So many changes may come at once, and so many more in a second: beyond, they are refused, and do not fill the event log. */
-export const MAX_CHANGES_AT_ONCE = 200;
+const MAX_CHANGES_AT_ONCE = 200;
 const CHANGES_PER_SECOND = 2;
 
 /**

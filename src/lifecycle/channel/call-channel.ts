@@ -40,6 +40,7 @@ export async function callChannel(
   const names = [requestName(id), replyName(id)].map((name) => `${directory}/${name}`) as [string, string];
   let reply: number | undefined;
   try {
+    closeSync(openRequests(directory, request));
     makeFifo(names[1], 0o600);
     // For writing too: then the end of a writer is no end, and the opening does not wait.
     reply = openSync(names[1], O_RDWR | O_NONBLOCK | O_CLOEXEC);

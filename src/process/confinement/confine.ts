@@ -14,7 +14,7 @@ import { reExecCommand } from "./re-exec.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
-import { type Command } from "./start.ts";
+import { type Command, FIRST_PASSED, IMAGE_DESCRIPTOR, REPORT_DESCRIPTOR } from "./start.ts";
 
 export type ConfinementOptions = {
   /** `confinement: required` or `--require-confinement`: without its layers nothing is started. */
@@ -42,6 +42,8 @@ export type Confinement = {
    * @throws {AuroraError} `exec-failed` where an argument or a variable holds a NUL byte or there is no memory for it
    */
   launch: ((command: Command) => Launch) | null;
+  /** Whom the command runs as, where that is not the caller. */
+  user?: { uid: number; gid: number };
   /**
    * Makes a control group with the limits for one start, which the child has to be put into; undefined where there is none.
    * `spawnConfined` does it.
@@ -74,11 +76,6 @@ type Launch = {
   [Symbol.dispose]: () => void;
 };
 
-/** The numbers by which the launcher knows the report, and this program in its place the image. */
-const REPORT_DESCRIPTOR = 3;
-const IMAGE_DESCRIPTOR = 4;
-/** Those that are passed on lie above those that they become. */
-const FIRST_PASSED = 16;
 const ENOENT = 2;
 const EACCES = 13;
 const MAX_REPORT_BYTES = 16_384;
@@ -130,6 +127,9 @@ export function prepareConfinement(
     ...audit,
     absent,
     launch,
+    ...(policy.uid === undefined || policy.uid === uid
+      ? {}
+      : { user: { uid: policy.uid, gid: policy.gid ?? policy.uid } }),
     ...(hasGroup ? { openGroup: () => openControlGroup(policy.limits) } : {}),
   };
 }

@@ -1,6 +1,7 @@
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 
 import { groupMembers, killGroup, makeGroup, removeGroup, setGroup } from "../../system/control-group.ts";
+import { readProcess } from "../../system/process-table.ts";
 import { type Limits } from "./policy.ts";
 
 /** A control group for one start: its directory is where the child is put. */
@@ -32,8 +33,7 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
   if (typeof parent === "string") throw new Error(parent);
   const { directory: above } = parent;
   delegate(above);
-  for (const name of readdirSync(above))
-    if (name.startsWith(OURS) && name !== SELF) removeGroup(`${above}/${name}`);
+  for (const name of readdirSync(above)) if (isForgotten(name)) removeGroup(`${above}/${name}`);
   const directory = `${above}/${OURS}${process.pid}-${++count}`;
   makeGroup(directory);
   const { memory_bytes: memory, processes } = limits;
@@ -48,12 +48,18 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
   return { directory, kill: () => killGroup(directory), close: () => void removeGroup(directory) };
 }
 
+/** Whether a group is one of ours, and of a process that is not about to put a child into it. */
+function isForgotten(name: string): boolean {
+  const maker = /^aurora-(\d+)-\d+$/.exec(name)?.[1];
+  return maker !== undefined && (Number(maker) === process.pid || readProcess(Number(maker)) === undefined);
+}
+
 /** Switches the controllers on for the groups below: only a group without processes, or the topmost, may do that. */
 function delegate(directory: string): void {
   if (hasControllers(directory)) return;
   const value = CONTROLLERS.map((name) => `+${name}`).join(" ");
   if (trySet(directory, "cgroup.subtree_control", value)) return;
-  makeGroup(`${directory}/${SELF}`);
+  if (!existsSync(`${directory}/${SELF}`)) makeGroup(`${directory}/${SELF}`);
   for (const pid of groupMembers(directory)) setGroup(`${directory}/${SELF}`, "cgroup.procs", String(pid));
   setGroup(directory, "cgroup.subtree_control", value);
 }

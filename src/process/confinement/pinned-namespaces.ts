@@ -3,21 +3,10 @@ import { closeSync, openSync } from "node:fs";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { compileHolder } from "./start-plan.ts";
+import { FIRST_PASSED, type PinnedNamespaces } from "./start.ts";
 import { type Arch } from "./system-calls.ts";
 
-/** Namespaces that are kept by open descriptors of this process, for commands to enter. */
-export type PinnedNamespaces = {
-  /** Undefined for whoever needs none to enter the other. */
-  user: number | undefined;
-  network: number;
-};
-
 const STDERR = 2;
-/** See `Launch.descriptors`. */
-const FIRST_PASSED = 16;
-/** By these numbers the launcher knows them, behind the report: the user namespace last, which is not always there. */
-export const PINNED_NETWORK = 4;
-export const PINNED_USER = 5;
 /** Who starts so many commands starts more. */
 const STARTS_BEFORE = 3;
 

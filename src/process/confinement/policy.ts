@@ -34,6 +34,8 @@ export type Policy = {
   /** Run as this user and group instead of the caller; only root can. */
   uid?: number;
   gid?: number;
+  /** With `uid`: the other groups it is in; none by default. */
+  groups?: number[];
   /** Use namespaces where the kernel lets us: a mount namespace alone stops chmod and the like outside. */
   namespaces: boolean;
   /**
@@ -93,6 +95,7 @@ type PackPolicyInput = {
   user?: { uid: number; gid: number };
   uid?: number;
   gid?: number;
+  groups?: readonly number[];
 };
 
 /**
@@ -130,6 +133,7 @@ export function packPolicy(input: PackPolicyInput): Policy {
     limits: { ...input.limits },
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
+    ...(input.groups === undefined ? {} : { groups: [...input.groups] }),
     namespaces: true,
     ...(processNamespace === undefined ? {} : { processNamespace }),
   };

@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 
 import { addressOf, mapFileAt, rawSystemCall } from "../../system/raw-memory.ts";
 import { DATA_ADDRESS, IMAGE_ADDRESS, SPLIT, STEP } from "./program-image.ts";
+import { REPORT_DESCRIPTOR } from "./start.ts";
 import { type Arch, systemCall } from "./system-calls.ts";
 
 /** How this program is called so that it does what the launcher does: `aurora __exec IMAGE`. Not a command for people. */
@@ -38,11 +39,25 @@ export function reExecCommand(image: number): { file: string; argv: string[] } {
  * @returns an exit code, where it comes back at all
  */
 export function reExec(path: string, arch: Arch): number {
+  try {
+    makeCalls(path, arch);
+  } catch (thrown) {
+    const { errno } = thrown as NodeJS.ErrnoException;
+    report(REPORT_DESCRIPTOR, Buffer.from("read the list of system calls"), Math.abs(errno ?? EINVAL));
+  }
+  return EXIT_NOT_CONFINED;
+}
+
+/** Returns where a call has failed, after it has been reported. */
+function makeCalls(path: string, arch: Arch): void {
   const memory = mapFileAt(path, IMAGE_ADDRESS);
-  const at = (address: number) => address - IMAGE_ADDRESS;
   const half = (address: number) => memory.getInt32(at(address), true);
   const word = (address: number) => Number(memory.getBigInt64(at(address), true));
-  const [steps, count, report] = [word(DATA_ADDRESS), half(DATA_ADDRESS + 8), half(DATA_ADDRESS + 12)];
+  const [steps, count, reportDescriptor] = [
+    word(DATA_ADDRESS),
+    half(DATA_ADDRESS + 8),
+    half(DATA_ADDRESS + 12),
+  ];
   const calls = { action: systemCall("rt_sigaction", arch) };
   const text = (address: number, length: number) =>
     new Uint8Array(memory.buffer, memory.byteOffset + at(address), length);
@@ -60,11 +75,22 @@ export function reExec(path: string, arch: Arch): number {
       if (store !== 0) memory.setInt32(at(store), result, true);
       if (result >= 0 || tolerate === -1 || tolerate === -result) continue;
       const what = text(word(step + STEP.text), half(step + STEP.textBytes));
-      writeSync(report, Buffer.concat([what, Buffer.from(`: errno ${-result}\n`)]));
-      return EXIT_NOT_CONFINED;
+      return report(reportDescriptor, what, -result);
     }
   }
-  return EXIT_NOT_CONFINED;
+}
+
+/** In the launcher's words. Without a reader the exit code has to do. */
+function report(descriptor: number, what: Uint8Array, number: number): void {
+  try {
+    writeSync(descriptor, Buffer.concat([what, Buffer.from(`: errno ${number}\n`)]));
+  } catch {
+    // Closed, or full: 125 says that nothing was started.
+  }
+}
+
+function at(address: number): number {
+  return address - IMAGE_ADDRESS;
 }
 
 /** The runtime needs its own handlers to the last moment, and execve resets them; what is ignored would stay ignored. */

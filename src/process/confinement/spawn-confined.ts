@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fchownSync, openSync, readlinkSync, readSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../../errors.ts";
 import { findExecutable } from "../find-executable.ts";
@@ -47,6 +47,8 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
     newSession,
     hasShellFallback: isPlainScript(path),
   });
+  if (confinement.user !== undefined)
+    for (const stream of [stdin, stdout, stderr]) give(stream, confinement.user);
   const group = openGroup(confinement, argv[0] ?? "", launch);
   try {
     const [argv0 = "", ...words] = launch.argv;
@@ -82,6 +84,19 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
  */
 function ownVariables(env: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("AURORA_")));
+}
+
+/**
+ * `echo x > /dev/stderr` opens the pipe anew, for which its owner counts. Only pipes are given: they have no other name by
+ * which anybody could miss them.
+ */
+function give(stream: ChildOptions["stdin"], { uid, gid }: { uid: number; gid: number }): void {
+  if (typeof stream !== "number") return;
+  try {
+    if (readlinkSync(`/proc/self/fd/${stream}`).startsWith("pipe:[")) fchownSync(stream, uid, gid);
+  } catch {
+    // Then the command can write to it, but not open it.
+  }
 }
 
 /** A layer that is promised and cannot be set up keeps the command from starting. */

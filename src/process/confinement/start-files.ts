@@ -1,8 +1,15 @@
 import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
-import { PINNED_NETWORK, PINNED_USER, type PinnedNamespaces } from "./pinned-namespaces.ts";
+import { INIT_NAME, RELAY_NAME } from "./process-names.ts";
 import { type Address, ENDING_ADDRESS, SPLIT } from "./program-image.ts";
 import { type Root } from "./roots.ts";
-import { AT_FDCWD, O_CLOEXEC, type Start } from "./start.ts";
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  PINNED_NETWORK,
+  PINNED_USER,
+  type PinnedNamespaces,
+  type Start,
+} from "./start.ts";
 
 const ENOENT = 2;
 const EBADF = 9;
@@ -71,10 +78,6 @@ export function prepareFiles(start: Start): Address | undefined {
   }
   return ruleset;
 }
-
-/** As `ps` shows them: what stays outside for the command, and what is above it inside. */
-export const RELAY_NAME = "aurora-relay";
-export const INIT_NAME = "aurora-init";
 
 function enterNamespaces(start: Start): void {
   const { call, image, plan, has } = start;

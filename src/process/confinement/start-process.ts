@@ -44,11 +44,13 @@ export function setSignalMask({ call, image }: Start, mask: 0 | -1): void {
   call("set the signal mask", "rt_sigprocmask", [SIG_SETMASK, image.words(mask), 0, SIGNAL_SET_BYTES]);
 }
 
-/** The policy's user and group, without the caller's other groups. */
-export function becomeUser({ call, plan }: Start): void {
-  const { uid, gid = uid } = plan.policy;
+/** The policy's user and groups, without the caller's. */
+export function becomeUser({ call, image, plan }: Start): void {
+  const { uid, gid = uid, groups = [] } = plan.policy;
   if (uid === undefined || gid === undefined || uid === plan.uid) return;
-  call("leave the groups", "setgroups", [0, 0]);
+  // gid_t has 32 bits.
+  const list = groups.length === 0 ? 0 : image.bytes(new Uint8Array(Uint32Array.from(groups).buffer));
+  call("leave the groups", "setgroups", [groups.length, list]);
   call(`become group ${gid}`, "setresgid", [gid, gid, gid]);
   call(`become user ${uid}`, "setresuid", [uid, uid, uid]);
 }

@@ -1,5 +1,4 @@
 import { type Layer } from "./layers.ts";
-import { type PinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { ProgramImage, type Step } from "./program-image.ts";
 import { type Root } from "./roots.ts";
@@ -18,6 +17,21 @@ export type Command = {
   /** Run it as `/bin/sh FILE …` where the kernel does not know its format, as shells do. */
   hasShellFallback: boolean;
 };
+
+/** Namespaces that are kept by open descriptors of this process, for commands to enter. */
+export type PinnedNamespaces = {
+  /** Undefined for whoever needs none to enter the other. */
+  user: number | undefined;
+  network: number;
+};
+
+/** The numbers by which a start knows what it is handed: the report always, and the namespaces or, in the re-exec, the image. */
+export const REPORT_DESCRIPTOR = 3;
+export const IMAGE_DESCRIPTOR = 4;
+export const PINNED_NETWORK = 4;
+export const PINNED_USER = 5;
+/** Descriptors that are passed on lie above those that they become. */
+export const FIRST_PASSED = 16;
 
 /** Everything that a start depends on. */
 export type StartPlan = {

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
-import { probeKernel } from "../../../src/process/confinement/kernel.ts";
+import { type KernelFeatures, probeKernel, withReExec } from "../../../src/process/confinement/kernel.ts";
+import { packUser } from "../../../src/process/confinement/pack-user.ts";
+import { type Policy } from "../../../src/process/confinement/policy.ts";
+import { run } from "../../../src/process/run.ts";
 import { scratch } from "../../support/aurora.ts";
 import { makeHome, policyIn } from "./attacks/attack-range.ts";
 
@@ -108,66 +111,82 @@ const commands: [needs: string, script: string, why?: string][] = [
   ["sh", "echo x > /tmp/aurora-confined-test", "scratch is $TMPDIR, not /tmp"],
 ];
 
+/** For a user that has no name: what asks for the name has none to print. */
+const NAMELESS = new Set(["id -u && id -un"]);
+
 const features = probeKernel();
 const isConfinable = features.launcher === null && features.landlock === null;
+const isRoot = process.geteuid?.() === 0;
 const PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+const OWN_USER = packUser("commands", new Set());
 
-describe.skipIf(!isConfinable)("everyday commands, confined", () => {
+type SetUp = { kernel: KernelFeatures; uid?: number };
+const setUps: [string, SetUp][] = [
+  ["with all layers", { kernel: features }],
+  ["by Aurora itself", { kernel: withReExec(features) }],
+  ...(isRoot && features.ownUser === null
+    ? ([["as a user of its own", { kernel: features, uid: OWN_USER }]] as [string, SetUp][])
+    : []),
+];
+
+describe.skipIf(!isConfinable).each(setUps)("everyday commands, confined %s", (_name, { kernel, uid }) => {
   let place: ReturnType<typeof scratch>;
   let home: string;
   beforeAll(() => {
     place = scratch();
+    chmodSync(place.path, 0o711);
     home = realpathSync(place.path);
     makeHome(home);
-    chmodSync(home, 0o711);
+    if (uid !== undefined) for (const name of ["data", "logs", "tmp"]) chownSync(join(home, name), uid, uid);
   });
   afterAll(() => place?.[Symbol.dispose]());
 
   let count = 0;
   /** Unconfined is the control: a command that does not work there either says nothing. */
-  const attempt = async (script: string, isConfined: boolean) => {
+  const attempt = async (script: string, policy: Policy | undefined) => {
     const cwd = join(home, "data", String(count++));
     mkdirSync(cwd);
+    if (policy !== undefined && uid !== undefined) chownSync(cwd, uid, uid);
     const env = { PATH, HOME: join(home, "data"), TMPDIR: join(home, "tmp"), LANG: "C.UTF-8" };
-    const argv = ["/bin/sh", "-c", script];
-    const launch = isConfined
-      ? prepareConfinement(policyIn(home), features, { required: true }).launch
-      : null;
-    using launched = launch?.({ file: "/bin/sh", argv, cwd, env, hasShellFallback: false });
-    const child = Bun.spawn(launched ? [launched.file, ...launched.argv.slice(1)] : argv, {
-      env: launched?.env ?? env,
+    const user = uid === undefined ? {} : { uid, gid: uid };
+    const confinement = policy && prepareConfinement({ ...policy, ...user }, kernel, { required: true });
+    const { rc, stdout, stderr } = await run({
+      argv: ["/bin/sh", "-c", script],
       cwd,
-      // A file of the pack's, as its log is: a socket, which "pipe" may be, cannot be opened by its name.
-      stdio: [
-        "ignore",
-        Bun.file(join(home, "logs", "out")),
-        Bun.file(join(home, "logs", "out")),
-        ...(launched?.descriptors ?? []),
-      ],
+      env,
+      ...(confinement === undefined ? {} : { confinement }),
     });
-    const code = await child.exited;
-    const failure = launched?.failure();
-    if (failure) throw failure;
-    return { code, output: code === 0 ? "" : await Bun.file(join(home, "logs", "out")).text() };
+    return { code: rc, output: rc === 0 ? "" : Buffer.concat([stdout, stderr]).toString() };
   };
 
   for (const [needs, script, why] of commands) {
     const found = Bun.which(needs, { PATH });
     // Found on this machine for somebody else only: in a home, by a shim.
     const isThere = found !== null && existsSync(found) && !realpathSync(found).startsWith("/root/");
-    test.skipIf(!isThere)(`${script}${why === undefined ? "" : ` (not: ${why})`}`, async () => {
-      const { code, output } = await attempt(script, true);
+    const isNameless = uid !== undefined && NAMELESS.has(script);
+    test.skipIf(!isThere || isNameless)(`${script}${why === undefined ? "" : ` (not: ${why})`}`, async () => {
+      const { code, output } = await attempt(script, policyIn(home));
       if (why === undefined) {
-        const control = code === 0 ? 0 : (await attempt(script, false)).code;
+        const control = code === 0 ? 0 : (await attempt(script, undefined)).code;
         expect(control, "unconfined it does not work either").toBe(0);
         expect({ code, output }).toEqual({ code: 0, output: "" });
       } else {
         expect(code).not.toBe(0);
         // Unconfined it does not work either, for another reason: nobody listens there.
         if (needs === "curl") return;
-        expect((await attempt(script, false)).code, "unconfined it works").toBe(0);
-        Bun.spawnSync(["rm", "-f", "/tmp/aurora-confined-test"]);
+        expect((await attempt(script, undefined)).code, "unconfined it works").toBe(0);
+        rmSync("/tmp/aurora-confined-test", { force: true });
       }
     });
   }
+
+  test.skipIf(Bun.which("curl", { PATH }) === null)("curl on a granted port, and on no other", async () => {
+    using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    using other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const granted = policyIn(home, { net: { connect: [server.port as number], listen: [], udp: false } });
+    const script = (port: number | undefined) =>
+      `curl -sf --noproxy '*' --max-time 10 http://127.0.0.1:${port} | grep -q hello`;
+    expect(await attempt(script(server.port), granted)).toEqual({ code: 0, output: "" });
+    expect((await attempt(script(other.port), granted)).code).not.toBe(0);
+  });
 });

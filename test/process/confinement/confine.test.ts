@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  lchownSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -218,6 +219,21 @@ describe.skipIf(!canConfine)("a writable root that was made a link", () => {
 });
 
 describe("prepareConfinement", () => {
+  test.skipIf(!isRoot || !canConfine)("follows root's links on the way, and nobody else's", () => {
+    using other = scratch();
+    const [target, own, foreign] = ["target", "own", "foreign"].map((name) => join(other.path, name));
+    mkdirSync(join(target as string, "inside"), { recursive: true });
+    symlinkSync(target as string, own as string);
+    symlinkSync(target as string, foreign as string);
+    lchownSync(foreign as string, 54_321, 54_321);
+    const prepare = (path: string) =>
+      prepareConfinement(policyIn(home, { write: [path] }), features, { required: true });
+    expect(prepare(`${own}/inside`).absent).toEqual([]);
+    expect(() => prepare(`${foreign}/inside`)).toThrow(
+      `cannot grant "${foreign}": "${foreign}" is a link of another user's`,
+    );
+  });
+
   test("refuses where confinement is required and a layer is missing", () => {
     const kernel = { ...features, landlock: "this kernel has no Landlock", landlockAbi: 0 };
     expect(() => prepareConfinement(policyIn(home), kernel, { required: true })).toThrow(

@@ -46,10 +46,12 @@ describe("a control group for a start, on a machine of files", () => {
 
   test("clears away the empty ones of starts that have ended", () => {
     using place = machine();
-    for (const name of ["aurora-1-1", "aurora-self", "other"]) mkdirSync(join(place.group, name));
+    const [gone, alive] = ["aurora-999999999-1", "aurora-1-1"];
+    for (const name of [gone, alive, "aurora-self", "other"]) mkdirSync(join(place.group, name));
     openControlGroup({ memory_bytes: null, processes: null }, place.path);
     for (const [name, isThere] of [
-      ["aurora-1-1", false],
+      [gone, false],
+      [alive, true],
       ["aurora-self", true],
       ["other", true],
     ] as const)

@@ -14,8 +14,13 @@ describe.each(Object.keys(compilers) as LauncherArch[])("the launcher for %s", (
   const compiler = compilerFor(arch);
   const isSame = compiler !== undefined && compilerVersion(compiler) === image?.compiler;
 
+  const why =
+    compiler === undefined
+      ? `, but there is no ${compilers[arch]} here`
+      : `, but here it is ${compilerVersion(compiler)}`;
+
   // Another version of gcc may make other code of the same source, which says nothing about the committed bytes.
-  test.skipIf(!isSame)(`is what gcc ${image?.compiler} makes of its source`, () => {
+  test.skipIf(!isSame)(`is what gcc ${image?.compiler} makes of its source${isSame ? "" : why}`, () => {
     expect(buildLauncher(arch, compiler as string).toString("base64")).toBe(image?.base64 as string);
   });
 
