@@ -17,6 +17,7 @@ export function createParallelCopySink(directory: string, { entries, files }: Su
   const ring = new CopyRing(memory);
   const worker = new Worker(workerPath);
   worker.unref();
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
   worker.postMessage({ ...memory, directory });
   try {
     ring.waitUntilStarted();

@@ -280,11 +280,9 @@ describe("a pack that is worth a second thread", () => {
       const { pack } = createBigPack(directory.path);
       const script =
         'mkdir "$0/small" && mount -t tmpfs -o size=2m none "$0/small" && "$@"; code=$?; ls -A "$0/small/home/tmp" "$0/small/home/store"; exit $code';
-      const { stdout, stderr, exitCode } = Bun.spawnSync([
-        ...["unshare", "--mount", "sh", "-c", script, directory.path],
-        ...auroraCommand,
-        ...["stage", pack, "--home", `${directory.path}/small/home`],
-      ]);
+      const asRoot = ["unshare", "--mount", "sh", "-c", script, directory.path];
+      const argv = [...asRoot, ...auroraCommand, "stage", pack, "--home", `${directory.path}/small/home`];
+      const { stdout, stderr, exitCode } = Bun.spawnSync(argv);
       expect({ stdout: stdout.toString().replaceAll(directory.path, "DIR"), exitCode }).toEqual({
         stdout: "DIR/small/home/store:\n\nDIR/small/home/tmp:\n",
         exitCode: 1,
