@@ -41,7 +41,8 @@ for (const target of wanted) {
 
 async function build(target: string | undefined, outfile: string): Promise<void> {
   const built = await Bun.build({
-    entrypoints: ["src/main.ts"],
+    // A worker is an entry point of its own.
+    entrypoints: ["src/main.ts", "src/store/copy-worker.ts"],
     target: "bun",
     format: "esm",
     splitting: true,

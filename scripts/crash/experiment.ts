@@ -92,10 +92,12 @@ export async function experiment(
   power?.powerOn(tracers);
   const faults = [...faultsOfRun(run, fault)];
   const said = whatItSaid(run);
+  const isStuck = run.exitCode === errorCodes.stuck.exit && isOfScript(subject.points[fault.at - 1] ?? "");
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
   // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
   await afterwards(tools, ["verify"], slot, faults);
-  const verdict = () => judge(readHomeState(slot.home), subject.old, subject.changed, { said, hasRebooted });
+  const verdict = () =>
+    judge(readHomeState(slot.home), subject.old, subject.changed, { said, hasRebooted, isStuck });
   // A process in the middle of an execve(2) has no environment to be known by.
   for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
   faults.push(...verdict());
@@ -112,6 +114,11 @@ export async function experiment(
       ? { finding: { operation: operation.name, mode, at: fault.at, call, faults } }
       : {}),
   };
+}
+
+/** A call by which a script of the packs changes its data: an error there is the script's to meet, and may leave it down. */
+function isOfScript(call: string): boolean {
+  return /^\w+ (store\/[0-9a-f]{64}\/)?data\//.test(call);
 }
 
 /** Runs the next command; that it succeeds is part of what must hold. */
@@ -168,7 +175,8 @@ export async function interrupt(
 
 /** Runs an operation under the injector. */
 export function inject(tools: Tools, argv: readonly string[], slot: Slot, fault: Inject): Promise<Traced> {
-  const command = [tools.binary, ...withPacks(tools, argv), "--json", "--no-input"];
+  // First, since what stands behind `--` is not for Aurora.
+  const command = [tools.binary, "--json", "--no-input", ...withPacks(tools, argv)];
   return runInjected(tools.injector, command, slot.home, slot.directory, fault);
 }
 

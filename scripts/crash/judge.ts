@@ -5,6 +5,8 @@ export type Circumstances = {
   said: "new" | "old" | undefined;
   /** Services that nobody had stopped may be down then, as after any reboot. */
   hasRebooted: boolean;
+  /** It ended stuck because an old version's own script had failed: then that service is down, and all else is as it was. */
+  isStuck?: boolean;
   /** What scripts write without flushing it may be lost: that is theirs to promise. */
   hasForeignData?: boolean;
 };
@@ -32,7 +34,7 @@ export function judge(
 function differences(
   found: HomeState,
   wanted: HomeState,
-  { hasRebooted, hasForeignData = false }: Circumstances,
+  { hasRebooted, isStuck = false, hasForeignData = false }: Circumstances,
 ): string[] {
   const faults: string[] = [];
   for (const part of [
@@ -41,17 +43,18 @@ function differences(
     "wanted",
     "namespaces",
     "environment",
+    "jobs",
     "data",
     "unconfirmed",
   ] as const) {
-    if (part === "data" && hasForeignData) continue;
+    if (part === "data" && (hasForeignData || isStuck)) continue;
     if (!Bun.deepEquals(found[part], wanted[part]))
       faults.push(`${part} is ${JSON.stringify(found[part])} and not ${JSON.stringify(wanted[part])}`);
   }
   for (const packId of new Set([...Object.keys(found.running), ...Object.keys(wanted.running)])) {
     const there = found.running[packId] ?? [];
     const due = wanted.running[packId] ?? [];
-    if (Bun.deepEquals(there, due) || (hasRebooted && there.length === 0)) continue;
+    if (Bun.deepEquals(there, due) || ((hasRebooted || isStuck) && there.length === 0)) continue;
     faults.push(`${packId} runs as generation [${there.join()}] and not [${due.join()}]`);
   }
   return faults;

@@ -1,3 +1,5 @@
+import { commands } from "../../src/commands/table.ts";
+
 /** An operation that is crashed at every point. */
 export type Operation = {
   name: string;
@@ -11,7 +13,7 @@ export type Operation = {
   interrupted?: string[];
 };
 
-export const operations: readonly Operation[] = [
+const known: readonly Operation[] = [
   {
     name: "stage",
     prepare: [["install", "PACKS/alpha-1"]],
@@ -96,6 +98,12 @@ export const operations: readonly Operation[] = [
     argv: ["env", "set", "alpha", "NAME=value"],
   },
   {
+    name: "schedule add",
+    prepare: [["install", "PACKS/alpha-1", "--no-start"]],
+    running: [],
+    argv: ["schedule", "add", "alpha", "--name", "beat", "--every", "1h", "--", "true"],
+  },
+  {
     name: "recover",
     prepare: [["install", "PACKS/alpha-1"]],
     running: ["alpha"],
@@ -103,3 +111,8 @@ export const operations: readonly Operation[] = [
     argv: ["recover"],
   },
 ];
+
+/** Those whose command this program has. */
+export const operations = known.filter(({ argv }) =>
+  commands.some(({ name }) => argv.join(" ").startsWith(`${name} `) || argv.join(" ") === name),
+);

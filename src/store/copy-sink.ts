@@ -32,8 +32,7 @@ export type CopySink = PackSink & {
 export function createCopySink(directory: string, entries: number): CopySink {
   const identities: FileIdentity[] = [];
   // Flushed at the end: meanwhile the kernel has written most of it by itself.
-  const unflushed: { path: string; isDirectory: boolean }[] = [];
-  const syncsEach = entries <= MAX_SINGLE_SYNCS;
+  const unflushed: UnflushedName[] = [];
   let open: { path: string; mode: number; descriptor: number } | undefined;
   const place = (path: string) => (path === "" ? directory : `${directory}/${path}`);
   return {
@@ -41,7 +40,7 @@ export function createCopySink(directory: string, entries: number): CopySink {
     openDirectory: (path) => mkdirSync(place(path), 0o700),
     closeDirectory(path) {
       chmodSync(place(path), path === "" ? 0o755 : 0o555);
-      if (path !== "") unflushed.push({ path: place(path), isDirectory: true });
+      if (path !== "") unflushed.push({ path, isDirectory: true });
     },
     symlink: (path, target) => symlinkSync(target, place(path)),
     openFile({ path, mode }: Pick<TreeEntry, "path" | "mode">) {
@@ -55,7 +54,7 @@ export function createCopySink(directory: string, entries: number): CopySink {
       if (!open) return;
       const { path, mode, descriptor } = open;
       open = undefined;
-      unflushed.push({ path: place(path), isDirectory: false });
+      unflushed.push({ path, isDirectory: false });
       try {
         const { mode: given, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
         // The mode that was asked for is cut by the umask and by default ACLs.
@@ -69,12 +68,18 @@ export function createCopySink(directory: string, entries: number): CopySink {
       if (open) closeSync(open.descriptor);
       open = undefined;
     },
-    flush() {
-      if (!syncsEach) return syncFileSystem(directory);
-      for (const { path, isDirectory } of unflushed) (isDirectory ? syncDirectory : syncFile)(path);
-      syncDirectory(directory);
-    },
+    flush: () => flushTree(directory, unflushed, entries),
   };
+}
+
+/** A name below a copy that is not known to be on the disk. */
+export type UnflushedName = { path: string; isDirectory: boolean };
+
+/** Makes a copy durable: each name by itself, or the whole file system at once. */
+export function flushTree(directory: string, names: readonly UnflushedName[], entries: number): void {
+  if (entries > MAX_SINGLE_SYNCS) return syncFileSystem(directory);
+  for (const { path, isDirectory } of names) (isDirectory ? syncDirectory : syncFile)(`${directory}/${path}`);
+  syncDirectory(directory);
 }
 
 function syncFile(path: string): void {

@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { chmodSync, renameSync, symlinkSync } from "../system/changes.ts";
@@ -8,6 +9,7 @@ import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
 import { type CopySink, createCopySink, type FileIdentity } from "./copy-sink.ts";
 import { readIgnoreRules } from "./ignore-rules.ts";
+import { createParallelCopySink } from "./parallel-copy-sink.ts";
 import { readPack } from "./read-pack.ts";
 import { type Survey } from "./survey-pack.ts";
 import { type ReadOptions, type ScannedTree } from "./tree-entry.ts";
@@ -22,6 +24,10 @@ import {
   type StoredEntry,
 } from "./tree-record.ts";
 import { verifyTree } from "./verify-tree.ts";
+
+/** From either on, a pack is copied by a second thread. */
+const PARALLEL_FROM_FILES = 1000;
+const PARALLEL_FROM_BYTES = 32 * 1024 ** 2;
 
 export type StagedTree = {
   digest: string;
@@ -58,7 +64,10 @@ export async function putTree(
   const copy = `${scratch.path}/tree`;
   const rules = readIgnoreRules(source);
   let sink: CopySink | undefined;
-  const copying = ({ entries }: Survey) => (sink = createCopySink(copy, entries));
+  const copying = (survey: Survey) =>
+    (sink = isWorthAThread(survey)
+      ? createParallelCopySink(copy, survey)
+      : createCopySink(copy, survey.entries));
   try {
     let tree = await readPack(source, rules, {
       ...options,
@@ -81,6 +90,11 @@ export async function putTree(
   } finally {
     sink?.close();
   }
+}
+
+/** A second thread takes some milliseconds to start, and is of use where there is a second processor. */
+function isWorthAThread({ files, bytes }: Survey): boolean {
+  return (files >= PARALLEL_FROM_FILES || bytes >= PARALLEL_FROM_BYTES) && availableParallelism() > 1;
 }
 
 function staged({ digest, files, bytes }: ScannedTree, reused: boolean): StagedTree {

@@ -2,6 +2,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync }
 
 import { toAuroraError } from "../errors.ts";
 import { openAt, readLinkAt } from "../system/open-at.ts";
+import { CHUNK_BYTES } from "./copy-ring.ts";
 import { type IgnoreRules } from "./ignore-rules.ts";
 import { changedWhileRead } from "./offenders.ts";
 import { createPause, type Pause } from "./pause.ts";
@@ -22,9 +23,13 @@ export type PackSink = {
   closeDirectory: (path: string) => void;
   symlink: (path: string, target: string) => void;
   openFile: (entry: Pick<TreeEntry, "path" | "mode" | "size_bytes">) => void;
-  /** The bytes are valid only during the call. */
+  /** Where the next bytes of the file are to be read to; without it, anywhere. */
+  claim?: () => Uint8Array;
+  /** The bytes are valid only during the call; where there is `claim`, they are what it returned last. */
   write: (bytes: Uint8Array) => void;
   closeFile: () => void;
+  /** For a sink that hashes the files itself: waits until it has done all, and returns their SHA-256 in the order of the digest. */
+  finish?: () => string[];
 };
 
 /** Chooses the sink when it is known what the pack holds; undefined only hashes. */
@@ -40,8 +45,6 @@ type Reading = {
   entries: TreeEntry[];
   doneBytes: number;
 };
-
-const CHUNK_BYTES = 1024 ** 2;
 
 /**
  * Reads a whole pack once: checks that it may be one, computes its digest, and hands what it reads to a sink.
@@ -82,7 +85,12 @@ export async function readPack(
   } catch (thrown) {
     throw toAuroraError(thrown);
   }
-  const { hash, entries, doneBytes } = reading;
+  const { hash, entries, doneBytes, sink } = reading;
+  const sums = sink?.finish?.();
+  if (sums) {
+    let file = 0;
+    for (const entry of entries) if (entry.type === "file") entry.sha256 = sums[file++] ?? null;
+  }
   onProgress?.(doneBytes, doneBytes);
   const files = entries.reduce((count, { type }) => (type === "file" ? count + 1 : count), 0);
   return { digest: hash.digest(), files, bytes: doneBytes, entries };
@@ -159,18 +167,20 @@ async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: numb
   const size = entry.size_bytes;
   hash.entry(entry);
   sink?.openFile(entry);
-  const hasher = size > CHUNK_BYTES ? new Bun.CryptoHasher("sha256") : undefined;
+  const hashesItself = sink?.finish !== undefined;
+  const hasher = !hashesItself && size > CHUNK_BYTES ? new Bun.CryptoHasher("sha256") : undefined;
   let sha256 = "";
   let done = 0;
   do {
-    const length = readChunk(descriptor, Math.min(size - done, CHUNK_BYTES));
+    const buffer = sink?.claim?.() ?? chunk;
+    const length = readChunk(descriptor, buffer, Math.min(size - done, CHUNK_BYTES));
     if (length === 0 && size > 0) throw changedWhileRead(survey.directory, entry.path);
-    const bytes = chunk.subarray(0, length);
+    const bytes = buffer.subarray(0, length);
     done += length;
     reading.doneBytes += length;
     hash.content(bytes);
     if (hasher) hasher.update(bytes);
-    else sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
+    else if (!hashesItself) sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
     if (length > 0) sink?.write(bytes);
     if (done < size && pause.isDue()) await pause.take();
   } while (done < size);
@@ -180,11 +190,11 @@ async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: numb
   entries.push(toEntry(entry, hasher ? hasher.digest("hex") : sha256));
 }
 
-/** Fills the chunk up to `wanted` bytes, or to the end of the file. */
-function readChunk(descriptor: number, wanted: number): number {
+/** Fills the buffer up to `wanted` bytes, or to the end of the file. */
+function readChunk(descriptor: number, buffer: Uint8Array, wanted: number): number {
   let length = 0;
   while (length < wanted) {
-    const count = readSync(descriptor, chunk, length, wanted - length, null);
+    const count = readSync(descriptor, buffer, length, wanted - length, null);
     if (count === 0) break;
     length += count;
   }

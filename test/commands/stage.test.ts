@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   mkdirSync,
@@ -233,4 +233,63 @@ test("needs a source", async () => {
     stderr: 'error[usage]: "stage" needs <SRC>\nhint: aurora help stage shows how it is called\n',
     exitCode: 2,
   });
+});
+
+describe("a pack that is worth a second thread", () => {
+  /** More files than one thread is left with; empty ones, programs, a link, and one that takes many steps. */
+  function createBigPack(directory: string) {
+    const { pack, home } = createPack(directory);
+    for (let file = 0; file < 1200; file++) {
+      if (file % 100 === 0) mkdirSync(`${pack}/d${file / 100}/deep`, { recursive: true });
+      writeFileSync(`${pack}/d${Math.floor(file / 100)}/deep/f${file}`, "x".repeat(file % 7));
+    }
+    chmodSync(`${pack}/d3/deep/f300`, 0o755);
+    symlinkSync("../d3/deep/f300", `${pack}/d4/link`);
+    writeFileSync(`${pack}/large`, Buffer.alloc(3_000_001, "large"));
+    return { pack, home };
+  }
+
+  test("has the digest that tar gives it, every byte, and modes as always", async () => {
+    using directory = scratch();
+    const { pack, home } = createBigPack(directory.path);
+    const { stdout, stderr, exitCode } = await aurora(["stage", "--json", pack], { home });
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    const digest = tarDigest(pack) ?? "";
+    expect(JSON.parse(stdout)).toMatchObject({ digest, files: 1203, reused: false });
+    const tree = `${home}/store/${digest.slice("sha256:".length)}`;
+    expect(
+      Bun.spawnSync(["diff", "-r", "--exclude=data", "--exclude=logs", pack, tree]).stdout.toString(),
+    ).toBe("");
+    expect(statSync(`${tree}/d3/deep/f300`).mode & 0o777).toBe(0o555);
+    expect(statSync(`${tree}/d3/deep/f301`).mode & 0o777).toBe(0o444);
+    expect(await aurora(["verify"], { home })).toMatchObject({ exitCode: 0 });
+    expect(namesIn(`${home}/tmp`)).toEqual([]);
+    // The sums of the files, which the second thread has made, are what verify goes by.
+    chmodSync(`${tree}/d3/deep/f301`, 0o644);
+    writeFileSync(`${tree}/d3/deep/f301`, "x".repeat(301 % 7).replace(/.$/, "y"));
+    expect(await aurora(["verify"], { home })).toMatchObject({
+      stdout: expect.stringContaining("d3/deep/f301"),
+      exitCode: 7,
+    });
+  });
+
+  test.skipIf(process.getuid?.() !== 0 || process.platform !== "linux")(
+    "a disk that gets full: a message, and nothing is left (needs root)",
+    () => {
+      using directory = scratch();
+      const { pack } = createBigPack(directory.path);
+      const script =
+        'mkdir "$0/small" && mount -t tmpfs -o size=2m none "$0/small" && "$@"; code=$?; ls -A "$0/small/home/tmp" "$0/small/home/store"; exit $code';
+      const asRoot = ["unshare", "--mount", "sh", "-c", script, directory.path];
+      const argv = [...asRoot, ...auroraCommand, "stage", pack, "--home", `${directory.path}/small/home`];
+      const { stdout, stderr, exitCode } = Bun.spawnSync(argv);
+      expect({ stdout: stdout.toString().replaceAll(directory.path, "DIR"), exitCode }).toEqual({
+        stdout: "DIR/small/home/store:\n\nDIR/small/home/tmp:\n",
+        exitCode: 1,
+      });
+      expect(stderr.toString()).toMatch(
+        /^error\[no-space\]: cannot .*: no space left on the device\nhint: free some space and run the command again\n$/,
+      );
+    },
+  );
 });
