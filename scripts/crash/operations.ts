@@ -101,7 +101,8 @@ const known: readonly Operation[] = [
     name: "schedule add",
     prepare: [["install", "PACKS/alpha-1", "--no-start"]],
     running: [],
-    argv: ["schedule", "add", "alpha", "--name", "beat", "--every", "1h", "--", "true"],
+    // What is put behind belongs to the job's command.
+    argv: ["--json", "schedule", "add", "alpha", "--name", "tidy", "--every", "1h", "--", "true"],
   },
   {
     name: "recover",
