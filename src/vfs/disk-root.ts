@@ -1,19 +1,10 @@
-import {
-  closeSync,
-  constants,
-  fchownSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  type Stats,
-} from "node:fs";
+import { closeSync, constants, fchownSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
+import { type FileStat, statAt } from "../system/file-stat.ts";
 import { type Accounting } from "./accounting.ts";
 import { decodeName } from "./raw-name.ts";
-import { MAX_LINKS, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
+import { MAX_LINKS, nameForCall, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 /*
@@ -33,7 +24,7 @@ export type DiskRoot = {
 };
 
 /** A name in an open directory, which the caller closes; `old` is what is there now, never followed. */
-export type Place = { directory: number; name: string; path: string | Buffer; old: Stats | undefined };
+export type Place = { directory: number; name: string; path: string | Buffer; old: FileStat | undefined };
 
 /** How deep a recursive removal or count goes. */
 export const MAX_DEPTH = 512;
@@ -59,8 +50,8 @@ export function findPlace(root: DiskRoot, relative: string, links: "follow" | "k
     const directory = root.resolve(root.descriptor, above, DIRECTORY);
     try {
       const place = placeOf(directory, name);
-      const old = lstatSync(place, { throwIfNoEntry: false });
-      if (links === "keep" || !old?.isSymbolicLink()) return { directory, name, path: place, old };
+      const old = statAt(directory, nameForCall(name));
+      if (links === "keep" || old?.type !== "symlink") return { directory, name, path: place, old };
       if (followed >= MAX_LINKS) throw coded("ELOOP");
       // Exchanged for something else meanwhile, it is looked at again.
       const target = readLinkIfOne(place) ?? name;
@@ -187,7 +178,7 @@ export function openIfDirectory(place: string | Buffer): number | undefined {
 }
 
 /** Flushes the names in a directory that was opened with O_PATH. */
-export function syncOpenDirectory(directory: number): void {
+function syncOpenDirectory(directory: number): void {
   const descriptor = openSync(`/proc/self/fd/${directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(descriptor);
