@@ -99,8 +99,10 @@ export function makeParents(root: DiskRoot, creation: Creation): void {
 
 /** Creates one directory. Throws EEXIST. */
 export function makeOne(root: DiskRoot, creation: Creation): void {
-  const { directory, path } = findPlace(root, creation.path.relative, "keep");
+  const { directory, path, old } = findPlace(root, creation.path.relative, "keep");
   try {
+    // Before the quota is asked: there is nothing to make.
+    if (old) throw coded("EEXIST");
     makeIn(root, directory, path, creation);
   } finally {
     closeSync(directory);
