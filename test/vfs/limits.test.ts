@@ -396,7 +396,9 @@ describe.skipIf(!isRoot)("on a file system of its own", () => {
       () => t.vfs.importDirectory(t.root, "small/imported"),
     ];
     for (const work of works) {
-      expect(await messageOf(work)).toMatch(/^no-space: cannot .* "\/small\/.*": no space left on the device$/);
+      expect(await messageOf(work)).toMatch(
+        /^no-space: cannot .* "\/small\/.*": no space left on the device$/,
+      );
       expect(await t.vfs.readText("small/a")).toBe("old");
       expect(await t.vfs.names("small")).toEqual(["a"]);
     }
