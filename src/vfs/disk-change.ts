@@ -3,7 +3,7 @@ import { closeSync, constants, fsyncSync, ftruncateSync, openSync, unlinkSync } 
 import { writeFully } from "../system/durable.ts";
 import { type FileStat, isSameFile, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
-import { type DiskRoot, findPlace, giveToOwner, makeParents, syncParents } from "./disk-root.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, syncUpwards } from "./disk-root.ts";
 import { hasAllNamesInside } from "./disk-scan.ts";
 import { type OpenLog, type WriteOptions } from "./mount.ts";
 import { explain, requireFile, requireFileName, vfsError } from "./vfs-error.ts";
@@ -179,7 +179,12 @@ function openForChange(
 
 function syncFile(root: DiskRoot, path: VfsPath, descriptor: number): void {
   fsyncSync(descriptor);
-  syncParents(root, path.relative);
+  const { directory } = findPlace(root, path.relative, "follow");
+  try {
+    syncUpwards(root, directory);
+  } finally {
+    closeSync(directory);
+  }
 }
 
 /** What is changed in place changes under all its names, so none of them may be outside. */

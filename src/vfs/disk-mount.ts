@@ -25,7 +25,7 @@ import {
   makeParents,
   openOrMake,
   shownNames,
-  syncParents,
+  syncUpwards,
 } from "./disk-root.ts";
 import { diskUsage, removeBelow, removeEmpty } from "./disk-scan.ts";
 import { createPending } from "./disk-write.ts";
@@ -203,10 +203,15 @@ export class DiskMount implements Mount {
   makeDirectory(path: VfsPath, { hasParents, isDurable }: { hasParents: boolean; isDurable: boolean }): void {
     guarded(path, "create", () => {
       const creation = { path, verb: "create", isDurable };
-      if (hasParents) closeSync(openOrMake(this.#root, path.relative, creation));
-      else if (path.relative === ".") throw refusal("EEXIST", path, "create");
-      else makeOne(this.#root, creation);
-      if (isDurable) syncParents(this.#root, path.relative);
+      if (!hasParents && path.relative === ".") throw refusal("EEXIST", path, "create");
+      if (!hasParents) makeOne(this.#root, creation);
+      if (!hasParents && !isDurable) return;
+      const made = openOrMake(this.#root, path.relative, creation);
+      try {
+        if (isDurable) syncUpwards(this.#root, made);
+      } finally {
+        closeSync(made);
+      }
     });
   }
 
@@ -221,10 +226,10 @@ export class DiskMount implements Mount {
         if (old.type !== "directory") unlinkSync(place.path);
         else if (isRecursive) removeBelow(directory, name);
         else removeEmpty(directory, name, this.#now());
+        if (isDurable) syncUpwards(this.#root, directory);
       } finally {
         closeSync(place.directory);
       }
-      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -241,10 +246,10 @@ export class DiskMount implements Mount {
           const target = findPlace(this.#root, to.relative, "keep");
           try {
             renamePlace(source.path, target.path, isNew === true, to);
+            if (isDurable) for (const { directory } of [target, source]) syncUpwards(this.#root, directory);
           } finally {
             closeSync(target.directory);
           }
-          if (isDurable) for (const { relative } of [to, from]) syncParents(this.#root, relative);
         });
       } finally {
         closeSync(source.directory);
@@ -259,11 +264,11 @@ export class DiskMount implements Mount {
         if (place.old) throw refusal("EEXIST", path, "create");
         this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
+        this.#root.accounting.add(0, 1);
+        if (isDurable) syncUpwards(this.#root, place.directory);
       } finally {
         closeSync(place.directory);
       }
-      this.#root.accounting.add(0, 1);
-      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -332,6 +337,11 @@ export class DiskMount implements Mount {
       try {
         const { events, stop } = watchDescriptor(descriptor);
         return { events: shownEvents(events), stop };
+      } catch (thrown) {
+        const { code } = thrown as NodeJS.ErrnoException;
+        // inotify(7) says so of its own limits, and not of the disk.
+        if (code !== "ENOSPC" && code !== "EMFILE") throw thrown;
+        throw vfsError("io", path, "watch", "this user watches too many files already");
       } finally {
         closeSync(descriptor);
       }

@@ -1,4 +1,13 @@
-import { closeSync, constants, fchownSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+} from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type FileStat, statAt } from "../system/file-stat.ts";
@@ -137,15 +146,22 @@ export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
   if (owner) fchownSync(descriptor, owner.uid, owner.gid);
 }
 
-/** Flushes the names of a path's directories, from the one it is in up to the root: whoever created them may not have. */
-export function syncParents(root: DiskRoot, relative: string): void {
-  for (let path = relative; path !== ".";) {
+/**
+ * Flushes the names in an open directory and in those above it, up to the root: whoever created them may not have. Which those
+ * are is a question to the kernel, since a link may have led here; each is then opened from the root like any other.
+ */
+export function syncUpwards(root: DiskRoot, directory: number): void {
+  syncOpenDirectory(directory);
+  const [top, here] = [root.descriptor, directory].map((each) => readlinkSync(`/proc/self/fd/${each}`));
+  if (top === undefined || !here?.startsWith(`${top === "/" ? "" : top}/`)) return;
+  let path = here.slice(top === "/" ? 1 : top.length + 1);
+  while (path !== ".") {
     path = splitPath(path).above;
-    const directory = root.resolve(root.descriptor, path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const above = root.resolve(root.descriptor, path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      fsyncSync(directory);
+      fsyncSync(above);
     } finally {
-      closeSync(directory);
+      closeSync(above);
     }
   }
 }

@@ -7,7 +7,7 @@ import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
 import { randomHex } from "../system/random-id.ts";
 import { renameIn, renameNew } from "../system/renameat2.ts";
 import { NEW_FILE_MODE } from "./disk-change.ts";
-import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncParents } from "./disk-root.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncUpwards } from "./disk-root.ts";
 import { type PendingFile, type WriteOptions } from "./mount.ts";
 import { createIn, nameForCall, placeOf, terminated } from "./resolve.ts";
 import { explain, refusal, requireFile, requireFileName } from "./vfs-error.ts";
@@ -102,7 +102,7 @@ class PendingDiskFile implements PendingFile {
       this.#takeName();
       const { old } = this.#place;
       accounting.add(this.#written - (old?.sizeBytes ?? 0), old ? 0 : 1);
-      if (this.#options.isDurable) syncParents(this.#root, this.#path.relative);
+      if (this.#options.isDurable) syncUpwards(this.#root, this.#place.directory);
     });
   }
 

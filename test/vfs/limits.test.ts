@@ -416,6 +416,66 @@ describe.skipIf(!isRoot)("on a file system of its own", () => {
   });
 });
 
+describe.skipIf(Bun.which("strace") === null)("what is durable", () => {
+  /** The paths that a durable operation flushes, from the root of the VFS. */
+  function flushedBy(t: ReturnType<typeof opened>, work: string): string[] {
+    const module = join(import.meta.dir, "../../src/vfs/vfs.ts");
+    const script = `
+      const { openVfs } = await import(${JSON.stringify(module)});
+      const vfs = openVfs({ root: ${JSON.stringify(t.root)} });
+      ${work}
+    `;
+    const log = `${t.directory}/strace`;
+    const command = [
+      "strace",
+      "-f",
+      "-y",
+      "-o",
+      log,
+      "-e",
+      "trace=fsync,fdatasync",
+      process.execPath,
+      "-e",
+      script,
+    ];
+    expect(Bun.spawnSync(command).stderr.toString()).toBe("");
+    return [...readFileSync(log, "utf8").matchAll(/sync\(\d+<([^>]*)>/g)]
+      .map(([, path = ""]) => path.slice(t.root.length) || "/")
+      .map((path) =>
+        path.replace(/\.aurora-tmp\.[^/]*|#\d+ \(deleted\)/, "UNFINISHED").replace(" (deleted)", ""),
+      );
+  }
+
+  test("a write flushes the file and every directory above it, by way of a link too", async () => {
+    using t = opened();
+    await t.vfs.makeDirectory("d/e", { hasParents: true });
+    await t.vfs.symlink("d/e/f", "link");
+    expect(flushedBy(t, 'await vfs.write("link", "1", { isDurable: true });')).toEqual([
+      "/d/e/UNFINISHED",
+      "/d/e",
+      "/d",
+      "/",
+    ]);
+    expect(flushedBy(t, 'await vfs.append("link", "1", { isDurable: true });')).toEqual([
+      "/d/e/f",
+      "/d/e",
+      "/d",
+      "/",
+    ]);
+    expect(flushedBy(t, 'await vfs.write("link", "1");')).toEqual([]);
+  });
+
+  test("a name that comes or goes flushes the directories that it was in", async () => {
+    using t = opened();
+    await t.vfs.write("a/f", "1", { hasParents: true });
+    const flushed = (work: string) => flushedBy(t, work);
+    expect(flushed('await vfs.makeDirectory("b", { isDurable: true });')).toEqual(["/", "/b", "/"]);
+    expect(flushed('await vfs.rename("a/f", "b/f", { isDurable: true });')).toEqual(["/b", "/", "/a", "/"]);
+    expect(flushed('await vfs.symlink("f", "b/link", true);')).toEqual(["/b", "/"]);
+    expect(flushed('await vfs.remove("b", true, true);')).toEqual(["/"]);
+  });
+});
+
 describe.skipIf(Bun.which("strace") === null)("where openat2(2) is not offered", () => {
   test.each(["ENOSYS", "EPERM"])("%s: paths are looked up by hand", async (error) => {
     using t = opened();
