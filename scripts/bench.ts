@@ -1,7 +1,7 @@
 /**
  * Runs the measurements of scripts/bench and prints them as one table.
  *
- *   bun scripts/bench.ts [NAME…] [--json]     NAME is a file of scripts/bench: start-up, store, process
+ *   bun scripts/bench.ts [NAME…] [--json]     NAME is a file of scripts/bench: start-up, store, process, scheduler, vfs
  *
  * Exits with 1 when a measurement misses its target.
  */

@@ -625,6 +625,18 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./vfs/watch.ts"),
   }),
   command({
+    name: "vfs lock",
+    group: "Services",
+    summary: "Run a command while a file is locked",
+    details:
+      "As flock(1): others who ask for the lock wait, up to --wait. The file is created where it is not there. The command's\nexit code is passed on.",
+    args: [{ name: "PACK", pack: true }, { name: "PATH" }],
+    rest: "CMD…",
+    options: { shared: { help: "Together with others who lock it so" } },
+    examples: ["vfs lock pack03_os_base /report.lock -- ./report.sh"],
+    load: () => import("./vfs/lock.ts"),
+  }),
+  command({
     name: "vfs import",
     group: "Services",
     summary: "Copy a directory of this machine into a pack's files",

@@ -10,6 +10,18 @@ const EINVAL = 22;
 type Path = string | Uint8Array;
 
 let libc: { renameat2: (a: number, from: Path, b: number, to: Path, flags: number) => number } | undefined;
+let plain: { renameat: (a: number, from: Path, b: number, to: Path) => number } | undefined;
+
+/**
+ * Renames within one open directory (renameat(2)), replacing what is there as rename(2) does.
+ *
+ * @param from one component; as bytes, it ends with a NUL byte
+ * @throws what node:fs throws
+ */
+export function renameIn(directory: number, from: Path, to: Path): void {
+  plain ??= openLibc({ renameat: { args: ["i32", "cstring", "i32", "cstring"], returns: "i32" } });
+  if (plain.renameat(directory, from, directory, to) !== 0) throw errnoError(errno(), "rename");
+}
 
 /**
  * Renames, but never onto something: one renameat2(2), so nobody can come between a look and the rename. Where the kernel,

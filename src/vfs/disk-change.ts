@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  type Stats,
-  unlinkSync,
-} from "node:fs";
+import { closeSync, constants, fsyncSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
 
 import { writeFully } from "../system/durable.ts";
+import { type FileStat, isSameFile, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
-import { type DiskRoot, findPlace, giveToOwner, makeParents, syncParents } from "./disk-root.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, syncUpwards } from "./disk-root.ts";
 import { hasAllNamesInside } from "./disk-scan.ts";
 import { type OpenLog, type WriteOptions } from "./mount.ts";
 import { explain, requireFile, requireFileName, vfsError } from "./vfs-error.ts";
@@ -22,8 +14,6 @@ import { type VfsPath } from "./vfs-path.ts";
 const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 /** A fifo must not keep anybody waiting, and a terminal must not become ours. */
 export const FILE = O_NONBLOCK | O_NOCTTY;
-/** For a name that must not be there. */
-export const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 export const NEW_FILE_MODE = 0o640;
 
 /** Puts new content into the file that is there: no new inode, but a reader may see a part of it. */
@@ -33,13 +23,13 @@ export function writeInPlace(root: DiskRoot, path: VfsPath, bytes: Uint8Array, o
     if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
     const { descriptor } = openForChange(root, path, options, O_WRONLY, bytes.length);
     try {
-      const old = fstatSync(descriptor);
+      const old = statDescriptor(descriptor);
       requireChangeable(root, path, old, "write");
-      root.accounting.require(bytes.length - old.size, 0, path, "write");
+      root.accounting.require(bytes.length - old.sizeBytes, 0, path, "write");
       writeFully(descriptor, bytes);
       // Not before: ext4 flushes at the close what was cut to nothing and written anew.
-      if (old.size > bytes.length) ftruncateSync(descriptor, bytes.length);
-      root.accounting.add(bytes.length - old.size, 0);
+      if (old.sizeBytes > bytes.length) ftruncateSync(descriptor, bytes.length);
+      root.accounting.add(bytes.length - old.sizeBytes, 0);
       if (options.isDurable) syncFile(root, path, descriptor);
     } finally {
       closeSync(descriptor);
@@ -61,7 +51,7 @@ export function openDiskLog(root: DiskRoot, path: VfsPath, options: WriteOptions
       makeParents(root, { path, verb: "append to", isDurable: options.isDurable === true });
     const { descriptor, isCreated } = openForChange(root, path, options, O_WRONLY | O_APPEND, 0);
     try {
-      requireChangeable(root, path, fstatSync(descriptor), "append to");
+      requireChangeable(root, path, statDescriptor(descriptor), "append to");
       if (!tryFlock(descriptor, "exclusive") || !isStillAt(root, path, descriptor)) {
         closeSync(descriptor);
         return undefined;
@@ -92,7 +82,7 @@ class DiskLog implements OpenLog {
     this.#descriptor = descriptor;
     this.#isCreated = isCreated;
     this.#isDurable = isDurable;
-    this.#start = fstatSync(descriptor).size;
+    this.#start = statDescriptor(descriptor).sizeBytes;
   }
 
   write(bytes: Uint8Array): void {
@@ -121,7 +111,7 @@ class DiskLog implements OpenLog {
     this.#state = "closed";
     try {
       // Half a record would be taken for a record by the next reader.
-      if (!isWhole && fstatSync(this.#descriptor).size > this.#start)
+      if (!isWhole && statDescriptor(this.#descriptor).sizeBytes > this.#start)
         ftruncateSync(this.#descriptor, this.#start);
       if (!isWhole && this.#isCreated && this.#start === 0) this.#removeAgain();
     } finally {
@@ -133,9 +123,8 @@ class DiskLog implements OpenLog {
   #removeAgain(): void {
     const place = findPlace(this.#root, this.#path.relative, "follow");
     try {
-      const mine = fstatSync(this.#descriptor);
-      if (place.old?.ino === mine.ino && place.old.dev === mine.dev && mine.size === 0)
-        unlinkSync(place.path);
+      const mine = statDescriptor(this.#descriptor);
+      if (place.old && isSameFile(place.old, mine) && mine.sizeBytes === 0) unlinkSync(place.path);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
     } finally {
@@ -166,7 +155,11 @@ function openForChange(
   const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
   try {
     if (!place.old) root.accounting.require(bytes, 1, path, "write");
-    const descriptor = openSync(place.path, flags | FILE | CREATE_FLAGS, options.mode ?? NEW_FILE_MODE);
+    const descriptor = openSync(
+      place.path,
+      flags | FILE | O_CREAT | O_EXCL | O_NOFOLLOW,
+      options.mode ?? NEW_FILE_MODE,
+    );
     root.accounting.add(0, 1);
     try {
       giveToOwner(root, descriptor);
@@ -186,25 +179,30 @@ function openForChange(
 
 function syncFile(root: DiskRoot, path: VfsPath, descriptor: number): void {
   fsyncSync(descriptor);
-  syncParents(root, path.relative);
+  const { directory } = findPlace(root, path.relative, "follow");
+  try {
+    syncUpwards(root, directory);
+  } finally {
+    closeSync(directory);
+  }
 }
 
 /** What is changed in place changes under all its names, so none of them may be outside. */
-function requireChangeable(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
+function requireChangeable(root: DiskRoot, path: VfsPath, stat: FileStat, verb: string): void {
   requireFile(path, stat, verb);
   requireOwn(root, path, stat, verb);
 }
 
 /** Refuses a file that has a name outside the root, where those count as outside. */
-export function requireOwn(root: DiskRoot, path: VfsPath, stat: Stats, verb: string): void {
-  if (stat.nlink <= 1 || !root.hasOwnFilesOnly || hasAllNamesInside(root, stat)) return;
+export function requireOwn(root: DiskRoot, path: VfsPath, stat: FileStat, verb: string): void {
+  if (stat.links <= 1 || !root.hasOwnFilesOnly || hasAllNamesInside(root, stat)) return;
   throw vfsError("escape-refused", path, verb, "it has another name, which is outside the pack's root");
 }
 
 /** Between the open and the lock, somebody may have put a new file in the place, or taken it away. */
 function isStillAt(root: DiskRoot, path: VfsPath, descriptor: number): boolean {
-  const mine = fstatSync(descriptor);
+  const mine = statDescriptor(descriptor);
   const place = findPlace(root, path.relative, "follow");
   closeSync(place.directory);
-  return place.old?.ino === mine.ino && place.old.dev === mine.dev;
+  return place.old !== undefined && isSameFile(place.old, mine);
 }

@@ -2,22 +2,21 @@ import {
   chmodSync,
   closeSync,
   constants,
-  fstatSync,
-  lstatSync,
   openSync,
   readlinkSync,
   readSync,
   renameSync,
   statfsSync,
-  type Stats,
   symlinkSync,
   unlinkSync,
 } from "node:fs";
 
+import { closeDescriptor, type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { watchDescriptor } from "../system/inotify.ts";
 import { renameNew } from "../system/renameat2.ts";
 import { Accounting } from "./accounting.ts";
 import { FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-change.ts";
+import { readAll, requireReadable } from "./disk-read.ts";
 import {
   type DiskRoot,
   findPlace,
@@ -26,7 +25,7 @@ import {
   makeParents,
   openOrMake,
   shownNames,
-  syncParents,
+  syncUpwards,
 } from "./disk-root.ts";
 import { diskUsage, removeBelow, removeEmpty } from "./disk-scan.ts";
 import { createPending } from "./disk-write.ts";
@@ -42,7 +41,7 @@ import {
   type WriteOptions,
 } from "./mount.ts";
 import { decodeName, encodeName } from "./raw-name.ts";
-import { chooseResolve, O_PATH, placeOf, readLinkIfOne, type Resolve, terminated } from "./resolve.ts";
+import { chooseResolve, nameForCall, O_PATH, readLinkIfOne, type Resolve, terminated } from "./resolve.ts";
 import { explain, intoItself, noLink, refusal, requireFile, slash, vfsError } from "./vfs-error.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
@@ -129,12 +128,10 @@ export class DiskMount implements Mount {
     try {
       const descriptor = this.#open(path, O_RDONLY | FILE | slash(path));
       try {
-        const stat = this.#requireReadable(path, descriptor);
-        if (stat.size > limitBytes)
-          throw vfsError("too-large", path, "read", `it has more than ${limitBytes} bytes`);
-        return readAll(descriptor, stat.size, limitBytes, path);
+        const { sizeBytes } = requireReadable(this.#root, path, descriptor);
+        return readAll(descriptor, sizeBytes, limitBytes, path);
       } finally {
-        closeSync(descriptor);
+        closeDescriptor(descriptor);
       }
     } catch (thrown) {
       throw explain(thrown, path, "read");
@@ -145,11 +142,11 @@ export class DiskMount implements Mount {
     return guarded(path, "read", () => {
       const descriptor = this.#open(path, O_RDONLY | FILE | slash(path));
       try {
-        const { size, mode } = this.#requireReadable(path, descriptor);
+        const { sizeBytes, mode } = requireReadable(this.#root, path, descriptor);
         return {
           descriptor,
-          sizeBytes: size,
-          mode: mode & 0o777,
+          sizeBytes,
+          mode,
           read: (buffer) => guarded(path, "read", () => readSync(descriptor, buffer, 0, buffer.length, null)),
           [Symbol.dispose]: () => closeSync(descriptor),
         };
@@ -185,7 +182,7 @@ export class DiskMount implements Mount {
   list(path: VfsPath): Entry[] {
     return this.#inDirectory(path, (directory) =>
       shownNames(directory).flatMap((name) => {
-        const stat = lstatSync(placeOf(directory, name), { throwIfNoEntry: false });
+        const stat = statAt(directory, nameForCall(name));
         return stat ? [entryOf(name, stat)] : [];
       }),
     );
@@ -196,7 +193,7 @@ export class DiskMount implements Mount {
       const flags = O_PATH | (isFollowing || path.isDirectory ? slash(path) : O_NOFOLLOW);
       const descriptor = this.#open(path, flags);
       try {
-        return entryOf(splitPath(path.relative).name || "/", fstatSync(descriptor));
+        return entryOf(splitPath(path.relative).name || "/", statDescriptor(descriptor));
       } finally {
         closeSync(descriptor);
       }
@@ -206,10 +203,15 @@ export class DiskMount implements Mount {
   makeDirectory(path: VfsPath, { hasParents, isDurable }: { hasParents: boolean; isDurable: boolean }): void {
     guarded(path, "create", () => {
       const creation = { path, verb: "create", isDurable };
-      if (hasParents) closeSync(openOrMake(this.#root, path.relative, creation));
-      else if (path.relative === ".") throw refusal("EEXIST", path, "create");
-      else makeOne(this.#root, creation);
-      if (isDurable) syncParents(this.#root, path.relative);
+      if (!hasParents && path.relative === ".") throw refusal("EEXIST", path, "create");
+      if (!hasParents) makeOne(this.#root, creation);
+      if (!hasParents && !isDurable) return;
+      const made = openOrMake(this.#root, path.relative, creation);
+      try {
+        if (isDurable) syncUpwards(this.#root, made);
+      } finally {
+        closeSync(made);
+      }
     });
   }
 
@@ -219,15 +221,15 @@ export class DiskMount implements Mount {
       try {
         const { directory, name, old } = place;
         if (!old) throw refusal("ENOENT", path, "remove");
-        if (!old.isDirectory() && path.isDirectory)
+        if (old.type !== "directory" && path.isDirectory)
           throw vfsError("not-a-directory", path, "remove", "it is not a directory");
-        if (!old.isDirectory()) unlinkSync(place.path);
+        if (old.type !== "directory") unlinkSync(place.path);
         else if (isRecursive) removeBelow(directory, name);
         else removeEmpty(directory, name, this.#now());
+        if (isDurable) syncUpwards(this.#root, directory);
       } finally {
         closeSync(place.directory);
       }
-      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -236,7 +238,7 @@ export class DiskMount implements Mount {
       const source = findPlace(this.#root, from.relative, "keep");
       try {
         if (!source.old) throw refusal("ENOENT", from, "move");
-        if ((from.isDirectory || to.isDirectory) && !source.old.isDirectory())
+        if ((from.isDirectory || to.isDirectory) && source.old.type !== "directory")
           throw vfsError("not-a-directory", from, "move", "it is not a directory");
         guarded(to, "move to", () => {
           if (hasParents)
@@ -244,10 +246,10 @@ export class DiskMount implements Mount {
           const target = findPlace(this.#root, to.relative, "keep");
           try {
             renamePlace(source.path, target.path, isNew === true, to);
+            if (isDurable) for (const { directory } of [target, source]) syncUpwards(this.#root, directory);
           } finally {
             closeSync(target.directory);
           }
-          if (isDurable) for (const { relative } of [to, from]) syncParents(this.#root, relative);
         });
       } finally {
         closeSync(source.directory);
@@ -262,11 +264,11 @@ export class DiskMount implements Mount {
         if (place.old) throw refusal("EEXIST", path, "create");
         this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
+        this.#root.accounting.add(0, 1);
+        if (isDurable) syncUpwards(this.#root, place.directory);
       } finally {
         closeSync(place.directory);
       }
-      this.#root.accounting.add(0, 1);
-      if (isDurable) syncParents(this.#root, path.relative);
     });
   }
 
@@ -275,7 +277,7 @@ export class DiskMount implements Mount {
       const place = findPlace(this.#root, path.relative, "keep");
       try {
         // "link/" asks for what it leads to, and that is no link.
-        if (place.old && (path.isDirectory || !place.old.isSymbolicLink())) throw noLink(path);
+        if (place.old && (path.isDirectory || place.old.type !== "symlink")) throw noLink(path);
         const target = readLinkIfOne(place.path);
         if (target === undefined) throw place.old ? noLink(path) : refusal("ENOENT", path, "read the link");
         return target;
@@ -289,7 +291,7 @@ export class DiskMount implements Mount {
     guarded(path, "change the mode of", () => {
       const descriptor = this.#open(path, O_PATH | slash(path));
       try {
-        const stat = fstatSync(descriptor);
+        const stat = statDescriptor(descriptor);
         requireFile(path, stat, "change the mode of");
         requireOwn(this.#root, path, stat, "change the mode of");
         // Whoever may read may run it, as `chmod +x` with the usual umask does.
@@ -335,6 +337,11 @@ export class DiskMount implements Mount {
       try {
         const { events, stop } = watchDescriptor(descriptor);
         return { events: shownEvents(events), stop };
+      } catch (thrown) {
+        const { code } = thrown as NodeJS.ErrnoException;
+        // inotify(7) says so of its own limits, and not of the disk.
+        if (code !== "ENOSPC" && code !== "EMFILE") throw thrown;
+        throw vfsError("io", path, "watch", "this user watches too many files already");
       } finally {
         closeSync(descriptor);
       }
@@ -343,13 +350,6 @@ export class DiskMount implements Mount {
 
   #open(path: VfsPath, flags: number): number {
     return this.#root.resolve(this.#root.descriptor, path.relative, flags);
-  }
-
-  #requireReadable(path: VfsPath, descriptor: number): Stats {
-    const stat = fstatSync(descriptor);
-    requireFile(path, stat, "read");
-    requireOwn(this.#root, path, stat, "read");
-    return stat;
   }
 
   #inDirectory<T>(path: VfsPath, work: (directory: number) => T): T {
@@ -403,36 +403,10 @@ const ROOT: VfsPath = { shown: "/", relative: ".", isDirectory: true };
 /** Whom root works for in this directory; undefined where that is root itself, or we are not root. */
 function ownerOf(descriptor: number): DiskRoot["owner"] {
   if (process.geteuid?.() !== 0) return undefined;
-  const { uid, gid } = fstatSync(descriptor);
+  const { uid, gid } = statDescriptor(descriptor);
   return uid === 0 ? undefined : { uid, gid };
 }
 
-/** Some files say that they have 0 bytes and have more, and any may grow meanwhile: it is read to its end. */
-function readAll(descriptor: number, sizeBytes: number, limitBytes: number, path: VfsPath): Uint8Array {
-  let buffer = Buffer.allocUnsafeSlow(sizeBytes + 1);
-  let length = 0;
-  for (;;) {
-    const got = readSync(descriptor, buffer, length, buffer.length - length, null);
-    length += got;
-    if (length > limitBytes)
-      throw vfsError("too-large", path, "read", `it has more than ${limitBytes} bytes`);
-    if (got === 0 || length === sizeBytes) return buffer.subarray(0, length);
-    if (length === buffer.length) buffer = Buffer.concat([buffer], length * 2 + 4096);
-  }
-}
-
-function entryOf(name: string, stat: Stats): Entry {
-  return {
-    name,
-    type: stat.isFile()
-      ? "file"
-      : stat.isDirectory()
-        ? "directory"
-        : stat.isSymbolicLink()
-          ? "symlink"
-          : "other",
-    sizeBytes: stat.isFile() ? stat.size : 0,
-    modifiedMs: stat.mtimeMs,
-    mode: stat.mode & 0o777,
-  };
+function entryOf(name: string, { type, sizeBytes, modifiedMs, mode }: FileStat): Entry {
+  return { name, type, sizeBytes: type === "file" ? sizeBytes : 0, modifiedMs, mode };
 }

@@ -3,17 +3,17 @@ import {
   constants,
   fchownSync,
   fsyncSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
-  type Stats,
+  readlinkSync,
 } from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
+import { type FileStat, statAt } from "../system/file-stat.ts";
 import { type Accounting } from "./accounting.ts";
 import { decodeName } from "./raw-name.ts";
-import { MAX_LINKS, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
+import { MAX_LINKS, nameForCall, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 /*
@@ -33,7 +33,7 @@ export type DiskRoot = {
 };
 
 /** A name in an open directory, which the caller closes; `old` is what is there now, never followed. */
-export type Place = { directory: number; name: string; path: string | Buffer; old: Stats | undefined };
+export type Place = { directory: number; name: string; path: string | Buffer; old: FileStat | undefined };
 
 /** How deep a recursive removal or count goes. */
 export const MAX_DEPTH = 512;
@@ -59,8 +59,8 @@ export function findPlace(root: DiskRoot, relative: string, links: "follow" | "k
     const directory = root.resolve(root.descriptor, above, DIRECTORY);
     try {
       const place = placeOf(directory, name);
-      const old = lstatSync(place, { throwIfNoEntry: false });
-      if (links === "keep" || !old?.isSymbolicLink()) return { directory, name, path: place, old };
+      const old = statAt(directory, nameForCall(name));
+      if (links === "keep" || old?.type !== "symlink") return { directory, name, path: place, old };
       if (followed >= MAX_LINKS) throw coded("ELOOP");
       // Exchanged for something else meanwhile, it is looked at again.
       const target = readLinkIfOne(place) ?? name;
@@ -108,8 +108,10 @@ export function makeParents(root: DiskRoot, creation: Creation): void {
 
 /** Creates one directory. Throws EEXIST. */
 export function makeOne(root: DiskRoot, creation: Creation): void {
-  const { directory, path } = findPlace(root, creation.path.relative, "keep");
+  const { directory, path, old } = findPlace(root, creation.path.relative, "keep");
   try {
+    // Before the quota is asked: there is nothing to make.
+    if (old) throw coded("EEXIST");
     makeIn(root, directory, path, creation);
   } finally {
     closeSync(directory);
@@ -144,15 +146,22 @@ export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
   if (owner) fchownSync(descriptor, owner.uid, owner.gid);
 }
 
-/** Flushes the names of a path's directories, from the one it is in up to the root: whoever created them may not have. */
-export function syncParents(root: DiskRoot, relative: string): void {
-  for (let path = relative; path !== ".";) {
+/**
+ * Flushes the names in an open directory and in those above it, up to the root: whoever created them may not have. Which those
+ * are is a question to the kernel, since a link may have led here; each is then opened from the root like any other.
+ */
+export function syncUpwards(root: DiskRoot, directory: number): void {
+  syncOpenDirectory(directory);
+  const [top, here] = [root.descriptor, directory].map((each) => readlinkSync(`/proc/self/fd/${each}`));
+  if (top === undefined || !here?.startsWith(`${top === "/" ? "" : top}/`)) return;
+  let path = here.slice(top === "/" ? 1 : top.length + 1);
+  while (path !== ".") {
     path = splitPath(path).above;
-    const directory = root.resolve(root.descriptor, path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const above = root.resolve(root.descriptor, path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      fsyncSync(directory);
+      fsyncSync(above);
     } finally {
-      closeSync(directory);
+      closeSync(above);
     }
   }
 }
@@ -187,7 +196,7 @@ export function openIfDirectory(place: string | Buffer): number | undefined {
 }
 
 /** Flushes the names in a directory that was opened with O_PATH. */
-export function syncOpenDirectory(directory: number): void {
+function syncOpenDirectory(directory: number): void {
   const descriptor = openSync(`/proc/self/fd/${directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(descriptor);

@@ -1,23 +1,23 @@
-import { closeSync, constants, lstatSync, openSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, rmdirSync, unlinkSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { type FileStat, isSameFile, statAt } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
 import { allNames, coded, type DiskRoot, isTemporary, MAX_DEPTH, openIfDirectory } from "./disk-root.ts";
 import { type Usage } from "./mount.ts";
-import { placeOf } from "./resolve.ts";
+import { nameForCall, placeOf } from "./resolve.ts";
 
 /** A file that is being written whole is touched all the time; one that is not for so long, and not locked, was left by a crash. */
 export const ABANDONED_AFTER_MS = 60_000;
 
 /** Visits everything below an open directory, without following links. Returns false as soon as `visit` does. */
-function scan(directory: number, visit: (stat: Stats, name: string) => boolean, depth: number): boolean {
+function scan(directory: number, visit: (stat: FileStat, name: string) => boolean, depth: number): boolean {
   if (depth > MAX_DEPTH) throw tooDeep();
   for (const name of allNames(directory)) {
-    const place = placeOf(directory, name);
-    const stat = lstatSync(place, { throwIfNoEntry: false });
+    const stat = statAt(directory, nameForCall(name));
     if (!stat) continue;
     if (!visit(stat, name)) return false;
-    const inner = stat.isDirectory() ? openIfDirectory(place) : undefined;
+    const inner = stat.type === "directory" ? openIfDirectory(placeOf(directory, name)) : undefined;
     if (inner === undefined) continue;
     try {
       if (!scan(inner, visit, depth + 1)) return false;
@@ -36,9 +36,9 @@ export function diskUsage(directory: number): Usage {
     (stat, name) => {
       if (isTemporary(name)) return true;
       usage.entries++;
-      if (stat.isFile()) {
+      if (stat.type === "file") {
         usage.files++;
-        usage.bytes += stat.size;
+        usage.bytes += stat.sizeBytes;
       }
       return true;
     },
@@ -51,13 +51,13 @@ export function diskUsage(directory: number): Usage {
  * Whether all names of a file are below the root. Only a look at everything can tell, so it is taken for files with several
  * names only, and ends when all were seen.
  */
-export function hasAllNamesInside(root: DiskRoot, { dev, ino, nlink }: Stats): boolean {
+export function hasAllNamesInside(root: DiskRoot, file: FileStat): boolean {
   let seen = 0;
   return !scan(
     root.descriptor,
     (stat) => {
-      if (stat.ino === ino && stat.dev === dev) seen++;
-      return seen < nlink;
+      if (isSameFile(stat, file)) seen++;
+      return seen < file.links;
     },
     1,
   );
@@ -79,8 +79,7 @@ export function removeBelow(directory: number, name: string, depth = 0): void {
   try {
     for (const child of allNames(inner)) {
       const childPlace = placeOf(inner, child);
-      if (lstatSync(childPlace, { throwIfNoEntry: false })?.isDirectory())
-        removeBelow(inner, child, depth + 1);
+      if (statAt(inner, nameForCall(child))?.type === "directory") removeBelow(inner, child, depth + 1);
       else ignoringAbsence(() => unlinkSync(childPlace));
     }
   } finally {
@@ -114,8 +113,8 @@ function sweepAbandoned(directory: number, nowMs: number): number {
   let removed = 0;
   for (const name of allNames(directory).filter(isTemporary)) {
     const place = placeOf(directory, name);
-    const stat = lstatSync(place, { throwIfNoEntry: false });
-    if (!stat?.isFile() || nowMs - stat.mtimeMs < ABANDONED_AFTER_MS || isLocked(place)) continue;
+    const stat = statAt(directory, nameForCall(name));
+    if (stat?.type !== "file" || nowMs - stat.modifiedMs < ABANDONED_AFTER_MS || isLocked(place)) continue;
     ignoringAbsence(() => unlinkSync(place));
     removed++;
   }

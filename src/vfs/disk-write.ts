@@ -1,24 +1,15 @@
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  type Stats,
-  unlinkSync,
-} from "node:fs";
+import { closeSync, fchmodSync, fchownSync, fsyncSync, unlinkSync } from "node:fs";
 
 import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
+import { type FileStat, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
 import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
 import { randomHex } from "../system/random-id.ts";
-import { renameNew } from "../system/renameat2.ts";
-import { CREATE_FLAGS, NEW_FILE_MODE } from "./disk-change.ts";
-import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncParents } from "./disk-root.ts";
+import { renameIn, renameNew } from "../system/renameat2.ts";
+import { NEW_FILE_MODE } from "./disk-change.ts";
+import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncUpwards } from "./disk-root.ts";
 import { type PendingFile, type WriteOptions } from "./mount.ts";
-import { placeOf, terminated } from "./resolve.ts";
+import { createIn, nameForCall, placeOf, terminated } from "./resolve.ts";
 import { explain, refusal, requireFile, requireFileName } from "./vfs-error.ts";
 import { type VfsPath } from "./vfs-path.ts";
 
@@ -64,7 +55,7 @@ class PendingDiskFile implements PendingFile {
   readonly #path: VfsPath;
   readonly #options: WriteOptions;
   /** Its name for now; undefined while it has none. */
-  #temporary: string | Buffer | undefined;
+  #temporary: string | undefined;
   #written = 0;
   #isOpen = true;
 
@@ -73,10 +64,12 @@ class PendingDiskFile implements PendingFile {
     this.#place = place;
     this.#path = path;
     this.#options = options;
-    const mode = place.old ? 0o600 : (options.mode ?? NEW_FILE_MODE);
+    const mode = place.old?.mode ?? options.mode ?? NEW_FILE_MODE;
     const unnamed = isStream ? openUnnamed(place.directory, mode) : undefined;
-    if (unnamed === undefined) this.#temporary = freshName(place.directory);
-    this.descriptor = unnamed ?? openSync(this.#temporary as string | Buffer, CREATE_FLAGS, mode);
+    if (unnamed === undefined) {
+      this.#temporary = freshName();
+      this.descriptor = createIn(root.resolve, place.directory, this.#temporary, mode);
+    } else this.descriptor = unnamed;
     try {
       if (isStream && unnamed === undefined) tryFlock(this.descriptor, "shared");
       if (place.old) takeOver(this.descriptor, place.old);
@@ -102,14 +95,14 @@ class PendingDiskFile implements PendingFile {
       const { accounting } = this.#root;
       if (accounting.isLimited) {
         // The kernel may have copied into it, past `write`.
-        this.#written = fstatSync(this.descriptor).size;
+        this.#written = statDescriptor(this.descriptor).sizeBytes;
         this.#requireRoom(this.#written);
       }
       if (this.#options.isDurable) fsyncSync(this.descriptor);
       this.#takeName();
       const { old } = this.#place;
-      accounting.add(this.#written - (old?.size ?? 0), old ? 0 : 1);
-      if (this.#options.isDurable) syncParents(this.#root, this.#path.relative);
+      accounting.add(this.#written - (old?.sizeBytes ?? 0), old ? 0 : 1);
+      if (this.#options.isDurable) syncUpwards(this.#root, this.#place.directory);
     });
   }
 
@@ -122,32 +115,32 @@ class PendingDiskFile implements PendingFile {
   }
 
   #takeName(): void {
-    const { directory, path: final } = this.#place;
+    const { directory, name, path: final } = this.#place;
     const { isNew = false } = this.#options;
     if (this.#temporary === undefined && isNew) {
       linkDescriptor(this.descriptor, terminated(final));
       return;
     }
     if (this.#temporary === undefined) {
-      const name = freshName(directory);
-      linkDescriptor(this.descriptor, terminated(name));
-      this.#temporary = name;
+      const fresh = freshName();
+      linkDescriptor(this.descriptor, terminated(placeOf(directory, fresh)));
+      this.#temporary = fresh;
     }
-    if (isNew) renameNew(terminated(this.#temporary), terminated(final));
-    else renameSync(this.#temporary, final);
+    if (isNew) renameNew(terminated(placeOf(directory, this.#temporary)), terminated(final));
+    else renameIn(directory, this.#temporary, nameForCall(name));
     this.#temporary = undefined;
   }
 
   #requireRoom(sizeBytes: number): void {
     const { old } = this.#place;
-    this.#root.accounting.require(sizeBytes - (old?.size ?? 0), old ? 0 : 1, this.#path, "write");
+    this.#root.accounting.require(sizeBytes - (old?.sizeBytes ?? 0), old ? 0 : 1, this.#path, "write");
   }
 
   /** Whoever may write into the directory may have taken it away already. */
   #removeTemporary(): void {
     if (this.#temporary === undefined) return;
     try {
-      unlinkSync(this.#temporary);
+      unlinkSync(placeOf(this.#place.directory, this.#temporary));
     } catch {
       // What led here is the failure to tell; a sweep finds what is left.
     }
@@ -163,12 +156,13 @@ class PendingDiskFile implements PendingFile {
   }
 }
 
-function freshName(directory: number): string | Buffer {
-  return placeOf(directory, `${temporaryStem}.${(counter++).toString(36)}`);
+function freshName(): string {
+  return `${temporaryStem}.${(counter++).toString(36)}`;
 }
 
 /** As root, a file stays its owner's: a pack that runs as a user of its own must be able to go on with it. */
-function takeOver(descriptor: number, { mode, uid, gid }: Stats): void {
+function takeOver(descriptor: number, { mode, uid, gid }: FileStat): void {
   if (process.geteuid?.() === 0 && (uid !== 0 || gid !== 0)) fchownSync(descriptor, uid, gid);
-  fchmodSync(descriptor, mode & 0o777);
+  // What it was created with is less where the umask takes something away.
+  if ((mode & process.umask()) !== 0) fchmodSync(descriptor, mode);
 }

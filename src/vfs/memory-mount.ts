@@ -2,10 +2,13 @@ import { coded } from "./disk-root.ts";
 import {
   findMemoryPlace,
   findNode,
+  grown,
+  isWithin,
   type MemoryDirectory,
   type MemoryFile,
   type MemoryNode,
   nodesBelow,
+  requireReplaceable,
 } from "./memory-tree.ts";
 import { MemoryWatchers } from "./memory-watchers.ts";
 import {
@@ -376,38 +379,6 @@ function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
 
 function exceeded(path: VfsPath, verb: string) {
   return vfsError("quota-exceeded", path, verb, "the memory mount is full");
-}
-
-/** What rename(2) lets take the place of what. */
-function requireReplaceable(node: MemoryNode, old: MemoryNode | undefined): void {
-  if (!old) return;
-  if (node.type === "directory" && old.type !== "directory") throw coded("ENOTDIR");
-  if (node.type !== "directory" && old.type === "directory") throw coded("EISDIR");
-  if (old.type === "directory" && old.children.size > 0) throw coded("ENOTEMPTY");
-}
-
-function isWithin(directory: MemoryDirectory, other: MemoryDirectory): boolean {
-  if (directory === other) return true;
-  for (const node of nodesBelow(directory)) if (node === other) return true;
-  return false;
-}
-
-/**
- * The bytes with more behind them. Where there is no room, it gets twice as much as before, so that many small records cost
- * no more than one large, but never more than the mount may hold. Whoever reads the old bytes keeps them: only what is behind
- * their end changes.
- */
-function grown(bytes: Uint8Array, sizeBytes: number, added: Uint8Array, mostBytes: number): Uint8Array {
-  const needed = sizeBytes + added.length;
-  if (needed <= bytes.length) {
-    bytes.set(added, sizeBytes);
-    return bytes;
-  }
-  const wanted = sizeBytes === 0 ? needed : Math.min(bytes.length * 2, mostBytes);
-  const next = new Uint8Array(Math.max(needed, wanted));
-  next.set(bytes.subarray(0, sizeBytes));
-  next.set(added, sizeBytes);
-  return next;
 }
 
 function entryOf(name: string, node: MemoryNode): Entry {

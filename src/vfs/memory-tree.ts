@@ -99,6 +99,43 @@ export function* nodesBelow(directory: MemoryDirectory): Generator<MemoryNode> {
   }
 }
 
+/** What rename(2) lets take the place of what. */
+export function requireReplaceable(node: MemoryNode, old: MemoryNode | undefined): void {
+  if (!old) return;
+  if (node.type === "directory" && old.type !== "directory") throw coded("ENOTDIR");
+  if (node.type !== "directory" && old.type === "directory") throw coded("EISDIR");
+  if (old.type === "directory" && old.children.size > 0) throw coded("ENOTEMPTY");
+}
+
+export function isWithin(directory: MemoryDirectory, other: MemoryDirectory): boolean {
+  if (directory === other) return true;
+  for (const node of nodesBelow(directory)) if (node === other) return true;
+  return false;
+}
+
+/**
+ * The bytes with more behind them. Where there is no room, it gets twice as much as before, so that many small records cost
+ * no more than one large, but never more than the mount may hold. Whoever reads the old bytes keeps them: only what is behind
+ * their end changes.
+ */
+export function grown(
+  bytes: Uint8Array,
+  sizeBytes: number,
+  added: Uint8Array,
+  mostBytes: number,
+): Uint8Array {
+  const needed = sizeBytes + added.length;
+  if (needed <= bytes.length) {
+    bytes.set(added, sizeBytes);
+    return bytes;
+  }
+  const wanted = sizeBytes === 0 ? needed : Math.min(bytes.length * 2, mostBytes);
+  const next = new Uint8Array(Math.max(needed, wanted));
+  next.set(bytes.subarray(0, sizeBytes));
+  next.set(added, sizeBytes);
+  return next;
+}
+
 function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }

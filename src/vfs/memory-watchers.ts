@@ -22,8 +22,9 @@ export class MemoryWatchers {
       try {
         for (;;) {
           yield* watcher.waiting.splice(0);
+          if (watcher.waiting.length > 0) continue;
           if (watcher.isEnded) return;
-          if (watcher.waiting.length === 0) await new Promise<void>((resolve) => (watcher.wake = resolve));
+          await new Promise<void>((resolve) => (watcher.wake = resolve));
         }
       } finally {
         forget();

@@ -1,4 +1,4 @@
-import { AuroraError } from "../errors.ts";
+import { AuroraError, systemReason } from "../errors.ts";
 import { DiskMount } from "./disk-mount.ts";
 import { DEFAULT_MEMORY_ENTRIES, MemoryMount } from "./memory-mount.ts";
 import { isReadOnly, type MountSpec, mountTable } from "./mount-table.ts";
@@ -84,12 +84,12 @@ export function openDirectory(
     return new DiskMount(directory, options);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "EACCES" && code !== "ELOOP") throw thrown;
-    const reason = code === "EACCES" ? "permission denied" : "its directory is not there";
-    throw new AuroraError(
-      code === "EACCES" ? "denied" : "not-found",
-      `cannot mount "${printableName(path)}": ${reason}`,
-      { cause: thrown },
-    );
+    const [errorCode, reason] = ["ENOENT", "ENOTDIR", "ELOOP"].includes(code ?? "")
+      ? (["not-found", "its directory is not there"] as const)
+      : code === "EACCES"
+        ? (["denied", "permission denied"] as const)
+        : (["io", systemReason(thrown)] as const);
+    if (reason === undefined) throw thrown;
+    throw new AuroraError(errorCode, `cannot mount "${printableName(path)}": ${reason}`, { cause: thrown });
   }
 }

@@ -6,6 +6,7 @@ import { decodeName, encodeName } from "./raw-name.ts";
 /** Linux's O_PATH and O_CLOEXEC, which node:fs does not name; the same on x64 and arm64. */
 export const O_PATH = 0o10_000_000;
 const O_CLOEXEC = 0o2_000_000;
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** As the kernel counts them (path_resolution(7)). */
 export const MAX_LINKS = 40;
 
@@ -97,6 +98,16 @@ function walkOnce(root: number, names: readonly string[], flags: number): Step {
   }
 }
 
+/**
+ * Creates a file in an open directory, under a name that must not be there, and opens it for writing. It is not made by way of
+ * /proc where the kernel looks names up itself: that costs as much as the creation.
+ */
+export function createIn(resolve: Resolve, directory: number, name: string, mode: number): number {
+  return resolve === resolveByKernel
+    ? openBeneath(directory, nameForCall(name), CREATE_FLAGS | O_CLOEXEC, mode)
+    : openSync(placeOf(directory, name), CREATE_FLAGS, mode);
+}
+
 /** What the link says that made an open fail; undefined where it failed for another reason. */
 function linkTarget(place: string | Buffer, thrown: unknown): string | undefined {
   const { code } = thrown as NodeJS.ErrnoException;
@@ -119,6 +130,11 @@ export function placeOf(directory: number, name: string): string | Buffer {
   const encoded = encodeName(name);
   const place = `/proc/self/fd/${directory}/`;
   return typeof encoded === "string" ? place + encoded : Buffer.concat([Buffer.from(place), encoded]);
+}
+
+/** One name as calls of the C library take it. */
+export function nameForCall(name: string): string | Buffer {
+  return terminated(encodeName(name));
 }
 
 /** The same for calls of the C library, which end bytes at a NUL byte and add it to texts themselves. */

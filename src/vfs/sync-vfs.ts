@@ -32,10 +32,12 @@ const MAX_READ_BYTES = 1024 ** 3;
  */
 export class SyncVfs implements Disposable, VfsView {
   readonly #root: Mounted;
+  readonly #rootMount: Mount;
   #mounts: readonly Mounted[];
 
   /** Takes over the root. Use `openVfs`. */
   constructor(root: Mount, mounts: readonly MountSpec[]) {
+    this.#rootMount = root;
     this.#root = new Mounted(parseVfsPath("/"), undefined, root);
     try {
       this.#mounts = withMounts(mounts, []);
@@ -78,7 +80,10 @@ export class SyncVfs implements Disposable, VfsView {
    * @throws {AuroraError} `not-found`, `is-a-directory`, `not-regular`, `escape-refused`, `too-large` for more than `limitBytes`
    */
   read(path: string, limitBytes = MAX_READ_BYTES): Uint8Array {
-    const { mounted, path: inner } = this.#locate(path);
+    const parsed = parseVfsPath(path);
+    // Most packs mount nothing, and this is what they do most.
+    if (this.#mounts.length === 0) return this.#rootMount.readFile(parsed, limitBytes);
+    const { mounted, path: inner } = locate(this.#mounts, this.#root, parsed);
     return mounted.mount.readFile(inner, limitBytes);
   }
 

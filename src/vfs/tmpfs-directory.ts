@@ -26,19 +26,23 @@ export function memoryDirectory(
 ): string | undefined {
   const name = keyOf(mountPath);
   if (scratch !== undefined) return privateDirectory(scratch, uid, [`.aurora-memory-${name}`], isMaking);
-  return tmpfsDirectory(SHARED_MEMORY, uid, [`aurora-${uid}`, keyOf(data), name], isMaking);
+  return tmpfsDirectory(SHARED_MEMORY, uid, [packName(data, uid), name], isMaking);
 }
 
 /** Removes what the memory mounts of a pack hold, for a pack whose data is removed. */
 export function removeMemoryDirectories(data: string, uid: number): void {
-  const directory = tmpfsDirectory(SHARED_MEMORY, uid, [`aurora-${uid}`], false);
-  if (directory === undefined) return;
-  const descriptor = openSync(directory, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  // Nobody else can take the place of what is this user's own: the directory above is sticky.
+  if (tmpfsDirectory(SHARED_MEMORY, uid, [packName(data, uid)], false) === undefined) return;
+  const descriptor = openSync(SHARED_MEMORY, O_PATH | constants.O_DIRECTORY);
   try {
-    removeBelow(descriptor, keyOf(data));
+    removeBelow(descriptor, packName(data, uid));
   } finally {
     closeSync(descriptor);
   }
+}
+
+function packName(data: string, uid: number): string {
+  return `aurora-${uid}-${keyOf(data)}`;
 }
 
 function keyOf(text: string): string {

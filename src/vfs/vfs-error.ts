@@ -60,10 +60,8 @@ export function slash({ isDirectory }: VfsPath): number {
   return isDirectory ? constants.O_DIRECTORY : 0;
 }
 
-type Kind = { isFile: () => boolean; isDirectory: () => boolean };
-
-export function requireFile(path: VfsPath, stat: Kind, verb: string): void {
-  if (!stat.isFile()) throw refusal(stat.isDirectory() ? "EISDIR" : "ENXIO", path, verb);
+export function requireFile(path: VfsPath, { type }: { type: string }, verb: string): void {
+  if (type !== "file") throw refusal(type === "directory" ? "EISDIR" : "ENXIO", path, verb);
 }
 
 export function intoItself(path: VfsPath): AuroraError {

@@ -1,9 +1,10 @@
 import { AuroraError } from "../errors.ts";
 import { tryFlock } from "../system/flock.ts";
 import { CHUNK_BYTES, type Copied, type CopyOptions } from "./copy.ts";
-import { DiskMount, type DiskMountOptions } from "./disk-mount.ts";
+import { type DiskMountOptions } from "./disk-mount.ts";
 import { type MountInfo, type MountSpec } from "./mount-table.ts";
 import { type Entry, type OpenLog, type Quota, type WatchEvent, type WriteOptions } from "./mount.ts";
+import { openDirectory } from "./open-mounts.ts";
 import { SyncVfs } from "./sync-vfs.ts";
 import { tarOf } from "./tar.ts";
 import { vfsError } from "./vfs-error.ts";
@@ -32,7 +33,7 @@ export type Content = string | Uint8Array | AsyncIterable<Uint8Array>;
  * @throws {AuroraError} `not-found` where the root is not there; as `mountTable`
  */
 export function openVfs({ root, mounts = [], ...options }: VfsOptions): Vfs {
-  return new Vfs(new SyncVfs(new DiskMount(root, options), mounts));
+  return new Vfs(new SyncVfs(openDirectory("/", root, options), mounts));
 }
 
 /**

@@ -2,7 +2,7 @@
  * Random operations on random trees: both ways of looking paths up on a disk, and a tree in memory that knows nothing of the
  * kernel, say the same, leave the same, and touch nothing outside. Everything is planted through the VFS itself.
  *
- * AURORA_FUZZ_SEED and AURORA_FUZZ_RUNS (default 150) choose another walk, or a longer one.
+ * AURORA_FUZZ_SEED and AURORA_FUZZ_RUNS (default 40, with AURORA_LONG_TESTS=1 2000) choose another walk, or a longer one.
  */
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,7 +14,8 @@ import { SyncVfs } from "../../src/vfs/sync-vfs.ts";
 import { scratch } from "../support/aurora.ts";
 
 const SEED = Number(Bun.env["AURORA_FUZZ_SEED"] ?? "1");
-const RUNS = Number(Bun.env["AURORA_FUZZ_RUNS"] ?? "150");
+const isLong = Bun.env["AURORA_LONG_TESTS"] === "1";
+const RUNS = Number(Bun.env["AURORA_FUZZ_RUNS"] ?? (isLong ? "2000" : "40"));
 const STEPS = 60;
 const SECRET = "what is outside";
 
@@ -164,7 +165,7 @@ test(`seed ${SEED}: the kernel's look-up, the one by hand and memory agree`, () 
   }
   expect(done).toBe(RUNS * STEPS);
   expect(refused).toBeGreaterThan(RUNS);
-});
+}, 1_200_000);
 
 function plainPath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== "." && part !== "..");

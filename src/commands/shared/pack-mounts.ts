@@ -106,8 +106,11 @@ async function dataSpec(
 
 /** Both absolute and without dots; a slash at the end means nothing. */
 function isWithin(path: string, above: string): boolean {
-  const bare = (text: string) => text.replace(/\/$/, "");
   return bare(above) === "" || isAtOrBelow(bare(path), bare(above));
+}
+
+function bare(path: string): string {
+  return path.replace(/\/$/, "");
 }
 
 function memorySpec(

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 
+import { testHome } from "../../support/test-home.ts";
 import { vfsHome } from "../../support/vfs-home.ts";
 
 test("what the files take, and what there is", async () => {
@@ -26,4 +27,29 @@ test("a look creates nothing where the pack has no data yet", async () => {
   const before = existsSync(`${t.home}/data/app`);
   expect((await t.json(["vfs", "df", "app"])).value).toMatchObject({ files: 0, used_bytes: 0 });
   expect([before, existsSync(`${t.home}/data/app`)]).toEqual([false, false]);
+});
+
+test("a quota of the manifest is shown, and holds", async () => {
+  await using t = testHome();
+  const quiet = { start: null, stop: null, health: null };
+  t.write({ ...quiet, id: "app", manifest: "  data: { quota: { size: 1KiB, files: 2 } }" });
+  await t.run(["install", "app"]);
+  await t.run(["vfs", "write", "app", "a"], { stdin: "old" });
+  expect(await t.run(["vfs", "write", "app", "a"], { stdin: "x".repeat(1025) })).toEqual({
+    stdout: "",
+    stderr: 'error[quota-exceeded]: cannot write "/a": the quota does not allow it\n',
+    exitCode: 1,
+  });
+  expect(await t.run(["vfs", "cat", "app", "a"])).toMatchObject({ stdout: "old" });
+  expect(await t.run(["vfs", "mkdir", "app", "d/e"])).toMatchObject({ exitCode: 1 });
+  expect((await t.run(["vfs", "df", "app"])).stdout).toMatch(
+    /^1 files, 3 B of 1\.0 KiB, 2 of 2 files, directories and links; its file system has /,
+  );
+  expect((await t.json(["vfs", "df", "app"])).value).toMatchObject({
+    files: 1,
+    entries: 2,
+    used_bytes: 3,
+    quota_bytes: 1024,
+    quota_files: 2,
+  });
 });
