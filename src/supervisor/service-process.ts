@@ -1,10 +1,9 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 
 import { serviceLogs } from "../process/service-log.ts";
 import { type ChildOptions, spawnChild } from "../process/spawn-child.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
-import { makeDirectory } from "../system/durable.ts";
 import { openPidDescriptor } from "../system/pid-descriptor.ts";
 import { readProcess } from "../system/process-table.ts";
 import { onceReadable } from "../system/readable.ts";
@@ -33,7 +32,8 @@ export function startServiceProcess(
   notifyAddress: string | undefined,
   spawn: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess = spawnChild,
 ): { child: Bun.Subprocess; leader: Leader } {
-  makeDirectory(spec.logDirectory, 0o700);
+  // Without a wait for the disk: after a crash of the machine it is made again.
+  mkdirSync(spec.logDirectory, { recursive: true, mode: 0o700 });
   const logs = serviceLogs(spec.logDirectory);
   const stdout = openSync(logs.stdout, "a", LOG_MODE);
   try {

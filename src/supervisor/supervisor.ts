@@ -318,8 +318,13 @@ export class Supervisor {
   #mayStart(packId: string): boolean {
     const instance = this.#instances.get(packId);
     if (!instance || instance.leader || this.#fleet.stateOf(packId)?.phase !== "starting") return false;
-    if (this.#world.isWanted(packId, instance.spec.generation)) return true;
-    this.#handle(packId, { type: "stop" });
+    try {
+      if (this.#world.isWanted(packId, instance.spec.generation)) return true;
+      this.#handle(packId, { type: "stop" });
+    } catch (thrown) {
+      const reason = `nobody can tell whether it is wanted: ${String(thrown)}`;
+      this.#handle(packId, { type: "spawn-failed", reason });
+    }
     return false;
   }
 
