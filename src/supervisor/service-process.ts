@@ -17,7 +17,6 @@ const LOG_MODE = 0o640;
 const POLL_MS = 1000;
 
 export type Leader = Pick<ProcessIdentity, "pid" | "startTime" | "bootId">;
-export type Exit = { rc: number | null; signal: string | null };
 
 /**
  * Starts the first process of a service: in a session of its own, with no input, its output appended to its logs by

@@ -20,7 +20,7 @@ export type ServicePolicy = {
 };
 
 /** One check of a service's health. It settles soon after its signal aborts. */
-export type Probe = (signal: AbortSignal) => Promise<{ healthy: boolean; output: string }>;
+type Probe = (signal: AbortSignal) => Promise<{ healthy: boolean; output: string }>;
 
 /** All that is needed to start a service, again and again. */
 export type ServiceSpec = {

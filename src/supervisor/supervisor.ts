@@ -201,10 +201,10 @@ export class Supervisor {
     this.#isDisposed = true;
     this.#cancelTimer();
     this.#notify?.[Symbol.dispose]();
-    this.#host.logs[Symbol.dispose]();
     for (const instance of this.#instances.values()) instance.release();
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
+    await this.#host.logs[Symbol.asyncDispose]();
   }
 
   #nowMs(): number {
@@ -239,7 +239,7 @@ export class Supervisor {
     this.#dirty.add(packId);
     const instance = this.#instances.get(packId);
     if (isAtRest(state)) this.#host.logs.remove(packId);
-    if (instance && shownState[state.phase] !== shownState[before.phase]) instance.since = new Date();
+    if (instance && shownState[state.phase] !== shownState[before.phase]) instance.sinceMs = Date.now();
   }
 
   #apply(effects: readonly Effect[]): void {
@@ -408,7 +408,7 @@ export class Supervisor {
   }
 
   #viewOf(packId: string): ServiceView {
-    const { spec, leader, since, statusText } = this.#known(packId);
+    const { spec, leader, sinceMs, statusText } = this.#known(packId);
     const state = this.#fleet.stateOf(packId) ?? initialState;
     const { phase, health, restarts, reason, dueMs } = state;
     const missing = phase === "waiting" ? this.#fleet.missing(packId) : [];
@@ -419,7 +419,7 @@ export class Supervisor {
       state: shownState[phase],
       health,
       pid: leader?.pid ?? null,
-      since,
+      since: new Date(sinceMs),
       restarts,
       exitCode: exitCodeOf(state),
       reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
