@@ -86,10 +86,16 @@ export function watchForeign(leader: Leader, ended: () => void): () => void {
     }, POLL_MS);
     return () => clearInterval(timer);
   }
-  const unwatch = onceReadable(descriptor, () => {
+  const end = () => {
     closeSync(descriptor);
     ended();
-  });
+  };
+  // From here on the number stays this process's. If it has ended before, the number may be another's already.
+  if (!isAlive(leader)) {
+    queueMicrotask(end);
+    return () => {};
+  }
+  const unwatch = onceReadable(descriptor, end);
   return () => {
     if (unwatch()) closeSync(descriptor);
   };

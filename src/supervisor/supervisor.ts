@@ -13,7 +13,7 @@ import { NotifySocket } from "./notify-socket.ts";
 import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
-import { policyOf, type ServiceSpec } from "./service-spec.ts";
+import { policyOf, type ServiceSpec, unknownSpec } from "./service-spec.ts";
 import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
 import { findMarked, serviceIdOf } from "./service-tree.ts";
 import { exitCodeOf, type ServiceView, shownState } from "./service-view.ts";
@@ -99,6 +99,9 @@ export class Supervisor {
       else if (this.#world.isWanted(spec.packId, spec.generation)) this.#begin(spec);
       else this.#put(spec);
     }
+    const known = new Set(specs.map(({ packId }) => packId));
+    for (const record of records.values())
+      if (!known.has(record.packId)) this.#endUnknown(record, marked.get(record.serviceId) ?? []);
     this.#apply(this.#fleet.startWaiting(this.#nowMs()));
     this.#queueTurn();
     await this.#waiters.turn();
@@ -390,6 +393,17 @@ export class Supervisor {
     this.#fleet.put(packId, policy, spec.dependencies, state);
     this.#changed(packId, state, record.state);
     this.#apply(actions.map((action) => ({ packId, action })));
+  }
+
+  /** A service of a pack that is gone: what runs of it is ended, and then it is forgotten. */
+  #endUnknown(record: ServiceRecord, marked: readonly number[]): void {
+    const { packId } = record;
+    this.#adoptOne(unknownSpec(record), record, marked);
+    this.#handle(packId, { type: "stop" });
+    void this.#until(packId, isAtRest, Infinity).then(() => {
+      const isStillUnknown = this.#instances.get(packId)?.spec.argv.length === 0;
+      return isStillUnknown && !this.#isDisposed ? this.forget(packId) : undefined;
+    });
   }
 
   /** Returns why it could not, where the disk is full for example. */
