@@ -14,6 +14,7 @@ import { notifySystemd } from "../system/notify-systemd.ts";
 import { type DaemonStatus } from "./api-schema.ts";
 import { answerRequest, protocolErrorBody } from "./api.ts";
 import { ConfirmationWatch } from "./confirmation-watch.ts";
+import { DaemonJobs } from "./daemon-jobs.ts";
 import { daemonHolder, takeDaemonLock } from "./daemon-lock.ts";
 import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { HTTP_LIMITS } from "./http/limits.ts";
@@ -21,6 +22,7 @@ import { HttpServer } from "./http/serve-http.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
 import { isMachineGoingDown } from "./machine-going-down.ts";
+import { OrphanReaper } from "./orphan-reaper.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 import { socketPath } from "./socket-path.ts";
 
@@ -67,11 +69,13 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   using _signals = listenToSignals(env, ended.resolve, () => reload());
   await using keeper = new ServiceKeeper(workspace, () => daemon.events.poke());
   workspace.services = keeper;
-  using confirmations = new ConfirmationWatch(workspace);
+  using confirmations = new ConfirmationWatch(workspace, () => void jobs.look());
   let server: HttpServer | undefined;
   const http = () => server?.counts ?? { clients: 0, streams: 0, requests: 0 };
+  await using jobs = new DaemonJobs(workspace, () => settleAtStart(workspace));
+  using _reaper = new OrphanReaper();
   using idle = new IdleWatch(world.idleExitMs, {
-    isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || http().clients > 0,
+    isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || jobs.isPending || http().clients > 0,
     onIdle: () => ended.resolve("idle"),
   });
   const beginWanted = async () => {
@@ -85,6 +89,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   const reload = () => {
     notifySystemd(env["NOTIFY_SOCKET"], "RELOADING=1");
     confirmations.look();
+    void jobs.look();
     void beginWanted();
     notifySystemd(env["NOTIFY_SOCKET"], "READY=1");
     world.info("looked at the home anew");
@@ -101,6 +106,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
 
   await keeper.adopt();
   await settleAtStart(workspace);
+  await jobs.begin();
   let isEnding = false;
   const listen = () => {
     if (isEnding) return;
