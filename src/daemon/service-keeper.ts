@@ -5,7 +5,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { spawnChild } from "../process/spawn-child.ts";
-import { identify } from "../process/tree.ts";
+import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf } from "../registry/services.ts";
 import { openTransactions } from "../registry/transactions.ts";
@@ -120,10 +120,21 @@ export class ServiceKeeper implements ServiceHost {
     this.#supervisor.dependencyChanged(packId);
   }
 
+  /** Sends a signal to the first process of each service. */
+  signalAll(signal: NodeJS.Signals): void {
+    for (const { pid } of this.#supervisor.views()) {
+      const leader = pid === null ? undefined : identify(pid);
+      if (leader) send(leader, signal);
+    }
+  }
+
   /** Stops all, dependents first. They stay wanted, so that the next daemon starts them again. */
   async stopAll(deadlineMs: number): Promise<void> {
     await this.#supervisor.stopAll(deadlineMs);
     this.#noteNow();
+    const left = this.#supervisor.views().filter(({ state }) => !isAtRest(state));
+    if (left.length > 0)
+      throw new AuroraError("failed", `cannot stop ${left.map(({ packId }) => `"${packId}"`).join(", ")}`);
   }
 
   /** Lets go of the services, which run on. */
