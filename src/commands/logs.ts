@@ -18,14 +18,15 @@ export async function run(
   const count = countOption(options.number, since !== undefined);
   const logDirectory = await logDirectoryOf(context, packId);
   const positions: LogPositions = new Map();
-  const lines = readLogs(logDirectory, packId, { count, since, positions });
-  if (options.follow !== true) return lines;
+  const isFollowed = options.follow === true;
+  const lines = readLogs(logDirectory, packId, { count, since, positions, isFollowed });
+  if (!isFollowed) return lines;
   let shown = lines;
   while (!context.signal.aborted) {
     for (const line of shown)
       context.stdout.write(`${context.json ? JSON.stringify(line) : lineText(line)}\n`);
     await Bun.sleep(POLL_MS);
-    shown = readLogs(logDirectory, packId, { count: MAX_LINES, since, positions });
+    shown = readLogs(logDirectory, packId, { count: MAX_LINES, since, positions, isFollowed });
   }
   return undefined;
 }

@@ -1,14 +1,61 @@
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 
-import { serviceLogs, type TimeIndexEntry } from "../process/service-log.ts";
+import {
+  KEPT_SERVICE_LOGS,
+  type LogStream,
+  serviceLogs,
+  type TimeIndexEntry,
+} from "../process/service-log.ts";
+import { type RawLine, readLines } from "./log-lines.ts";
+import { KEPT_LOGS } from "./script-log.ts";
 
 export type LogLine = { at: string; pack_id: string; source: string; stream: string; line: string };
 
 /** Lines that are read from one file at most, so that a huge log cannot fill the memory. */
 export const MAX_LINES = 100_000;
-const BLOCK_BYTES = 64 * 1024;
-/** A line beyond this is shown cut, with a mark. */
-export const MAX_SHOWN_LINE_BYTES = 64 * 1024;
+
+/** How far a log was read: for following it, also when it is put aside meanwhile. */
+type LogPosition = {
+  end: number;
+  /** The file that was read, and the newest old one: they tell how often the log was put aside since. */
+  inode: number | undefined;
+  oldInode: number | undefined;
+};
+/** By the name of the log. */
+export type LogPositions = Map<string, LogPosition>;
+
+/**
+ * The newest lines of a pack's logs, oldest first, those that were put aside included: those of its scripts, which carry their
+ * time, and those of its service, whose time is that of the last note in the index before them. Lines of one file keep their
+ * order.
+ *
+ * @param count how many lines in all
+ * @param since RFC 3339; older lines are left out
+ * @param positions where to go on from; it is brought up to date
+ * @param isFollowed somebody will look again: a last line that has no end is left for then
+ */
+export function readLogs(
+  logDirectory: string,
+  packId: string,
+  {
+    count,
+    since,
+    positions,
+    isFollowed = false,
+  }: { count: number; since: string | undefined; positions: LogPositions; isFollowed?: boolean },
+): LogLine[] {
+  const limit = Math.min(count, MAX_LINES);
+  const lines = logsIn(logDirectory).flatMap((name) => {
+    const known = positions.get(name);
+    const log = { path: `${logDirectory}/${name}`, isService: name.startsWith("service.") };
+    const read = known ? readFrom(log, known, limit) : readNewest(log, limit, !isFollowed);
+    positions.set(name, read.position);
+    return read.parts.flatMap((part) => linesOf(part, logDirectory, packId, name));
+  });
+  const wanted = since === undefined ? lines : lines.filter(({ at }) => at >= since);
+  // Sorting by time is stable, so lines of one file stay in order.
+  return wanted.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-limit);
+}
 
 const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;
 
@@ -17,126 +64,92 @@ export function jobLogName(job: string): string {
   return `job-${job}`;
 }
 
-/** How far each log was read: for following. */
-export type LogPositions = Map<string, number>;
+const OWN_LOGS = [
+  "install.log",
+  "start.log",
+  "stop.log",
+  "health.log",
+  "test.log",
+  "service.stdout.log",
+  "service.stderr.log",
+];
 
-/**
- * The newest lines of a pack's logs, oldest first: those of its scripts, which carry their time, and those of its service,
- * whose time is that of the last note in the index before them. Lines of one file keep their order.
- *
- * @param count how many lines in all
- * @param since RFC 3339; older lines are left out
- * @param positions where to go on from; it is brought up to date
- */
-export function readLogs(
-  logDirectory: string,
-  packId: string,
-  { count, since, positions }: { count: number; since: string | undefined; positions: LogPositions },
-): LogLine[] {
-  const limit = Math.min(count, MAX_LINES);
-  const lines = logFiles(logDirectory).flatMap((file) =>
-    readOne(logDirectory, packId, file, limit, positions),
-  );
-  const wanted = since === undefined ? lines : lines.filter(({ at }) => at >= since);
-  // Sorting by time is stable, so lines of one file stay in order.
-  return wanted.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-limit);
-}
-
-function logFiles(logDirectory: string): string[] {
-  const own = [
-    "install.log",
-    "start.log",
-    "stop.log",
-    "health.log",
-    "test.log",
-    "service.stdout.log",
-    "service.stderr.log",
-  ];
+function logsIn(logDirectory: string): string[] {
   const present = existsSync(logDirectory) ? readdirSync(logDirectory) : [];
   const jobs = present.filter((name) => JOB_LOG.test(name)).toSorted();
-  return [...own.filter((name) => present.includes(name)), ...jobs];
+  return [...OWN_LOGS.filter((name) => present.includes(name)), ...jobs];
 }
 
-function readOne(
-  logDirectory: string,
-  packId: string,
-  name: string,
-  limit: number,
-  positions: LogPositions,
-): LogLine[] {
-  const path = `${logDirectory}/${name}`;
-  const descriptor = openSync(path, "r");
-  try {
-    const { size } = fstatSync(descriptor);
-    const known = positions.get(name);
-    const from = known === undefined || known > size ? undefined : known;
-    const raw = from === undefined ? tailLines(descriptor, size, limit) : linesFrom(descriptor, from, size);
-    // A last line without its end is left for the next look while following.
-    positions.set(name, raw.end);
-    const [file = "", stream = ""] = name.split(".");
-    const source = JOB_LOG.test(name) ? file.replace("-", ":") : file;
-    if (source !== "service") return raw.lines.map(({ text }) => parseScriptLine(packId, source, text));
-    const index = readIndex(logDirectory);
-    return raw.lines.map(({ offset, text }) => ({
-      at: timeOf(index, stream === "stdout" ? "stdout" : "stderr", offset),
-      pack_id: packId,
-      source,
-      stream,
-      line: text,
-    }));
-  } finally {
-    closeSync(descriptor);
+type Log = { path: string; isService: boolean };
+/** Lines of one file: age 0 is the one that is written, 1 the newest of those that were put aside. */
+type Part = { age: number; lines: RawLine[] };
+type Read = { parts: Part[]; position: LogPosition };
+
+const aged = ({ path }: Log, age: number) => (age === 0 ? path : `${path}.${age}`);
+const inodeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino;
+const keptOf = ({ isService }: Log) => (isService ? KEPT_SERVICE_LOGS : KEPT_LOGS);
+
+function readNewest(log: Log, limit: number, withLast: boolean): Read {
+  const inodes = { inode: inodeOf(log.path), oldInode: inodeOf(aged(log, 1)) };
+  const newest = readLines(log.path, 0, limit, withLast);
+  const parts: Part[] = [{ age: 0, lines: newest.lines }];
+  let found = newest.lines.length;
+  for (let age = 1; age <= keptOf(log) && found < limit; age++) {
+    if (!existsSync(aged(log, age))) continue;
+    const { lines } = readLines(aged(log, age), 0, limit - found, true);
+    parts.unshift({ age, lines });
+    found += lines.length;
   }
+  return { parts, position: { end: newest.end, ...inodes } };
 }
 
-type RawLines = { lines: { offset: number; text: string }[]; end: number };
-
-/** The last lines of a file, read backwards in blocks until there are enough. */
-function tailLines(descriptor: number, size: number, limit: number): RawLines {
-  let start = size;
-  let newlines = 0;
-  const blocks: Buffer[] = [];
-  while (start > 0 && newlines <= limit) {
-    const length = Math.min(BLOCK_BYTES, start);
-    start -= length;
-    const block = Buffer.alloc(length);
-    readSync(descriptor, block, 0, length, start);
-    for (const byte of block) if (byte === 0x0a) newlines++;
-    blocks.unshift(block);
-  }
-  const raw = splitLines(Buffer.concat(blocks), start, start === 0, true);
-  return { lines: raw.lines.slice(-limit), end: raw.end };
-}
-
-function linesFrom(descriptor: number, from: number, size: number): RawLines {
-  const bytes = Buffer.alloc(Math.min(size - from, BLOCK_BYTES * 64));
-  const length = readSync(descriptor, bytes, 0, bytes.length, from);
-  return splitLines(bytes.subarray(0, length), from, true, false);
-}
-
-/**
- * @param isWhole whether the first byte begins a line; else the first, partial line is dropped
- * @param withLast whether a last line that has no end counts
- */
-function splitLines(bytes: Buffer, offset: number, isWhole: boolean, withLast: boolean): RawLines {
-  const decoder = new TextDecoder();
-  const lines: RawLines["lines"] = [];
-  let position = isWhole ? 0 : bytes.indexOf(0x0a) + 1;
+/** Goes on: first through what was put aside since, then through the log itself. */
+function readFrom(log: Log, known: LogPosition, limit: number): Read {
   for (;;) {
-    const end = bytes.indexOf(0x0a, position);
-    if (end === -1) break;
-    lines.push({ offset: offset + position, text: decoder.decode(cut(bytes.subarray(position, end))) });
-    position = end + 1;
+    const inodes = { inode: inodeOf(log.path), oldInode: inodeOf(aged(log, 1)) };
+    // Its old content is on its way to `.1`.
+    if (existsSync(`${log.path}.full`)) return { parts: [], position: known };
+    const times = timesPutAside(log, known, inodes.oldInode);
+    const parts: Part[] = [];
+    let from = known.end;
+    for (let age = times; age >= 1; age--) {
+      if (existsSync(aged(log, age)))
+        parts.push({ age, lines: readLines(aged(log, age), from, limit, true).lines });
+      from = 0;
+    }
+    // Somebody has emptied it.
+    if (times === 0 && (statSync(log.path, { throwIfNoEntry: false })?.size ?? 0) < from) from = 0;
+    const newest = readLines(log.path, from, limit, false);
+    if (inodeOf(aged(log, 1)) !== inodes.oldInode) continue;
+    parts.push({ age: 0, lines: newest.lines });
+    return { parts, position: { end: newest.end, ...inodes } };
   }
-  if (withLast && position < bytes.length)
-    lines.push({ offset: offset + position, text: decoder.decode(cut(bytes.subarray(position))) });
-  return { lines, end: offset + (withLast ? bytes.length : position) };
 }
 
-function cut(line: Buffer): Buffer {
-  return line.length <= MAX_SHOWN_LINE_BYTES
-    ? line
-    : Buffer.concat([line.subarray(0, MAX_SHOWN_LINE_BYTES), Buffer.from("…")]);
+/** What was the newest old log is so many places further on, or gone. */
+function timesPutAside(log: Log, known: LogPosition, oldInode: number | undefined): number {
+  if (oldInode === known.oldInode) return 0;
+  for (let age = 2; age <= keptOf(log); age++)
+    if (inodeOf(aged(log, age)) === known.oldInode && known.oldInode !== undefined) return age - 1;
+  const kept = Array.from({ length: keptOf(log) }, (_, index) => index + 1);
+  const present = kept.filter((age) => existsSync(aged(log, age))).length;
+  // A script's log is renamed, so that the file that was read is found again itself.
+  const itself = kept.find((age) => inodeOf(aged(log, age)) === known.inode);
+  return itself ?? present;
+}
+
+function linesOf(part: Part, logDirectory: string, packId: string, name: string): LogLine[] {
+  const [file = "", stream = ""] = name.split(".");
+  const source = JOB_LOG.test(name) ? file.replace("-", ":") : file;
+  if (source !== "service") return part.lines.map(({ text }) => parseScriptLine(packId, source, text));
+  const index = part.lines.length === 0 ? [] : readIndex(logDirectory, part.age);
+  return part.lines.map(({ offset, text }) => ({
+    at: timeOf(index, stream as LogStream, offset),
+    pack_id: packId,
+    source,
+    stream,
+    line: text,
+  }));
 }
 
 /** `TIME STREAM TEXT`, as the script log writes it. */
@@ -153,10 +166,11 @@ function parseScriptLine(packId: string, source: string, text: string): LogLine 
     : { at: "", pack_id: packId, source, stream: "stdout", line: text };
 }
 
-function readIndex(logDirectory: string): TimeIndexEntry[] {
+function readIndex(logDirectory: string, age: number): TimeIndexEntry[] {
   const { index } = serviceLogs(logDirectory);
-  if (!existsSync(index)) return [];
-  return readFileSync(index, "utf8")
+  const path = age === 0 ? index : `${index}.${age}`;
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8")
     .split("\n")
     .flatMap((line) => {
       try {
@@ -167,6 +181,13 @@ function readIndex(logDirectory: string): TimeIndexEntry[] {
     });
 }
 
-function timeOf(index: readonly TimeIndexEntry[], stream: "stdout" | "stderr", offset: number): string {
-  return (index.findLast((entry) => entry[stream] <= offset) ?? index[0])?.at ?? "";
+/** The last note at or before a place, by halving: the sizes in an index only grow. */
+function timeOf(index: readonly TimeIndexEntry[], stream: LogStream, offset: number): string {
+  let [low, high] = [0, index.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((index[middle] as TimeIndexEntry)[stream] <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return (index[low - 1] ?? index[0])?.at ?? "";
 }

@@ -1,5 +1,13 @@
 import { appendFileSync } from "node:fs";
 
+/** A service's log that has grown to this is put aside, as soon as that is noticed and its last line is whole. */
+export const MAX_SERVICE_LOG_BYTES = 8 * 1024 ** 2;
+/** So many old logs are kept of each stream, as `<log>.1` (the newest) and so on. */
+export const KEPT_SERVICE_LOGS = 3;
+
+export type LogStream = "stdout" | "stderr";
+export const LOG_STREAMS: readonly LogStream[] = ["stdout", "stderr"];
+
 /** Where what a service prints goes: by descriptor, untouched, with a time index beside it. */
 export function serviceLogs(logDirectory: string) {
   return {

@@ -1,5 +1,6 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { type ProcessIdentity, send } from "../process/tree.ts";
+import { type LogKeeper } from "./log-keeper.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
 import { type ServiceRecord } from "./service-record.ts";
@@ -13,6 +14,7 @@ export type InstanceHost = {
   /** Something has happened to it. */
   tell: (packId: string, event: ServiceEvent) => void;
   warn: (message: string) => void;
+  logs: LogKeeper;
   spawn: ((options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess) | undefined;
   /** The first processes that are children of this process. */
   ownLeaders: Set<number>;
@@ -56,6 +58,7 @@ export class ServiceInstance {
     this.#isOwn = true;
     this.leader = leader;
     this.#host.ownLeaders.add(child.pid);
+    this.#host.logs.add(this.spec.packId, this.spec.logDirectory);
     void child.exited.then(() => this.#childExited(child));
   }
 
@@ -64,7 +67,11 @@ export class ServiceInstance {
     this.serviceId = record.serviceId;
     this.since = new Date(record.since);
     this.leader = leader;
-    if (leader) this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
+    const { logs } = this.#host;
+    logs.recover(this.spec.packId, this.spec.logDirectory);
+    if (!leader) return;
+    logs.add(this.spec.packId, this.spec.logDirectory);
+    this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
   }
 
   #childExited(child: Bun.Subprocess): void {

@@ -7,6 +7,7 @@ import { becomeSubreaper } from "../system/child-processes.ts";
 import { readProcess } from "../system/process-table.ts";
 import { adoptService } from "./adoption.ts";
 import { type Effect, Fleet } from "./fleet.ts";
+import { LogKeeper } from "./log-keeper.ts";
 import { type NotifyMessage } from "./notify-message.ts";
 import { NotifySocket } from "./notify-socket.ts";
 import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
@@ -72,6 +73,10 @@ export class Supervisor {
       tell: (packId, event) => this.#handle(packId, event),
       warn: world.warn,
       spawn: world.spawn,
+      logs: new LogKeeper({
+        treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
+        warn: world.warn,
+      }),
       ownLeaders: new Set(),
       isSubreaper: becomeSubreaper(),
       bootId: bootId(),
@@ -196,6 +201,7 @@ export class Supervisor {
     this.#isDisposed = true;
     this.#cancelTimer();
     this.#notify?.[Symbol.dispose]();
+    this.#host.logs[Symbol.dispose]();
     for (const instance of this.#instances.values()) instance.release();
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
@@ -232,6 +238,7 @@ export class Supervisor {
   #changed(packId: string, state: ServiceState, before: ServiceState): void {
     this.#dirty.add(packId);
     const instance = this.#instances.get(packId);
+    if (isAtRest(state)) this.#host.logs.remove(packId);
     if (instance && shownState[state.phase] !== shownState[before.phase]) instance.since = new Date();
   }
 

@@ -137,3 +137,23 @@ function kilobytesIn(pid: number, file: string, field: string): number | undefin
     return undefined;
   }
 }
+
+/** Whether no thread of a process can run: it is stopped (SIGSTOP, or traced), has ended, or is gone. */
+export function isHalted(pid: number): boolean {
+  let threads: string[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return true;
+  }
+  return threads.every((thread) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+      return HALTED.includes(parseStat(pid, line)?.state ?? "X");
+    } catch {
+      return true; // It ended between the list and the look.
+    }
+  });
+}
+
+const HALTED = ["T", "t", "Z", "X"];

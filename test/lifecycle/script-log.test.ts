@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import { MAX_SHOWN_LINE_BYTES, readLogs } from "../../src/lifecycle/read-logs.ts";
+import { MAX_SHOWN_LINE_BYTES } from "../../src/lifecycle/log-lines.ts";
+import { type LogPositions, readLogs } from "../../src/lifecycle/read-logs.ts";
 import {
   KEPT_LOGS,
   MAX_LINE_BYTES,
@@ -98,7 +99,7 @@ test("a service's lines get the time of the last note before them, and its strea
 test("following goes on where the last look ended, also over half a line and a log put aside", () => {
   using directory = scratch();
   const { stdout } = serviceLogs(directory.path);
-  const positions = new Map<string, number>();
+  const positions: LogPositions = new Map();
   const lines = () => read(directory.path, { positions }).map(({ line }) => line);
   writeFileSync(stdout, "one\n");
   expect(lines()).toEqual(["one"]);

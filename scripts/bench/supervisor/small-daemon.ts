@@ -1,8 +1,8 @@
 /**
  * The supervisor alone in a small program, for measuring: `small-daemon DIRECTORY` runs what DIRECTORY/services.json lists
- * (`[{"name","argv"}]`), and answers `status` on DIRECTORY/socket. SIGTERM stops all of it.
+ * (`[{"name","argv"}]`), until SIGTERM stops all of it. `small-daemon DIRECTORY status` asks it over DIRECTORY/socket.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeSync } from "node:fs";
 
 import { RecordFile } from "../../../src/supervisor/record-file.ts";
 import type { ServiceSpec } from "../../../src/supervisor/service-spec.ts";
@@ -12,7 +12,12 @@ import { pageOutFileMaps } from "../../../src/system/page-out.ts";
 const PAGE_OUT_AFTER_MS = 3000;
 const STOP_MS = 10_000;
 
-const [directory = "."] = process.argv.slice(2);
+const [directory = ".", verb] = process.argv.slice(2);
+if (verb === "status") {
+  const answer = await fetch("http://localhost/", { unix: `${directory}/socket` });
+  writeSync(1, await answer.text());
+  process.exit(0);
+}
 const listed = JSON.parse(readFileSync(`${directory}/services.json`, "utf8")) as {
   name: string;
   argv: string[];
@@ -52,7 +57,6 @@ Bun.serve({
   unix: `${directory}/socket`,
   fetch: () => Response.json(supervisor.views()),
 });
-console.log("up");
 setTimeout(() => {
   Bun.gc(true);
   pageOutFileMaps();

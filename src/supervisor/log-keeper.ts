@@ -1,0 +1,233 @@
+import { statSync } from "node:fs";
+
+import { appendTimeIndex, LOG_STREAMS, MAX_SERVICE_LOG_BYTES, serviceLogs } from "../process/service-log.ts";
+import { type ProcessIdentity, send } from "../process/tree.ts";
+import { WriteWatch } from "../system/inotify.ts";
+import { freezeTree } from "./freeze-tree.ts";
+import { dropOldestLogs, recoverRotation, rotateServiceLogs, wasRotating } from "./rotate-service-logs.ts";
+
+/** How precisely the time of a line is known, in milliseconds: so often the logs of a service that prints are looked at. */
+export const LOG_TIME_PRECISION_MS = 250;
+/** The first line after so many looks without a new one has its time to a few milliseconds. */
+const QUIET_LOOKS = 4;
+/** A log that grows fast is looked at when it is expected to be full, but not more often than this. */
+const LEAST_LOOK_MS = 10;
+/** So long a service may take to stand still; the event loop waits for it. */
+const FREEZE_MS = 20;
+/** After a rotation that did not come about, the next one is tried so much later. */
+const RETRY_MS = 1000;
+
+export type LogKeeperHost = {
+  /** All living processes of a service. */
+  treeOf: (packId: string) => ProcessIdentity[];
+  warn: (message: string) => void;
+};
+
+type Sizes = { stdout: number; stderr: number };
+type Kept = {
+  packId: string;
+  logDirectory: string;
+  /** At the last look. */
+  sizes: Sizes;
+  lookedMs: number;
+  /** Looks in a row that found nothing new; undefined while nobody looks and the next write is waited for. */
+  quietLooks: number | undefined;
+  cancelWatches: (() => void)[];
+  /** What the last note says: the same is not noted again. */
+  notedBytes: number;
+  isRotating: boolean;
+  retryMs: number;
+  hasWarned: boolean;
+};
+
+/**
+ * Looks after the logs that services write themselves: notes when they grew, and puts them aside when they are full. A
+ * service that prints nothing costs nothing.
+ */
+export class LogKeeper {
+  readonly #host: LogKeeperHost;
+  readonly #kept = new Map<string, Kept>();
+  #watch: WriteWatch | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dueMs = Infinity;
+
+  constructor(host: LogKeeperHost) {
+    this.#host = host;
+  }
+
+  /** A service writes to its logs from now on, or will in a moment. */
+  add(packId: string, logDirectory: string): void {
+    if (this.#kept.get(packId)?.logDirectory === logDirectory) return;
+    this.remove(packId);
+    const kept: Kept = {
+      packId,
+      logDirectory,
+      sizes: sizesOf(logDirectory),
+      lookedMs: Date.now(),
+      quietLooks: undefined,
+      cancelWatches: [],
+      notedBytes: -1,
+      isRotating: false,
+      retryMs: 0,
+      hasWarned: false,
+    };
+    this.#kept.set(packId, kept);
+    this.#await(kept);
+  }
+
+  /** Sets right what a daemon that died in the middle of a rotation has left: the service may stand still since. */
+  recover(packId: string, logDirectory: string): void {
+    if (!wasRotating(logDirectory)) return;
+    const thaw = freezeTree(() => this.#host.treeOf(packId), FREEZE_MS);
+    try {
+      recoverRotation(logDirectory);
+    } finally {
+      thaw?.();
+      // Those that stood still already are not among the thawed.
+      for (const identity of this.#host.treeOf(packId)) send(identity, "SIGCONT");
+    }
+  }
+
+  /** Nothing writes any more. */
+  remove(packId: string): void {
+    const kept = this.#kept.get(packId);
+    if (!kept) return;
+    if (kept.quietLooks === undefined) kept.lookedMs = Date.now();
+    this.#note(kept);
+    for (const cancel of kept.cancelWatches) cancel();
+    this.#kept.delete(packId);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#kept.clear();
+    this.#watch?.[Symbol.dispose]();
+  }
+
+  /** Waits for the next write. */
+  #await(kept: Kept): void {
+    kept.quietLooks = undefined;
+    try {
+      this.#watch ??= new WriteWatch();
+      const logs = serviceLogs(kept.logDirectory);
+      for (const stream of LOG_STREAMS)
+        kept.cancelWatches.push(this.#watch.once(logs[stream], () => this.#wake(kept)));
+    } catch {
+      // There are no more watches to be had, or no such thing: then it is looked at all the time.
+      return this.#wake(kept);
+    }
+    // What came between the last look and the watch.
+    if (hasGrown(kept.sizes, sizesOf(kept.logDirectory))) this.#wake(kept);
+  }
+
+  #wake(kept: Kept): void {
+    for (const cancel of kept.cancelWatches.splice(0)) cancel();
+    if (this.#kept.get(kept.packId) !== kept) return;
+    kept.lookedMs = Date.now();
+    kept.quietLooks = 0;
+    this.#appendIndex(kept, kept.sizes);
+    this.#arm(kept.lookedMs + LOG_TIME_PRECISION_MS);
+  }
+
+  #arm(dueMs: number): void {
+    if (dueMs >= this.#dueMs) return;
+    clearTimeout(this.#timer);
+    this.#dueMs = dueMs;
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, dueMs - Date.now()));
+  }
+
+  #look(): void {
+    this.#dueMs = Infinity;
+    for (const kept of this.#kept.values()) {
+      if (kept.quietLooks === undefined || kept.isRotating) continue;
+      const dueMs = this.#lookAt(kept);
+      if (kept.quietLooks >= QUIET_LOOKS) this.#await(kept);
+      else this.#arm(dueMs);
+    }
+  }
+
+  /** Returns when to look again. */
+  #lookAt(kept: Kept): number {
+    const before = kept.sizes;
+    const elapsedMs = Math.max(1, Date.now() - kept.lookedMs);
+    const isNew = this.#note(kept);
+    kept.quietLooks = isNew ? 0 : (kept.quietLooks ?? 0) + 1;
+    const { lookedMs, sizes } = kept;
+    if (LOG_STREAMS.some((stream) => sizes[stream] >= MAX_SERVICE_LOG_BYTES) && lookedMs >= kept.retryMs)
+      void this.#rotate(kept);
+    const timesMs = LOG_STREAMS.map((stream) => {
+      const perMs = (sizes[stream] - before[stream]) / elapsedMs;
+      return perMs > 0 ? Math.max(0, MAX_SERVICE_LOG_BYTES - sizes[stream]) / perMs : Infinity;
+    });
+    return lookedMs + Math.max(LEAST_LOOK_MS, Math.min(LOG_TIME_PRECISION_MS, ...timesMs));
+  }
+
+  /** Notes since when the logs have what they have more than at the last look. */
+  #note(kept: Kept): boolean {
+    const sizes = sizesOf(kept.logDirectory);
+    const isNew = hasGrown(kept.sizes, sizes);
+    if (isNew) this.#appendIndex(kept, kept.sizes);
+    kept.sizes = sizes;
+    kept.lookedMs = Date.now();
+    return isNew;
+  }
+
+  async #rotate(kept: Kept): Promise<void> {
+    kept.isRotating = true;
+    const { packId, logDirectory } = kept;
+    try {
+      let result = await this.#rotateOnce(kept);
+      while (result === "no-space" && dropOldestLogs(logDirectory)) result = await this.#rotateOnce(kept);
+      if (result === "rotated") {
+        kept.sizes = { stdout: 0, stderr: 0 };
+        kept.notedBytes = -1;
+        kept.hasWarned = false;
+        this.#appendIndex(kept, kept.sizes);
+      } else {
+        kept.retryMs = Date.now() + RETRY_MS;
+        if (result === "no-space") this.#warn(kept, "there is no space for a copy");
+      }
+    } catch (thrown) {
+      kept.retryMs = Date.now() + RETRY_MS;
+      this.#warn(kept, (thrown as Error).message);
+    }
+    kept.isRotating = false;
+    if (this.#kept.get(packId) === kept) this.#arm(Date.now() + LEAST_LOOK_MS);
+  }
+
+  #rotateOnce({ packId, logDirectory }: Kept) {
+    return rotateServiceLogs(logDirectory, () => freezeTree(() => this.#host.treeOf(packId), FREEZE_MS));
+  }
+
+  #warn(kept: Kept, reason: string): void {
+    if (kept.hasWarned) return;
+    kept.hasWarned = true;
+    this.#host.warn(`cannot put the logs of "${kept.packId}" aside: ${reason}`);
+  }
+
+  /** A note that cannot be made, on a full disk, makes times less precise, and that is all. */
+  #appendIndex(kept: Kept, sizes: Sizes): void {
+    const { logDirectory, lookedMs } = kept;
+    const bytes = sizes.stdout + sizes.stderr;
+    if (bytes === kept.notedBytes) return;
+    kept.notedBytes = bytes;
+    try {
+      appendTimeIndex(logDirectory, new Date(lookedMs).toISOString(), sizes);
+    } catch {
+      return;
+    }
+  }
+}
+
+function hasGrown(before: Sizes, now: Sizes): boolean {
+  return LOG_STREAMS.some((stream) => now[stream] > before[stream]);
+}
+
+function sizesOf(logDirectory: string): Sizes {
+  const logs = serviceLogs(logDirectory);
+  return { stdout: sizeOf(logs.stdout), stderr: sizeOf(logs.stderr) };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,87 @@
+import { closeSync, readSync } from "node:fs";
+
+import { errno, errnoError, openLibc } from "./libc.ts";
+import { onceReadable } from "./readable.ts";
+
+const IN_NONBLOCK = 0o4_000;
+const IN_CLOEXEC = 0o2_000_000;
+const IN_MODIFY = 0x2;
+const IN_ONESHOT = 0x8000_0000;
+/** struct inotify_event: watch, mask, cookie, length, each of 4 bytes; a file that is watched itself has no name. */
+const EVENT_BYTES = 16;
+const BUFFER_BYTES = 4096;
+
+/** Tells of the next write to a file, once for each watch (inotify(7)): what is not written to costs nothing. Linux only. */
+export class WriteWatch {
+  readonly #descriptor: number;
+  readonly #actions = new Map<number, () => void>();
+  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+  #unwatch: () => boolean;
+
+  /** @throws the error of inotify_init1(2), for example EMFILE */
+  constructor() {
+    this.#descriptor = libc().inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (this.#descriptor < 0) throw errnoError(errno(), "inotify_init1");
+    this.#unwatch = this.#watch();
+  }
+
+  /**
+   * Calls `action` once, at the next write.
+   *
+   * @returns takes the watch back
+   * @throws the error of inotify_add_watch(2): ENOSPC where there are too many watches
+   */
+  once(path: string, action: () => void): () => void {
+    const watch = libc().inotify_add_watch(
+      this.#descriptor,
+      Buffer.from(`${path}\0`),
+      IN_MODIFY | IN_ONESHOT,
+    );
+    if (watch < 0) throw errnoError(errno(), "inotify_add_watch", path);
+    this.#actions.set(watch, action);
+    return () => {
+      if (this.#actions.delete(watch)) libc().inotify_rm_watch(this.#descriptor, watch);
+    };
+  }
+
+  #watch(): () => boolean {
+    return onceReadable(this.#descriptor, () => {
+      this.#unwatch = this.#watch();
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    for (;;) {
+      let length: number;
+      try {
+        length = readSync(this.#descriptor, this.#buffer);
+      } catch {
+        return; // EAGAIN: that was all.
+      }
+      for (let at = 0; at + EVENT_BYTES <= length; at += EVENT_BYTES + this.#buffer.readUInt32LE(at + 12)) {
+        const watch = this.#buffer.readInt32LE(at);
+        const action = this.#actions.get(watch);
+        // After the event comes one more that says that the watch is gone (IN_IGNORED).
+        if (action && this.#actions.delete(watch)) action();
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unwatch();
+    this.#actions.clear();
+    closeSync(this.#descriptor);
+  }
+}
+
+function bind() {
+  return openLibc({
+    inotify_init1: { args: ["i32"], returns: "i32" },
+    inotify_add_watch: { args: ["i32", "ptr", "u32"], returns: "i32" },
+    inotify_rm_watch: { args: ["i32", "i32"], returns: "i32" },
+  });
+}
+
+let bound: ReturnType<typeof bind> | undefined;
+const libc = () => (bound ??= bind());

@@ -1,0 +1,132 @@
+/** Reading logs over those that were put aside, and following them. */
+import { describe, expect, test } from "bun:test";
+import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+
+import { readLines } from "../../src/lifecycle/log-lines.ts";
+import { type LogPositions, readLogs } from "../../src/lifecycle/read-logs.ts";
+import { appendTimeIndex, KEPT_SERVICE_LOGS, serviceLogs } from "../../src/process/service-log.ts";
+import { scratch } from "../support/aurora.ts";
+
+const DAY = (day: number) => `2026-01-0${day}T00:00:00.000Z`;
+
+/** What a rotation leaves: the log as `.1`, the older ones further on, the index with them. */
+function putAside(directory: string): void {
+  const { stdout, index } = serviceLogs(directory);
+  for (const path of [stdout, index]) {
+    for (let age = KEPT_SERVICE_LOGS; age >= 1; age--) {
+      const from = age === 1 ? path : `${path}.${age - 1}`;
+      rmSync(`${path}.${age}`, { force: true });
+      if (existsSync(from)) writeFileSync(`${path}.${age}.tmp`, readFileSync(from));
+      if (existsSync(from)) Bun.spawnSync(["mv", age === 1 ? `${path}.1.tmp` : from, `${path}.${age}`]);
+      rmSync(`${path}.${age}.tmp`, { force: true });
+    }
+    truncateSync(path, 0);
+  }
+}
+
+describe("logs that were put aside", () => {
+  test("are read before the newest, each with the times of its own index", () => {
+    using directory = scratch();
+    const { stdout } = serviceLogs(directory.path);
+    for (const [day, line] of [
+      [1, "one"],
+      [2, "two"],
+      [3, "three"],
+    ] as const) {
+      if (day > 1) putAside(directory.path);
+      appendTimeIndex(directory.path, DAY(day), { stdout: 0, stderr: 0 });
+      appendFileSync(stdout, `${line}\n`);
+    }
+    const read = (options: { count?: number; since?: string }) =>
+      readLogs(directory.path, "a", { count: 100, since: undefined, positions: new Map(), ...options }).map(
+        ({ at, line }) => `${at.slice(0, 10)} ${line}`,
+      );
+    expect(read({})).toEqual(["2026-01-01 one", "2026-01-02 two", "2026-01-03 three"]);
+    expect(read({ count: 2 })).toEqual(["2026-01-02 two", "2026-01-03 three"]);
+    expect(read({ since: DAY(3) })).toEqual(["2026-01-03 three"]);
+  });
+
+  test("are followed through, however often it happened between two looks", () => {
+    using directory = scratch();
+    const { stdout, index } = serviceLogs(directory.path);
+    writeFileSync(index, "");
+    const positions: LogPositions = new Map();
+    const look = () =>
+      readLogs(directory.path, "a", { count: 100, since: undefined, positions, isFollowed: true }).map(
+        ({ line }) => line,
+      );
+    writeFileSync(stdout, "one\nhal");
+    expect(look()).toEqual(["one"]);
+    appendFileSync(stdout, "f\ntwo\n");
+    putAside(directory.path);
+    expect(look()).toEqual(["half", "two"]);
+    appendFileSync(stdout, "three\n");
+    putAside(directory.path);
+    appendFileSync(stdout, "four\n");
+    putAside(directory.path);
+    appendFileSync(stdout, "five\n");
+    expect(look()).toEqual(["three", "four", "five"]);
+    expect(look()).toEqual([]);
+  });
+
+  test("are not missed by a look in the middle of it", () => {
+    using directory = scratch();
+    const { stdout, index } = serviceLogs(directory.path);
+    writeFileSync(index, "");
+    writeFileSync(stdout, "one\n");
+    const positions: LogPositions = new Map();
+    const look = () =>
+      readLogs(directory.path, "a", { count: 100, since: undefined, positions, isFollowed: true }).map(
+        ({ line }) => line,
+      );
+    expect(look()).toEqual(["one"]);
+    writeFileSync(`${stdout}.full`, "one\ntwo\n");
+    writeFileSync(stdout, "");
+    expect(look()).toEqual([]);
+    Bun.spawnSync(["mv", `${stdout}.full`, `${stdout}.1`]);
+    appendFileSync(stdout, "three\n");
+    expect(look()).toEqual(["two", "three"]);
+  });
+});
+
+describe("lines", () => {
+  test.each<[string, number, boolean, string[]]>([
+    ["", 5, true, []],
+    ["a\nb\n", 5, true, ["a", "b"]],
+    ["a\nb", 5, true, ["a", "b"]],
+    ["a\nb", 5, false, ["a"]],
+    ["\n\n", 5, true, ["", ""]],
+    ["a\nb\nc\n", 2, true, ["b", "c"]],
+    ["a\nb\nc", 2, true, ["b", "c"]],
+    ["a\nb\nc", 2, false, ["a", "b"]],
+    ["abc", 1, false, []],
+    ["a\n", 0, true, []],
+  ])("of %j, the last %d, with a torn one: %p", (content, limit, withLast, expected) => {
+    using directory = scratch();
+    const path = `${directory.path}/log`;
+    writeFileSync(path, content);
+    expect(readLines(path, 0, limit, withLast).lines.map(({ text }) => text)).toEqual(expected);
+  });
+
+  test("of any length, found from behind as from the front", () => {
+    using directory = scratch();
+    const path = `${directory.path}/log`;
+    const lines = Array.from({ length: 300 }, (_, i) => "x".repeat((i * 7919) % 1500));
+    writeFileSync(path, `${lines.join("\n")}\n`);
+    for (const limit of [1, 17, 100, 300, 400])
+      expect(readLines(path, 0, limit, true).lines.map(({ text }) => text)).toEqual(lines.slice(-limit));
+  });
+
+  test("of ten megabytes do not fill the memory", () => {
+    using directory = scratch();
+    const path = `${directory.path}/log`;
+    for (let i = 0; i < 4; i++) appendFileSync(path, `${String(i).repeat(10_000_000)}\n`);
+    const { lines } = readLines(path, 0, 10, true);
+    expect(lines.map(({ text }) => `${text[0]}${text.length}`)).toEqual([
+      "065537",
+      "165537",
+      "265537",
+      "365537",
+    ]);
+  });
+});

@@ -1,0 +1,180 @@
+/** The logs of running services: times, and being put aside while the service writes. */
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+
+import { appendTimeIndex, MAX_SERVICE_LOG_BYTES, serviceLogs } from "../../src/process/service-log.ts";
+import { LOG_TIME_PRECISION_MS } from "../../src/supervisor/log-keeper.ts";
+import { recoverRotation, rotateServiceLogs } from "../../src/supervisor/rotate-service-logs.ts";
+import { readProcess } from "../../src/system/process-table.ts";
+import { scratch } from "../support/aurora.ts";
+import { supervised } from "./service.ts";
+
+const standing = () => () => {};
+const read = (path: string) => readFileSync(path, "utf8");
+/** All that was printed, oldest first. */
+const whole = (log: string) =>
+  [3, 2, 1].map((age) => (existsSync(`${log}.${age}`) ? read(`${log}.${age}`) : "")).join("") + read(log);
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await Bun.sleep(5);
+}
+
+describe("while the service writes at full speed", () => {
+  test("no byte is lost or doubled, and no line is torn", async () => {
+    await using t = supervised();
+    // Its output is written in blocks, which end in the middle of lines.
+    const spec = t.service("web", "seq 1 3000000; touch done; exec sleep infinity");
+    await t.supervisor.start(spec);
+    await until(() => existsSync(`${t.directory}/done`));
+    const { stdout } = serviceLogs(spec.logDirectory);
+    await until(() => statSync(stdout).size < MAX_SERVICE_LOG_BYTES);
+    const expected = Bun.spawnSync(["seq", "1", "3000000"]).stdout.toString();
+    expect(Bun.hash(whole(stdout))).toBe(Bun.hash(expected));
+    expect(whole(stdout).length).toBe(expected.length);
+    expect(existsSync(`${stdout}.1`)).toBe(true);
+    for (const name of readdirSync(spec.logDirectory).filter((other) =>
+      other.startsWith("service.stdout.log."),
+    ))
+      expect(read(`${spec.logDirectory}/${name}`)).toMatch(/\n$/);
+    const pid = t.supervisor.view("web")?.pid as number;
+    expect(readProcess(pid)?.state).toBe("S");
+  }, 60_000);
+});
+
+describe("the time index", () => {
+  test("knows when a line was printed after a silence, and when a service prints on", async () => {
+    await using t = supervised();
+    const spec = t.service(
+      "web",
+      "while [ ! -e go ]; do sleep 0.01; done; echo one; while [ ! -e on ]; do sleep 0.01; done; echo two; exec sleep infinity",
+    );
+    await t.supervisor.start(spec);
+    const { stdout, index } = serviceLogs(spec.logDirectory);
+    writeFileSync(`${t.directory}/go`, "");
+    await until(() => existsSync(index) && read(stdout) === "one\n");
+    // Within this time both lines would have one note.
+    await Bun.sleep(LOG_TIME_PRECISION_MS * 2);
+    writeFileSync(`${t.directory}/on`, "");
+    await until(() => read(index).includes('"stdout":4'));
+    const entries = read(index)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { at: string; stdout: number });
+    expect(entries.map(({ stdout: size }) => size)).toEqual([0, 4]);
+  });
+});
+
+describe("putting aside", () => {
+  const setUp = (stdout: string, stderr = "") => {
+    const directory = scratch();
+    const logs = serviceLogs(directory.path);
+    writeFileSync(logs.stdout, stdout);
+    writeFileSync(logs.stderr, stderr);
+    appendTimeIndex(directory.path, "2026-01-01T00:00:00.000Z", { stdout: 0, stderr: 0 });
+    return { logs, directory: directory.path, [Symbol.dispose]: () => directory[Symbol.dispose]() };
+  };
+
+  test("leaves a line that is not whole where it is written on", async () => {
+    using t = setUp("one\ntwo\nthr", "err");
+    expect(await rotateServiceLogs(t.directory, standing)).toBe("rotated");
+    expect([read(t.logs.stdout), read(`${t.logs.stdout}.1`)]).toEqual(["thr", "one\ntwo\n"]);
+    expect([read(t.logs.stderr), existsSync(`${t.logs.stderr}.1`)]).toEqual(["err", false]);
+    expect(existsSync(`${t.logs.index}.1`)).toBe(true);
+  });
+
+  test("keeps so many old ones and no more", async () => {
+    using t = setUp("");
+    for (let i = 1; i <= 6; i++) {
+      writeFileSync(t.logs.stdout, `${i}\n`, { flag: "a" });
+      await rotateServiceLogs(t.directory, standing);
+    }
+    expect(whole(t.logs.stdout)).toBe("4\n5\n6\n");
+    expect(existsSync(`${t.logs.stdout}.4`)).toBe(false);
+  });
+
+  test("waits for the end of a long line, and keeps its bytes as they are", async () => {
+    const long = "\0\xff".repeat(5_000_000);
+    using t = setUp(long);
+    expect(await rotateServiceLogs(t.directory, standing)).toBe("busy");
+    writeFileSync(t.logs.stdout, "\n", { flag: "a" });
+    expect(await rotateServiceLogs(t.directory, standing)).toBe("rotated");
+    expect(read(`${t.logs.stdout}.1`)).toBe(`${long}\n`);
+    expect(readdirSync(t.directory).filter((name) => /new|full/.test(name))).toEqual([]);
+  });
+
+  test("does nothing where the service does not stand still", async () => {
+    using t = setUp("one\n");
+    expect(await rotateServiceLogs(t.directory, () => undefined)).toBe("busy");
+    expect(read(t.logs.stdout)).toBe("one\n");
+  });
+});
+
+describe("a crash in the middle of it", () => {
+  const text = "one\ntwo\nthr";
+  const crashed = (log: string, marks: Record<string, string>) => {
+    const directory = scratch();
+    const logs = serviceLogs(directory.path);
+    writeFileSync(logs.stdout, log);
+    writeFileSync(logs.stderr, "");
+    for (const [mark, content] of Object.entries(marks)) writeFileSync(`${logs.stdout}.${mark}`, content);
+    recoverRotation(directory.path);
+    const left = readdirSync(directory.path).filter((name) => /new|full/.test(name));
+    const found = [read(logs.stdout), existsSync(`${logs.stdout}.1`) ? read(`${logs.stdout}.1`) : null, left];
+    directory[Symbol.dispose]();
+    return found;
+  };
+  test.each<[string, string, Record<string, string>, [string, string | null]]>([
+    ["while it was copied", text, { new: "one\n" }, [text, null]],
+    ["before it was emptied", text, { full: text }, [text, null]],
+    ["after it was emptied", "", { full: text }, ["thr", "one\ntwo\n"]],
+    ["while the last line came back", "th", { full: text }, ["thr", "one\ntwo\n"]],
+    ["after the last line came back", "thr", { full: text }, ["thr", "one\ntwo\n"]],
+    ["before it became the newest of the old ones", "thr", { full: "one\ntwo\n" }, ["thr", "one\ntwo\n"]],
+    ["with an older one", "", { full: text, 1: "zero\n" }, ["thr", "one\ntwo\n"]],
+  ])("%s", (_name, log, marks, [current, aside]) => {
+    expect(crashed(log, marks)).toEqual([current, aside, []]);
+  });
+
+  test("that left the service standing still has it go on under the next daemon", async () => {
+    await using t = supervised();
+    const spec = t.service("web", "while :; do echo line; sleep 0.01; done");
+    await t.supervisor.start(spec);
+    const pid = t.supervisor.view("web")?.pid as number;
+    const { stdout } = serviceLogs(spec.logDirectory);
+    await until(() => existsSync(stdout) && statSync(stdout).size > 10);
+    await t.supervisor[Symbol.asyncDispose]();
+    process.kill(pid, "SIGSTOP");
+    await until(() => readProcess(pid)?.state === "T");
+    const before = read(stdout);
+    writeFileSync(`${stdout}.full`, before);
+    truncateSync(stdout, 0);
+    await t.next([spec]);
+    await until(() => read(stdout).startsWith("line\n"));
+    expect(read(`${stdout}.1`)).toBe(before);
+    expect(t.supervisor.view("web")).toMatchObject({ state: "running", pid });
+  });
+});
+
+test("on a full disk the service runs on, nothing that is there is lost, and the oldest logs go first", async () => {
+  if (process.getuid?.() !== 0) return;
+  await using t = supervised();
+  const small = `${t.directory}/small`;
+  expect(
+    Bun.spawnSync(["sh", "-c", `mkdir ${small} && mount -t tmpfs -o size=20m tmpfs ${small}`]).exitCode,
+  ).toBe(0);
+  try {
+    const spec = t.service("web", "seq 1 2000000; touch done; exec sleep infinity", {
+      logDirectory: `${small}/logs`,
+    });
+    await t.supervisor.start(spec);
+    await until(() => existsSync(`${t.directory}/done`));
+    expect(t.supervisor.view("web")).toMatchObject({ state: "running" });
+    const { stdout } = serviceLogs(spec.logDirectory);
+    const lines = whole(stdout).split("\n");
+    const first = Number(lines[0]);
+    expect(lines.slice(0, 1000)).toEqual(Array.from({ length: 1000 }, (_, i) => String(first + i)));
+    await t.supervisor.stop("web");
+  } finally {
+    Bun.spawnSync(["umount", "-l", small]);
+  }
+}, 30_000);
