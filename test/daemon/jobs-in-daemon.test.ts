@@ -14,7 +14,12 @@ const beats = (home: string) => {
 test("a pack with jobs brings the daemon, which runs them, also after its crash as soon as it is there again", async () => {
   await using t = serviceHome();
   t.write({
-    ...{ id: "app", start: null, stop: null, health: null, install: null, ...job },
+    id: "app",
+    start: null,
+    stop: null,
+    health: null,
+    install: null,
+    ...job,
     manifest: "  schedule: [{ name: beat, every: 200ms, run: beat.sh }]",
   });
   Bun.spawnSync(["chmod", "+x", `${t.packs}/app/beat.sh`]);
