@@ -1,5 +1,3 @@
-import { type FSWatcher, watch } from "node:fs";
-
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { packJobs } from "../lifecycle/jobs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
@@ -8,15 +6,12 @@ import { isDone } from "./jobs/job-timing.ts";
 
 /** Where another process runs the jobs, or something was in the way, it is tried again after so long, in milliseconds. */
 const RETRY_MS = 10_000;
-/** A change of the registry is often several writes: the look comes so long after the first, in milliseconds. */
-const LOOK_MS = 50;
 
-/** Runs the home's jobs as soon as there are any. Without jobs nothing is polled: the file system tells of new ones. */
+/** Runs the home's jobs as soon as there are any; without jobs nothing is polled. */
 export class DaemonJobs {
   readonly #workspace: Workspace;
   readonly #settle: () => Promise<void>;
   #service: JobService | undefined;
-  #watcher: FSWatcher | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #starting: Promise<void> | undefined;
   #isRefused = false;
@@ -33,26 +28,25 @@ export class DaemonJobs {
     return packJobs(this.#workspace.registry).some((job) => !isDone(job));
   }
 
-  /** Starts to run jobs, where there are any, or else to look out for them. */
-  async begin(): Promise<void> {
-    this.#watcher = watch(this.#workspace.paths.home, { persistent: false }, (_event, name) => {
-      if (!this.#service && name?.startsWith("state.db")) this.#lookAfter(LOOK_MS);
-    });
-    this.#watcher.on("error", () => this.#watcher?.close());
-    await this.look();
-  }
-
-  /** Brings what runs in line with what the registry says now. */
+  /** Brings what runs in line with what the registry says now. Never throws. */
   async look(): Promise<void> {
     if (this.#isDisposed) return;
-    if (this.#service) this.#service.reload();
-    else if (this.isPending) await (this.#starting ??= this.#start());
+    try {
+      if (this.#service) this.#service.reload();
+      else if (this.isPending) await (this.#starting ??= this.#start());
+    } catch (thrown) {
+      this.#workspace.warn(`cannot run the jobs: ${toAuroraError(thrown).message}`);
+    }
+  }
+
+  /** The registry has changed: what runs the jobs already knows. */
+  noticed(): void {
+    if (!this.#service) void this.look();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     clearTimeout(this.#timer);
-    this.#watcher?.close();
     await this.#starting;
     await this.#service?.[Symbol.asyncDispose]();
   }
@@ -60,7 +54,7 @@ export class DaemonJobs {
   #lookAfter(ms: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.look().catch((thrown: unknown) => this.#workspace.warn(toAuroraError(thrown).message));
+      void this.look();
     }, ms);
   }
 

@@ -19,7 +19,9 @@ import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { Listening } from "./listening.ts";
 import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
+import { OneshotWatch } from "./oneshot-watch.ts";
 import { OrphanReaper } from "./orphan-reaper.ts";
+import { RegistryWatch } from "./registry-watch.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 
 export type DaemonWorld = {
@@ -81,8 +83,10 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || jobs.isPending || http().clients > 0,
     onIdle: () => ended.resolve("idle"),
   });
+  using oneshots = new OneshotWatch(workspace, () => daemon.events.poke());
   const begin = () => {
     confirmations.look();
+    oneshots.look();
     void jobs.look();
     void beginWanted(workspace, keeper);
   };
@@ -97,13 +101,18 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
 
   await keeper.adopt();
   await settleAtStart(workspace);
-  await jobs.begin();
+  await jobs.look();
   listening = new Listening({
     paths,
     daemon,
     touch: () => idle.touch(),
     warn: world.warn,
     onGone: () => ended.resolve("home-gone"),
+  });
+  using _watch = new RegistryWatch(paths, () => {
+    daemon.events.poke();
+    jobs.noticed();
+    oneshots.look();
   });
   begin();
   idle.touch();

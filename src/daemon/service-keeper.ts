@@ -1,5 +1,4 @@
 import { AuroraError } from "../errors.ts";
-import { planOf } from "../lifecycle/confirmation.ts";
 import { serviceTmp } from "../lifecycle/hosted-service.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
@@ -8,13 +7,13 @@ import { spawnChild } from "../process/spawn-child.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf } from "../registry/services.ts";
-import { openTransactions } from "../registry/transactions.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
 import { type ServiceRecord } from "../supervisor/service-record.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
+import { isInTransaction } from "./in-transaction.ts";
 import { serviceEvents } from "./service-events.ts";
 import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
 
@@ -233,12 +232,6 @@ export class ServiceKeeper implements ServiceHost {
     for (const { kind, detail } of serviceEvents(before, view))
       appendEvent(registry, { at, packId: view.packId, kind, detail });
   }
-}
-
-function isInTransaction({ registry }: Workspace, packId: string): boolean {
-  return openTransactions(registry).some(
-    ({ state, plan }) => state === "running" && planOf(plan).packs.some((pack) => pack.pack_id === packId),
-  );
 }
 
 function isAtRest(state: ServiceView["state"]): boolean {
