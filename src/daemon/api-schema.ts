@@ -58,7 +58,7 @@ export const serviceRequest = v.strictObject({
   generation: v.pipe(count, about("The generation that the registry says is wanted.")),
 });
 
-export const event = v.object({
+const event = v.object({
   id: count,
   at: time,
   pack_id: orNull(v.string()),

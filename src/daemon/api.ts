@@ -153,6 +153,6 @@ const statusByExitCode: Record<number, number> = {
 };
 
 /** The HTTP status that says the same as an exit code. */
-export function statusOf({ exitCode }: AuroraError): number {
+function statusOf({ exitCode }: AuroraError): number {
   return statusByExitCode[exitCode] ?? 500;
 }

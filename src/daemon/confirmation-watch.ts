@@ -11,11 +11,14 @@ const LOOK_MS = 1000;
 /** Rolls back what was installed with `--confirm-within` and is not confirmed in time. */
 export class ConfirmationWatch {
   readonly #workspace: Workspace;
+  readonly #onBack: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isSettling = false;
 
-  constructor(workspace: Workspace) {
+  /** @param onBack called when something was rolled back */
+  constructor(workspace: Workspace, onBack: () => void) {
     this.#workspace = workspace;
+    this.#onBack = onBack;
   }
 
   /** Whether a transaction waits to be confirmed. */
@@ -49,6 +52,7 @@ export class ConfirmationWatch {
       using lock = tryHomeLock(this.#workspace, "recover");
       // Who holds it has settled everything before it began, or will be done soon.
       if (lock) await settle({ ...this.#workspace, lockToken: lock.token });
+      this.#onBack();
     } catch (thrown) {
       this.#workspace.warn(`cannot roll back: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
     } finally {

@@ -64,7 +64,7 @@ export class EventFeed {
 }
 
 /** One event as a stream carries it: its number, its kind, and the same JSON as `aurora events --json`. */
-export function eventText({ id, at, pack_id, kind, detail }: EventRow): string {
+function eventText({ id, at, pack_id, kind, detail }: EventRow): string {
   const data = JSON.stringify({ id, at, pack_id, kind, detail: JSON.parse(detail) as unknown });
   return `id: ${id}\nevent: ${kind}\ndata: ${data}\n\n`;
 }

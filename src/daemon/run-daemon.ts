@@ -1,5 +1,3 @@
-import { existsSync, rmSync, watch } from "node:fs";
-
 import { AuroraError } from "../errors.ts";
 import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { settle } from "../lifecycle/settle.ts";
@@ -11,18 +9,20 @@ import { buildInfo } from "../system/build-info.ts";
 import { ensureHome } from "../system/ensure-home.ts";
 import { type HomePaths } from "../system/home.ts";
 import { notifySystemd } from "../system/notify-systemd.ts";
+import { pageOutFileMaps } from "../system/page-out.ts";
 import { type DaemonStatus } from "./api-schema.ts";
-import { answerRequest, protocolErrorBody } from "./api.ts";
 import { ConfirmationWatch } from "./confirmation-watch.ts";
+import { DaemonJobs } from "./daemon-jobs.ts";
 import { daemonHolder, takeDaemonLock } from "./daemon-lock.ts";
+import { listenToSignals } from "./daemon-signals.ts";
 import { Daemon, type DaemonEnding } from "./daemon.ts";
-import { HTTP_LIMITS } from "./http/limits.ts";
-import { HttpServer } from "./http/serve-http.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { Listening } from "./listening.ts";
 import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
-import { isMachineGoingDown } from "./machine-going-down.ts";
+import { OneshotWatch } from "./oneshot-watch.ts";
+import { OrphanReaper } from "./orphan-reaper.ts";
+import { RegistryWatch } from "./registry-watch.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
-import { socketPath } from "./socket-path.ts";
 
 export type DaemonWorld = {
   paths: HomePaths;
@@ -39,6 +39,8 @@ export type DaemonWorld = {
 
 /** So long all services have to end when the machine or the container goes down, in milliseconds. */
 const STOP_ALL_MS = 60_000;
+/** So long after its start the daemon gives back the memory that only the start has needed, in milliseconds. */
+const PAGE_OUT_MS = 3000;
 
 /**
  * Is the daemon of a home until it is told to end.
@@ -64,65 +66,86 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     warn: world.warn,
   };
   const ended = Promise.withResolvers<DaemonEnding>();
-  using _signals = listenToSignals(env, ended.resolve, () => reload());
   await using keeper = new ServiceKeeper(workspace, () => daemon.events.poke());
   workspace.services = keeper;
-  using confirmations = new ConfirmationWatch(workspace);
-  let server: HttpServer | undefined;
-  const http = () => server?.counts ?? { clients: 0, streams: 0, requests: 0 };
+  await using jobs = new DaemonJobs(workspace, () => settleAtStart(workspace));
+  using confirmations = new ConfirmationWatch(workspace, () => void jobs.look());
+  using _reaper = new OrphanReaper();
+  using _signals = listenToSignals({
+    env,
+    end: ended.resolve,
+    reload: () => daemon.reload({ binary: false }),
+    pass: (signal) => keeper.signalAll(signal),
+  });
+  let listening: Listening | undefined;
+  const http = () => listening?.counts ?? { clients: 0, streams: 0, requests: 0 };
   using idle = new IdleWatch(world.idleExitMs, {
-    isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || http().clients > 0,
+    isBusy: () => keeper.supervised > 0 || confirmations.isWaiting || jobs.isPending || http().clients > 0,
     onIdle: () => ended.resolve("idle"),
   });
-  const beginWanted = async () => {
-    try {
-      await keeper.startMissing();
-      await startAfterBoot(workspace, keeper, process.pid === 1);
-    } catch (thrown) {
-      world.warn(`cannot start what is wanted: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-    }
+  using oneshots = new OneshotWatch(workspace, () => daemon.events.poke());
+  const begin = () => {
+    confirmations.look();
+    oneshots.look();
+    void jobs.look();
+    void beginWanted(workspace, keeper);
   };
   const reload = () => {
     notifySystemd(env["NOTIFY_SOCKET"], "RELOADING=1");
-    confirmations.look();
-    void beginWanted();
+    begin();
     notifySystemd(env["NOTIFY_SOCKET"], "READY=1");
     world.info("looked at the home anew");
   };
-  const daemon = new Daemon({
-    workspace,
-    keeper,
-    startedAt,
-    idleExitMs: world.idleExitMs,
-    http,
-    end: ended.resolve,
-    reload,
-  });
+  const { idleExitMs } = world;
+  const daemon = new Daemon({ workspace, keeper, startedAt, idleExitMs, http, end: ended.resolve, reload });
 
   await keeper.adopt();
   await settleAtStart(workspace);
-  let isEnding = false;
-  const listen = () => {
-    if (isEnding) return;
-    void server?.[Symbol.asyncDispose]();
-    server = openServer(world, daemon, idle);
-  };
-  listen();
-  using _watch = watchSocket(paths, listen, () => ended.resolve("home-gone"));
-  void beginWanted();
-  confirmations.look();
+  await jobs.look();
+  listening = new Listening({
+    paths,
+    daemon,
+    touch: () => idle.touch(),
+    warn: world.warn,
+    onGone: () => ended.resolve("home-gone"),
+  });
+  using _watch = new RegistryWatch(paths, () => {
+    daemon.events.poke();
+    jobs.noticed();
+    oneshots.look();
+  });
+  begin();
   idle.touch();
+  using _rest = pageOutLater();
   notifySystemd(env["NOTIFY_SOCKET"], `READY=1\nMAINPID=${process.pid}`);
   world.ready(daemon.status());
 
   const ending = await ended.promise;
-  isEnding = true;
   world.info(`ending: ${ending}`);
   if (ending !== "become-binary") notifySystemd(env["NOTIFY_SOCKET"], "STOPPING=1");
-  await server?.[Symbol.asyncDispose]();
-  if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
+  await listening[Symbol.asyncDispose]();
   stopping.abort("SIGTERM");
+  if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
   return ending;
+}
+
+/** Starts what is wanted and is not there, whatever becomes of it. */
+async function beginWanted(workspace: Workspace, keeper: ServiceKeeper): Promise<void> {
+  try {
+    await keeper.startMissing();
+    await startAfterBoot(workspace, keeper, process.pid === 1);
+  } catch (thrown) {
+    workspace.warn(
+      `cannot start what is wanted: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    );
+  }
+}
+
+/** What only the start has needed is given back once that is over. */
+function pageOutLater(): Disposable {
+  const timer = setTimeout(pageOutFileMaps, PAGE_OUT_MS);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposable> {
@@ -142,63 +165,4 @@ async function settleAtStart(workspace: Workspace): Promise<void> {
   if (!needsSettling(workspace, bootTime, workspace.now())) return;
   using lock = tryHomeLock(workspace, "recover");
   if (lock) await settle({ ...workspace, lockToken: lock.token });
-}
-
-function openServer({ paths, warn }: DaemonWorld, daemon: Daemon, idle: IdleWatch): HttpServer {
-  const path = socketPath(paths);
-  // The lock says that there is no other daemon: what lies there was left by a dead one.
-  rmSync(path, { force: true });
-  const uid = process.getuid?.() ?? 0;
-  return new HttpServer({
-    path,
-    limits: HTTP_LIMITS,
-    isAllowed: (peer) => peer.uid === uid || peer.uid === 0,
-    handle: async (request) => {
-      idle.touch();
-      try {
-        return await answerRequest(daemon, request);
-      } finally {
-        idle.touch();
-      }
-    },
-    errorBody: protocolErrorBody,
-    onBug: (thrown) => warn(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)),
-  });
-}
-
-/** Without its socket nobody finds the daemon: it listens anew, or ends where the whole home is gone. */
-function watchSocket(paths: HomePaths, listen: () => void, gone: () => void): Disposable {
-  const watcher = watch(paths.run, { persistent: false }, (_event, name) => {
-    if (name !== null && name !== "aurora.sock" && existsSync(paths.run)) return;
-    if (existsSync(socketPath(paths))) return;
-    if (existsSync(paths.database) && existsSync(paths.run)) listen();
-    else gone();
-  });
-  watcher.on("error", gone);
-  return { [Symbol.dispose]: () => watcher.close() };
-}
-
-/**
- * SIGTERM and SIGINT end the daemon, and services live on; as process 1, and where the machine goes down, they are stopped
- * first, since nothing outlives that. SIGHUP looks at the home anew.
- */
-function listenToSignals(
-  env: DaemonWorld["env"],
-  end: (ending: DaemonEnding) => void,
-  reload: () => void,
-): Disposable {
-  const terminate = () => {
-    if (process.pid === 1) return end("stop-services");
-    void isMachineGoingDown(env).then((isGoingDown) => end(isGoingDown ? "stop-services" : "stop"));
-  };
-  process.on("SIGTERM", terminate);
-  process.on("SIGINT", terminate);
-  process.on("SIGHUP", reload);
-  return {
-    [Symbol.dispose]() {
-      process.off("SIGTERM", terminate);
-      process.off("SIGINT", terminate);
-      process.off("SIGHUP", reload);
-    },
-  };
 }

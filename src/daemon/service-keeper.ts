@@ -1,17 +1,16 @@
 import { AuroraError } from "../errors.ts";
-import { planOf } from "../lifecycle/confirmation.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
-import { identify } from "../process/tree.ts";
+import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf } from "../registry/services.ts";
-import { openTransactions } from "../registry/transactions.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
 import { type ServiceRecord } from "../supervisor/service-record.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { bootId } from "../system/boot.ts";
+import { isInTransaction } from "./in-transaction.ts";
 import { serviceEvents } from "./service-events.ts";
 import { ServiceProcesses } from "./service-processes.ts";
 import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
@@ -120,10 +119,21 @@ export class ServiceKeeper implements ServiceHost {
     this.#supervisor.dependencyChanged(packId);
   }
 
+  /** Sends a signal to the first process of each service. */
+  signalAll(signal: NodeJS.Signals): void {
+    for (const { pid } of this.#supervisor.views()) {
+      const leader = pid === null ? undefined : identify(pid);
+      if (leader) send(leader, signal);
+    }
+  }
+
   /** Stops all, dependents first. They stay wanted, so that the next daemon starts them again. */
   async stopAll(deadlineMs: number): Promise<void> {
     await this.#supervisor.stopAll(deadlineMs);
     this.#noteNow();
+    const left = this.#supervisor.views().filter(({ state }) => !isAtRest(state));
+    if (left.length > 0)
+      throw new AuroraError("failed", `cannot stop ${left.map(({ packId }) => `"${packId}"`).join(", ")}`);
   }
 
   /** Lets go of the services, which run on. */
@@ -223,12 +233,6 @@ export class ServiceKeeper implements ServiceHost {
     for (const { kind, detail } of serviceEvents(before, view))
       appendEvent(registry, { at, packId: view.packId, kind, detail });
   }
-}
-
-function isInTransaction({ registry }: Workspace, packId: string): boolean {
-  return openTransactions(registry).some(
-    ({ state, plan }) => state === "running" && planOf(plan).packs.some((pack) => pack.pack_id === packId),
-  );
 }
 
 function isAtRest(state: ServiceView["state"]): boolean {

@@ -7,7 +7,7 @@ import { type HomePaths } from "../system/home.ts";
 import { findDaemon } from "./client.ts";
 
 /** A daemon that a command has started ends after so long without anything to do. */
-export const AUTO_IDLE_EXIT = "60s";
+const AUTO_IDLE_EXIT = "60s";
 /** So long another daemon that is just starting is waited for, in milliseconds. */
 const APPEAR_MS = 5000;
 const APPEAR_POLL_MS = 5;
@@ -22,7 +22,7 @@ export type StartDaemonOptions = {
 };
 
 /** Where a daemon in the background writes what it has to say. */
-export const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`;
+const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`;
 
 /**
  * Starts a daemon in the background, in a session of its own, with no terminal, `/` as its directory and a clean environment,

@@ -15,13 +15,6 @@ export type LogLine = { at: string; pack_id: string; source: string; stream: str
 /** Lines that are read from one file at most, so that a huge log cannot fill the memory. */
 export const MAX_LINES = 100_000;
 
-const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;
-
-/** How the log of a job is called, without its extension. Its lines have the source `job:<name>`. */
-export function jobLogName(job: string): string {
-  return `job-${job}`;
-}
-
 /** How far a log was read: for following it, also when it is put aside meanwhile. */
 type LogPosition = {
   end: number;
@@ -63,6 +56,13 @@ export function readLogs(
   const wanted = since === undefined ? lines : lines.filter(({ at }) => at >= since);
   // Sorting by time is stable, so lines of one file stay in order.
   return wanted.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-limit);
+}
+
+const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;
+
+/** How the log of a job is called, without its extension. Its lines have the source `job:<name>`. */
+export function jobLogName(job: string): string {
+  return `job-${job}`;
 }
 
 const OWN_LOGS = [

@@ -39,7 +39,7 @@ type Now = { policy: ServicePolicy; nowMs: number; random: number };
 type Cell = (state: ServiceState, event: never, now: Now) => Step;
 
 /** So many failed checks in a row of a running service are a failure. */
-const UNHEALTHY_AFTER = 3;
+export const UNHEALTHY_AFTER = 3;
 /** SIGKILL is repeated so often, in milliseconds: what forks while it is killed is met by the next one. */
 export const KILL_AGAIN_MS = 1000;
 

@@ -7,7 +7,7 @@ import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 import { type TestPack } from "../support/test-pack.ts";
 
 /** A service that stays in the foreground and says so. */
-export const foreground = 'echo "up $$"\nexec sleep 300';
+const foreground = 'echo "up $$"\nexec sleep 300';
 
 /** A pack whose start is supervised; no health check unless a test wants one. */
 export function simplePack(pack: Partial<TestPack> & { service?: string } = {}): TestPack {

@@ -105,10 +105,11 @@ test("the daemon becomes another program file, and ends and comes back, without 
 
 test("daemon stop --services stops all, dependents first, and the next daemon starts them again in order", async () => {
   await using t = serviceHome();
-  const said = (id: string) => `trap 'echo "down ${id}" >> "$AURORA_HOME/order"; exit 0' TERM
+  const said = (id: string) => `trap 'rm data/ready; echo "down ${id}" >> "$AURORA_HOME/order"; exit 0' TERM
 echo "up ${id}" >> "$AURORA_HOME/order"
+touch data/ready
 while :; do sleep 0.02; done`;
-  t.write(simplePack({ id: "base", start: said("base") }));
+  t.write(simplePack({ id: "base", start: said("base"), health: "test -e data/ready" }));
   t.write(simplePack({ id: "app", start: said("app"), manifest: "  dependencies: [{ pack_id: base }]" }));
   expect((await t.run(["install", "app"])).exitCode).toBe(0);
   expect((await t.run(["daemon", "stop", "--services"])).exitCode).toBe(0);

@@ -12,6 +12,8 @@ export type TestPack = {
   start?: string | null;
   stop?: string | null;
   health?: string | null;
+  /** More of its health section: "watch_seconds: 1". */
+  clocks?: string;
   test?: string | null;
   files?: Record<string, string>;
   approval?: boolean;
@@ -60,7 +62,7 @@ export function writePack(directory: string, pack: TestPack): string {
       `  version: "${pack.version ?? "1.0.0"}"`,
       ...(entrypoints.length > 0 ? ["  entrypoint:", ...entrypoints] : []),
       `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 5 }`,
-      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: 0.1 }`,
+      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: 0.1${pack.clocks === undefined ? "" : `, ${pack.clocks}`} }`,
       ...(pack.manifest === undefined ? [] : [pack.manifest]),
       "",
     ].join("\n"),

@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { appendFileSync, closeSync, writeFileSync } from "node:fs";
 
-import { WriteWatch } from "../../src/system/write-watch.ts";
 import { openPidDescriptor } from "../../src/system/pid-descriptor.ts";
 import { onceReadable } from "../../src/system/readable.ts";
+import { WriteWatch } from "../../src/system/write-watch.ts";
 import { scratch } from "../support/aurora.ts";
 
 test("the end of a process that is no child of ours is told", async () => {

@@ -6,8 +6,8 @@ import { type Context, type Input } from "../command.ts";
 
 type Result = { stopped: boolean; pid: number | null };
 
-/** So long a daemon may take to end, in milliseconds; stopping services may take longer. */
-const END_MS = 10_000;
+/** So long a daemon may take to end, jobs that run included, in milliseconds; stopping services may take longer. */
+const END_MS = 20_000;
 const END_WITH_SERVICES_MS = 120_000;
 const POLL_MS = 10;
 

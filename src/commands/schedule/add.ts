@@ -9,6 +9,7 @@ import { forgetOperatorJob, setOperatorJob } from "../../registry/jobs.ts";
 import { compileCron } from "../../scheduler/cron.ts";
 import { parseDuration } from "../../system/units.ts";
 import { type Context, type Input } from "../command.ts";
+import { ensureDaemon } from "../shared/ensure-daemon.ts";
 import { changeJobs, nextText, viewOf } from "../shared/jobs.ts";
 import { machineTimezone, parseMoment } from "../shared/local-time.ts";
 import { requireLivePack } from "../shared/packs.ts";
@@ -34,7 +35,10 @@ type Values =
   | "jitter";
 type AddInput = Input<never, Values, "tag">;
 
-export function run(context: Context, { args: [packId = ""], rest, options }: AddInput): Promise<JobView> {
+export async function run(
+  context: Context,
+  { args: [packId = ""], rest, options }: AddInput,
+): Promise<JobView> {
   const name = nameOption(options.name);
   if (rest.length === 0)
     throw new AuroraError("usage", '"schedule add" needs a command after "--"', {
@@ -51,7 +55,7 @@ export function run(context: Context, { args: [packId = ""], rest, options }: Ad
     jitter_ms: durationOption("jitter", options.jitter, 0) ?? 0,
   };
   const check = (workspace: Workspace) => checkRoom(workspace, packId, name);
-  return changeJobs(context, `add the job "${name}"`, check, (workspace) => {
+  const job = await changeJobs(context, `add the job "${name}"`, check, (workspace) => {
     const { registry, now } = workspace;
     const at = now().toISOString();
     for (const old of checkRoom(workspace, packId, name)) forgetOperatorJob(registry, packId, old.name);
@@ -61,6 +65,7 @@ export function run(context: Context, { args: [packId = ""], rest, options }: Ad
     const job = packJobs(registry, packId).find((one) => one.name === name) as PackJob;
     return viewOf(workspace, job);
   });
+  return (await ensureDaemon(context)) ? { ...job, why_not_running: null } : job;
 }
 
 /** Looks whether there is room for the job. @returns jobs that are over and make room */

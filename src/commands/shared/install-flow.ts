@@ -8,6 +8,7 @@ import {
   unchangedResult,
 } from "../../lifecycle/change.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
+import { packJobs } from "../../lifecycle/jobs.ts";
 import { prepareChange, type PreparedChange, prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
 import { stageSource } from "../../lifecycle/stage-source.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
@@ -17,6 +18,7 @@ import { parseDuration } from "../../system/units.ts";
 import { type Context } from "../command.ts";
 import { approvePlan } from "./approval.ts";
 import { watchConfirmation } from "./confirm-watch.ts";
+import { ensureDaemon } from "./ensure-daemon.ts";
 import { findSource, resolveSource } from "./sources.ts";
 import { progressOf } from "./staging-progress.ts";
 import { openForWriting, refuseInsideTransaction, withHomeLock } from "./workspace.ts";
@@ -88,6 +90,7 @@ export async function changeFlow(
     );
   });
   if (result.state === "unconfirmed") await watchConfirmation(context);
+  if (packJobs(workspace.registry).length > 0) await ensureDaemon(context);
   if (context.signal.aborted && result.state === "rolled-back")
     throw new AuroraError("interrupted", "stopped, and everything is as it was before");
   return result;

@@ -5,7 +5,13 @@ import { testHome } from "../../support/test-home.ts";
 export async function jobsHome(
   schedule = '    - { name: nightly, cron: "0 3 * * *", timezone: Europe/Berlin, run: job.sh }',
 ) {
-  const t = testHome();
+  const home = testHome();
+  // Here a test says itself what runs the jobs.
+  const t: typeof home = {
+    ...home,
+    run: (argv, options) => home.run(["--no-daemon", ...argv], options),
+    json: (argv) => home.json(["--no-daemon", ...argv]),
+  };
   const write = (version: string, jobs: string, name = "app") => {
     t.write({
       ...{ id: "app", name, version, start: null, stop: null, health: null, install: null },

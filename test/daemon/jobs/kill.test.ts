@@ -45,7 +45,7 @@ test(`${KILLS} kills, seed ${SEED}`, async () => {
   const random = randomFrom(SEED);
   t.write({ id: "app", manifest, files: { "sh.sh": script(bodies) }, start: null, stop: null, health: null });
   Bun.spawnSync(["chmod", "+x", `${t.packs}/app/sh.sh`]);
-  expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["install", "app", "--no-daemon"])).toMatchObject({ exitCode: 0 });
 
   const rows = new Map<string, Row>();
   const once: string[] = [];
@@ -55,7 +55,17 @@ test(`${KILLS} kills, seed ${SEED}`, async () => {
     if (kill % 3 === 0) {
       const name = `once-${kill}`;
       const added = await t.run([
-        ...["schedule", "add", "app", "--name", name, "--in", `${Math.floor(random() * 1000)}ms`, "--"],
+        ...[
+          "--no-daemon",
+          "schedule",
+          "add",
+          "app",
+          "--name",
+          name,
+          "--in",
+          `${Math.floor(random() * 1000)}ms`,
+          "--",
+        ],
         ...["./sh.sh", "once"],
       ]);
       expect(added).toMatchObject({ stderr: "", exitCode: 0 });
