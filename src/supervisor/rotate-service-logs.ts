@@ -1,17 +1,17 @@
 import {
   closeSync,
+  fchownSync,
   fstatSync,
   ftruncateSync,
-  openSync,
+  lstatSync,
   readSync,
   renameSync,
   rmSync,
-  statSync,
-  truncateSync,
 } from "node:fs";
 
 import { KEPT_SERVICE_LOGS, LOG_STREAMS, serviceLogs } from "../process/service-log.ts";
 import { writeFully } from "../system/durable.ts";
+import { openLog, openNewLog, openRegular } from "../system/open-untrusted.ts";
 import { type FrozenTree } from "./freeze-tree.ts";
 
 /** So much is copied at once, before others have their turn. */
@@ -21,7 +21,6 @@ const LAST_BYTES = 256 * 1024;
 const MAX_ROUNDS = 20;
 /** A line of more than this is cut into two, so that one without an end does not keep a log from being put aside. */
 const MAX_WHOLE_LINE_BYTES = 32 * 1024 ** 2;
-const MODE = 0o640;
 const NEWLINE = 0x0a;
 
 const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
@@ -34,7 +33,8 @@ export type Rotation = "rotated" | "busy" | "no-space";
  * has. What is there is copied while it runs; it stands still for the last of it only. No byte is lost or doubled, and a
  * line that is not whole yet stays where it is written on. Works on any file system.
  *
- * A crash at any point leaves what `recoverRotation` sets right.
+ * A crash at any point leaves what `recoverRotation` sets right. The service may write to the directory: what is no regular
+ * file of its own there is no log.
  *
  * @param freeze makes the service stand still; undefined where it cannot
  */
@@ -72,7 +72,7 @@ export function dropOldestLogs(logDirectory: string): boolean {
   for (let age = KEPT_SERVICE_LOGS; age >= 1; age--) {
     const paths = allOf(logDirectory).map((path) => `${path}.${age}`);
     if (!paths.some((path) => sizeOf(path) !== undefined)) continue;
-    for (const path of paths) rmSync(path, { force: true });
+    for (const path of paths) remove(path);
     return true;
   }
   return false;
@@ -85,10 +85,10 @@ export function dropOldestLogs(logDirectory: string): boolean {
 export function recoverRotation(logDirectory: string): void {
   let isAnyAside = false;
   for (const path of streamsOf(logDirectory)) {
-    rmSync(newOf(path), { force: true });
+    remove(newOf(path));
     const size = sizeOf(fullOf(path));
     if (size === undefined) continue;
-    if (isStillWhole(path, size)) rmSync(fullOf(path));
+    if (isStillWhole(path, size)) remove(fullOf(path));
     else {
       finishEmptying(path, size);
       isAnyAside = true;
@@ -133,9 +133,12 @@ class LogCopy {
   }
 
   static open(path: string): LogCopy | undefined {
-    if (sizeOf(path) === undefined) return undefined;
-    const log = openSync(path, "r");
-    return new LogCopy(path, log, openSync(newOf(path), "w+", MODE));
+    const log = openRegular(path, "append");
+    if (log === undefined) return undefined;
+    const { uid, gid } = fstatSync(log);
+    const copy = openNewLog(newOf(path));
+    if (fstatSync(copy).uid !== uid) fchownSync(copy, uid, gid);
+    return new LogCopy(path, log, copy);
   }
 
   async copyMost(): Promise<void> {
@@ -167,20 +170,19 @@ class LogCopy {
   empty(): void {
     renameSync(newOf(this.#path), fullOf(this.#path));
     this.#isFull = true;
-    truncateSync(this.#path, 0);
-    moveTail(this.#path, this.#copy, this.#cut, this.#copiedBytes);
+    ftruncateSync(this.#log, 0);
+    moveTail(this.#log, this.#copy, this.#cut, this.#copiedBytes);
   }
 
   close(): void {
     closeSync(this.#log);
     closeSync(this.#copy);
-    if (!this.#isFull) rmSync(newOf(this.#path), { force: true });
+    if (!this.#isFull) remove(newOf(this.#path));
   }
 }
 
 /** Brings what follows the last whole line back into the log. Where the disk has no room for it, it stays in the copy. */
-function moveTail(path: string, copy: number, from: number, to: number): void {
-  const log = openSync(path, "a");
+function moveTail(log: number, copy: number, from: number, to: number): void {
   try {
     for (let at = from; at < to;) {
       const length = readSync(copy, buffer, 0, Math.min(BLOCK_BYTES, to - at), at);
@@ -191,8 +193,6 @@ function moveTail(path: string, copy: number, from: number, to: number): void {
   } catch (thrown) {
     if (!isNoSpace(thrown)) throw thrown;
     ftruncateSync(log, 0);
-  } finally {
-    closeSync(log);
   }
 }
 
@@ -213,7 +213,7 @@ function cutOf(descriptor: number, size: number): number {
 function putAside(logDirectory: string): void {
   const { index } = serviceLogs(logDirectory);
   for (const path of allOf(logDirectory)) {
-    rmSync(`${path}.${KEPT_SERVICE_LOGS}`, { force: true });
+    remove(`${path}.${KEPT_SERVICE_LOGS}`);
     for (let age = KEPT_SERVICE_LOGS - 1; age >= 1; age--)
       renameIfThere(`${path}.${age}`, `${path}.${age + 1}`);
     renameIfThere(path === index ? path : fullOf(path), `${path}.1`);
@@ -223,8 +223,9 @@ function putAside(logDirectory: string): void {
 /** The log begins with what was copied: it was not emptied yet. */
 function isStillWhole(path: string, copiedBytes: number): boolean {
   if ((sizeOf(path) ?? 0) < copiedBytes) return false;
-  const [log, copy] = [openSync(path, "r"), openSync(fullOf(path), "r")];
+  const [log, copy] = [openRegular(path), openRegular(fullOf(path))];
   try {
+    if (log === undefined || copy === undefined) return false;
     for (let at = 0; at < copiedBytes; at += BLOCK_BYTES) {
       const length = Math.min(BLOCK_BYTES, copiedBytes - at);
       const ours = Buffer.alloc(length);
@@ -234,26 +235,33 @@ function isStillWhole(path: string, copiedBytes: number): boolean {
     }
     return true;
   } finally {
-    closeSync(log);
-    closeSync(copy);
+    for (const descriptor of [log, copy]) if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
 /** Goes on where `empty` was interrupted: after the log was emptied, before or after its last line came back. */
 function finishEmptying(path: string, copiedBytes: number): void {
-  const copy = openSync(fullOf(path), "r+");
+  const copy = openRegular(fullOf(path), "append");
+  if (copy === undefined) return;
+  const log = openLog(path);
   try {
     const cut = cutOf(copy, copiedBytes);
-    const back = sizeOf(path) ?? 0;
-    if (cut < copiedBytes && back <= copiedBytes - cut) moveTail(path, copy, cut + back, copiedBytes);
+    const back = fstatSync(log).size;
+    if (cut < copiedBytes && back <= copiedBytes - cut) moveTail(log, copy, cut + back, copiedBytes);
     ftruncateSync(copy, cut);
   } finally {
     closeSync(copy);
+    closeSync(log);
   }
 }
 
 function sizeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true ? stat.size : undefined;
+}
+
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true });
 }
 
 function renameIfThere(from: string, to: string): void {

@@ -11,10 +11,13 @@ const LOG_MODE = 0o640;
  * caller can write, another name of it, or a FIFO.
  */
 
-/** Opens a regular file for reading; undefined where there is none, or something else in its place. */
-export function openRegular(path: string): number | undefined {
+/**
+ * Opens a regular file for reading, or for reading and appending; undefined where there is none, or something else in its
+ * place.
+ */
+export function openRegular(path: string, mode: "read" | "append" = "read"): number | undefined {
   try {
-    return regular(openSync(path, O_RDONLY | SAFE));
+    return regular(openSync(path, (mode === "read" ? O_RDONLY : O_RDWR | O_APPEND) | SAFE));
   } catch {
     return undefined;
   }
@@ -35,8 +38,17 @@ export function openLog(path: string): number {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== "ELOOP" && code !== "EISDIR" && code !== "ENXIO") throw thrown;
   }
+  return openNewLog(path);
+}
+
+/**
+ * Makes a log for reading and appending, in place of whatever is there.
+ *
+ * @throws what node:fs throws
+ */
+export function openNewLog(path: string): number {
   rmSync(path, { recursive: true, force: true });
-  return openSync(path, flags | O_EXCL, LOG_MODE);
+  return openSync(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | SAFE, LOG_MODE);
 }
 
 function regular(descriptor: number): number | undefined {
