@@ -38,7 +38,7 @@ export class ServiceProcesses implements AsyncDisposable {
     this.#serve(packId, pack, prepared);
     setServiceConfinement(this.#workspace.registry, packId, JSON.stringify(summary));
     const confined = spawnConfined(options, confinement);
-    this.#watchLaunch(packId, confined);
+    void this.#watchLaunch(packId, confined);
     return confined.child;
   }
 
@@ -67,19 +67,18 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** The launcher finds out in the child what keeps it from being the service. */
-  #watchLaunch(packId: string, confined: ConfinedChild): void {
+  async #watchLaunch(packId: string, confined: ConfinedChild): Promise<void> {
     let isLaunched = false;
     const timer = setTimeout(() => {
       isLaunched = true;
       confined.dispose();
     }, LAUNCH_MS);
     timer.unref();
-    void confined.child.exited.then(() => {
-      if (isLaunched) return;
-      clearTimeout(timer);
-      const failure = confined.failure();
-      if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
-      confined.dispose();
-    });
+    await confined.child.exited;
+    if (isLaunched) return;
+    clearTimeout(timer);
+    const failure = confined.failure();
+    if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
+    confined.dispose();
   }
 }
