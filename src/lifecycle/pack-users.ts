@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
+import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
 import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -111,7 +112,15 @@ function waysBetween(home: string, path: string): string[] {
  * descriptor of its directory, and no link is followed. What has a second name may be somebody else's, and stays as it is.
  */
 function giveTree(directory: string, uid: number): void {
-  const descriptor = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  let descriptor: number;
+  try {
+    descriptor = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (thrown) {
+    const reason = systemReason(thrown) ?? String(thrown);
+    throw new AuroraError("denied", `cannot confine: cannot give "${directory}" to user ${uid}: ${reason}`, {
+      cause: thrown,
+    });
+  }
   try {
     giveInside(`/proc/self/fd/${descriptor}`, uid);
     // Last, as the sign that all of it is done.

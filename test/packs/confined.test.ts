@@ -6,7 +6,9 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -272,6 +274,29 @@ mkfifo logs/service.stderr.log data/fifo`,
     expect(await cat("stranger")).toMatchObject({ stdout: "", exitCode: 1 });
     expect(await t.run(["exec", "app", "--", "sh", "-c", `ls "$AURORA_HOME/live/base/data"`])).not.toMatchObject({ exitCode: 0 });
   }, TIMEOUT_MS);
+
+  test(
+    "what cannot be confined as promised does not start: exit 9, and 125 for exec",
+    async () => {
+      await using t = userHome(user);
+      const place = `${t.shared}/place`;
+      mkdirSync(place);
+      t.write({ id: "app", manifest: `  permissions: { write: ["${place}"] }` });
+      await t.run(["install", "app", "--approve"]);
+      await t.run(["stop", "app"]);
+      // What was approved is the directory, and not what a link in its place leads to.
+      rmSync(place, { recursive: true });
+      symlinkSync("/etc", place);
+      const start = await t.run(["start", "app"]);
+      expect(start).toMatchObject({ stdout: "", exitCode: 9 });
+      expect(start.stderr).toMatch(
+        /^error\[denied\]: cannot confine ".*start.sh": cannot grant "DIR\/shared\/place" without following links: /,
+      );
+      expect(await t.run(["exec", "app", "--", "touch", "data/x"])).toMatchObject({ stdout: "", exitCode: 125 });
+      expect(readdirSync(`${t.home}/data/app`)).toEqual(["pid"]);
+    },
+    TIMEOUT_MS,
+  );
 
   test("--explain says what a command might do, and what enforces it", async () => {
     await using t = userHome(user);
