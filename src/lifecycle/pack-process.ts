@@ -199,7 +199,7 @@ function usablePath(path: string, policy: Policy): string {
 }
 
 function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: string): Record<string, string> {
-  const { id, version, env } = pack.manifest.pack;
+  const { id, version } = pack.manifest.pack;
   const facts: ScriptFacts = {
     packId: id,
     version,
@@ -214,7 +214,7 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
   };
   const own = environmentOf(workspace.registry, id);
   return {
-    ...packEnvironment(facts, workspace.env, [...pack.permissions.env, ...env.required], own),
+    ...packEnvironment(facts, workspace.env, pack.permissions.env, own),
     // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
     ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
   };

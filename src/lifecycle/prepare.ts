@@ -16,7 +16,7 @@ import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
 import { userOf } from "./pack-users.ts";
-import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
+import { noPermissions, permissionGrowth, permissionsOf, raisedLimits } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -115,12 +115,11 @@ export function prepareWanted(
 /** What a pack may now and could not before. */
 function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll: boolean): string[] {
   if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
-  // What could do anything before does not grow, whatever it names now.
-  if (before?.allowAll === true) return [];
   const growth = permissionGrowth(
     before ? permissionsOf(before.manifest) : noPermissions,
     permissionsOf(manifest),
   );
+  growth.push(...raisedLimits(before?.manifest.pack.limits, manifest.pack.limits));
   const wasRequired = before?.manifest.pack.permissions.confinement === "required";
   const isRequired = manifest.pack.permissions.confinement === "required";
   return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;

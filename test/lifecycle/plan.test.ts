@@ -18,7 +18,11 @@ function wanted(
     version_constraint,
   }));
   const pack = { id, version, dependencies, permissions: {}, safety: { operator_approval_required: true } };
-  return { digest, manifest: { pack: { ...pack, mounts: [] } } as unknown as Manifest, allowAll: false };
+  return {
+    digest,
+    manifest: { pack: { ...pack, mounts: [], env: { required: [] } } } as unknown as Manifest,
+    allowAll: false,
+  };
 }
 
 const present = (id: string, version: string, needs: Needs = {}, generation = 1): PresentPack => ({
