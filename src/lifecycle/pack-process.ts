@@ -55,7 +55,8 @@ export function packProcess(
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
     audit: isAudit,
-    ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
+    // The operator's: a pack may set its own PATH, and must not choose what a name in permissions.run means.
+    searchPath: workspace.env["PATH"] ?? DEFAULT_PATH,
   });
   const summary = summaryOf(policy, confinement.layers);
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
