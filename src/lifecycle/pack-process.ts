@@ -47,7 +47,7 @@ export function packProcess(
   isAudit = false,
 ): PackProcess {
   const env = environment(workspace, pack, tmpDirectory);
-  const user = userOf(workspace, pack, true);
+  const user = userOf(workspace, pack, purpose, true);
   if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
   else if (process.geteuid?.() === 0) giveToRoot(pack);
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
@@ -101,7 +101,7 @@ export function explainPackProcess(
     pack,
     purpose,
     `${workspace.paths.tmp}/${purpose}-…`,
-    userOf(workspace, pack, false),
+    userOf(workspace, pack, purpose, false),
   );
   const features = probeKernel();
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);

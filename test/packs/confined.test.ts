@@ -427,6 +427,30 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
   );
 
   test(
+    "until the next start, the scripts are the user that the running service is",
+    async () => {
+      await using t = userHome("root");
+      // No user of its own: the way to the home is closed to others, as to an older version none had one.
+      chmodSync(t.path, 0o700);
+      const health = 'id -u > data/by-health; kill -0 "$(cat data/pid)"';
+      t.write({ id: "app", health, stop: 'id -u > data/by-stop; kill "$(cat data/pid)"' });
+      await t.run(["install", "app"]);
+      chmodSync(t.path, 0o755);
+      const by = (name: string) => Number(readFileSync(`${t.home}/data/app/by-${name}`, "utf8"));
+      expect(await t.run(["health", "app"])).toMatchObject({ exitCode: 0 });
+      expect(by("health")).toBe(0);
+      expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+      expect(by("stop")).toBe(0);
+      expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
+      expect(await t.run(["health", "app"])).toMatchObject({ exitCode: 0 });
+      expect(by("health")).toBe(lstatSync(`${t.home}/data/app`).uid);
+      expect(by("health")).not.toBe(0);
+      expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a pack that asks for root needs an approval, and is root without capabilities",
     async () => {
       await using t = userHome("root");
