@@ -47,7 +47,7 @@ export function packProcess(
   isAudit = false,
 ): PackProcess {
   const env = environment(workspace, pack, tmpDirectory);
-  const user = userOf(workspace, pack, true);
+  const user = userOf(workspace, pack, purpose, true);
   if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
   else if (process.geteuid?.() === 0) giveToRoot(pack);
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
@@ -55,7 +55,8 @@ export function packProcess(
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
     audit: isAudit,
-    ...(env["PATH"] === undefined ? {} : { searchPath: env["PATH"] }),
+    // The operator's: a pack may set its own PATH, and must not choose what a name in permissions.run means.
+    searchPath: workspace.env["PATH"] ?? DEFAULT_PATH,
   });
   const summary = summaryOf(policy, confinement.layers);
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
@@ -100,7 +101,7 @@ export function explainPackProcess(
     pack,
     purpose,
     `${workspace.paths.tmp}/${purpose}-…`,
-    userOf(workspace, pack, false),
+    userOf(workspace, pack, purpose, false),
   );
   const features = probeKernel();
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
@@ -199,7 +200,7 @@ function usablePath(path: string, policy: Policy): string {
 }
 
 function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: string): Record<string, string> {
-  const { id, version, env } = pack.manifest.pack;
+  const { id, version } = pack.manifest.pack;
   const facts: ScriptFacts = {
     packId: id,
     version,
@@ -214,7 +215,7 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
   };
   const own = environmentOf(workspace.registry, id);
   return {
-    ...packEnvironment(facts, workspace.env, [...pack.permissions.env, ...env.required], own),
+    ...packEnvironment(facts, workspace.env, pack.permissions.env, own),
     // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
     ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
   };

@@ -10,9 +10,14 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
+import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
+import { isAlive, type ProcessIdentity } from "../process/tree.ts";
 import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
+import { serviceConfinements, serviceOf } from "../registry/services.ts";
+import { bootId } from "../system/boot.ts";
+import { type ConfinementSummary, type Purpose } from "./pack-process.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -28,9 +33,16 @@ const TREE_MODE = 0o550;
  *
  * @param isKept whether a number that is given for the first time is recorded
  */
-export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean): number | undefined {
-  if (pack.allowAll || pack.permissions.root || packUserReason(process.geteuid?.() === 0) !== null)
-    return undefined;
+export function userOf(
+  workspace: Workspace,
+  pack: ScriptPack,
+  purpose: Purpose,
+  isKept: boolean,
+): number | undefined {
+  if (process.geteuid?.() !== 0) return undefined;
+  const running = purpose === "start" || pack.isDryRun ? undefined : runningUser(workspace, pack);
+  if (running !== undefined) return running === 0 ? undefined : running;
+  if (pack.allowAll || pack.permissions.root || packUserReason(true) !== null) return undefined;
   // A user who cannot get to the home, or to this program, could do nothing.
   if ([workspace.paths.home, process.execPath].some((path) => isClosed(workspace, path))) return undefined;
   const { id } = pack.manifest.pack;
@@ -41,6 +53,21 @@ export function userOf(workspace: Workspace, pack: ScriptPack, isKept: boolean):
   // The caller's may be open for reading only.
   using registry = openRegistry(workspace.paths);
   return takePackUser(registry, id, (taken) => packUser(id, taken));
+}
+
+/**
+ * Whom what a start has left running runs as, 0 for root; undefined where nothing runs. Until the next start the pack's other
+ * scripts are the same: they signal it and share its files, and an older version may have started it as root.
+ */
+function runningUser({ registry }: Workspace, pack: ScriptPack): number | undefined {
+  const { id } = pack.manifest.pack;
+  const row = serviceOf(registry, id);
+  // Also while it is being stopped, which is what its stop script is for.
+  if (row?.boot_id !== bootId()) return undefined;
+  if (!(JSON.parse(row.processes) as ProcessIdentity[]).some((identity) => isAlive(identity)))
+    return undefined;
+  const summary = serviceConfinements(registry).get(id);
+  return summary === undefined ? 0 : ((JSON.parse(summary) as ConfinementSummary).user ?? 0);
 }
 
 /** The groups of packs, by which those that depend on them may read their trees. */
@@ -111,7 +138,15 @@ function waysBetween(home: string, path: string): string[] {
  * descriptor of its directory, and no link is followed. What has a second name may be somebody else's, and stays as it is.
  */
 function giveTree(directory: string, uid: number): void {
-  const descriptor = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  let descriptor: number;
+  try {
+    descriptor = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (thrown) {
+    const reason = systemReason(thrown) ?? String(thrown);
+    throw new AuroraError("denied", `cannot confine: cannot give "${directory}" to user ${uid}: ${reason}`, {
+      cause: thrown,
+    });
+  }
   try {
     giveInside(`/proc/self/fd/${descriptor}`, uid);
     // Last, as the sign that all of it is done.

@@ -27,7 +27,8 @@ export const noPermissions: Permissions = {
 };
 
 /** What a manifest asks for. A directory of the machine that is mounted into the VFS counts as one to read, or to write. */
-export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Permissions {
+export function permissionsOf({ pack }: Manifest): Permissions {
+  const { permissions, mounts } = pack;
   const { read, write, run, net, unix, env, user } = permissions;
   const hosts = mounts.filter((mount) => mount.type === "host");
   return {
@@ -38,7 +39,8 @@ export function permissionsOf({ pack: { permissions, mounts } }: Manifest): Perm
     listen: [...net.listen],
     udp: net.udp,
     unix,
-    env: [...env],
+    // What is required is passed through as well, where the operator has it in the environment.
+    env: [...new Set([...env, ...pack.env.required])],
     root: user === "root",
   };
 }
@@ -62,6 +64,19 @@ export function permissionGrowth(granted: Permissions, asked: Permissions): stri
     ...beyond(asked.env, granted.env).map((name) => `see ${name}`),
     ...(asked.root && !granted.root ? ["run as root"] : []),
   ];
+}
+
+type Limits = Manifest["pack"]["limits"];
+
+/** Limits that were set and are higher now, or gone, in words. Pure. */
+export function raisedLimits(before: Limits | undefined, after: Limits): string[] {
+  return Object.entries(before ?? {}).flatMap(([name, limit]) => {
+    const now = after[name as keyof Limits];
+    if (limit === null || (now !== null && now <= limit)) return [];
+    return [
+      now === null ? `go without the limit ${name}` : `raise the limit ${name} from ${limit} to ${now}`,
+    ];
+  });
 }
 
 function isCovered(path: string, roots: readonly string[]): boolean {

@@ -20,7 +20,7 @@ import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot
 import { hostOf } from "./hosted-service.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
 import { userOf } from "./pack-users.ts";
-import { noPermissions, permissionGrowth, permissionsOf } from "./permissions.ts";
+import { noPermissions, permissionGrowth, permissionsOf, raisedLimits } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -130,12 +130,11 @@ export function prepareWanted(
 /** What a pack may now and could not before. */
 function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll: boolean): string[] {
   if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
-  // What could do anything before does not grow, whatever it names now.
-  if (before?.allowAll === true) return [];
   const growth = permissionGrowth(
     before ? permissionsOf(before.manifest) : noPermissions,
     permissionsOf(manifest),
   );
+  growth.push(...raisedLimits(before?.manifest.pack.limits, manifest.pack.limits));
   const wasRequired = before?.manifest.pack.permissions.confinement === "required";
   const isRequired = manifest.pack.permissions.confinement === "required";
   return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
@@ -144,7 +143,7 @@ function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll:
 function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
   const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
   return summarizeConfinement(
-    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, false)),
+    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
   );
 }
 

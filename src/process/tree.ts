@@ -9,7 +9,7 @@ import {
   readProcess,
 } from "../system/process-table.ts";
 import { signalProcess } from "../system/signal-process.ts";
-import { INIT_NAME, RELAY_NAME } from "./confinement/process-names.ts";
+import { isAboveCommand } from "./confinement/process-names.ts";
 
 /** Names one process for good: a number is given out again, but not with the same start time in the same boot. */
 export type ProcessIdentity = {
@@ -102,17 +102,14 @@ export function findProcesses(
   }));
 }
 
-/** They pass signals on. Their command lines are still the command's. */
-const aboveCommands = new Set([`[${RELAY_NAME}]`, `[${INIT_NAME}]`]);
-
+/** The command line; of what is above a command its name, since its command line is the command's. */
 function commandOf(pid: number, name: string): string {
-  const bracketed = `[${name}]`;
-  return aboveCommands.has(bracketed) ? bracketed : (readCommandLine(pid) ?? bracketed);
+  return (isAboveCommand(name) ? undefined : readCommandLine(pid)) ?? `[${name}]`;
 }
 
 /** Without those that would pass a signal on to a command which gets it as well. */
 function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIdentity[] {
-  const commands = tree.filter(({ command }) => !aboveCommands.has(command));
+  const commands = tree.filter(({ command }) => !isAboveCommand(command));
   return commands.length > 0 ? commands : tree;
 }
 

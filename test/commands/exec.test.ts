@@ -326,3 +326,45 @@ test("a signal while --json captures ends the whole tree: exit 128 + its number"
   expect(await child.exited).toBe(130);
   expect(["pid", "daemon"].map((name) => hasEnded(pidOf(name)))).toEqual([true, true]);
 });
+
+test("--audit lets everything happen and says of each layer what it can tell", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: null, stop: null, health: null });
+  await t.run(["install", "app"]);
+  const touch = `touch '${t.shared}/touched'`;
+  expect(await t.run(["exec", "app", "--", "sh", "-c", touch])).toMatchObject({ exitCode: 1 });
+  const { stdout, exitCode } = await t.run(["exec", "app", "--audit", "--json", "--", "sh", "-c", touch]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout.replaceAll('":N', '":0'))).toMatchObject({
+    rc: 0,
+    audit: {
+      layers: expect.arrayContaining([
+        {
+          layer: "landlock-files",
+          state: "untold",
+          reason: "Landlock can only refuse: it has no mode in which it reports",
+        },
+        { layer: "seccomp", state: "reported", reason: null },
+      ]),
+      refused: expect.any(Array),
+    },
+  });
+  expect(await Bun.file(`${t.shared}/touched`).exists()).toBe(true);
+  const people = await t.run(["exec", "app", "--audit", "--", "true"]);
+  expect(people).toMatchObject({ stdout: "", exitCode: 0 });
+  expect(people.stderr).toContain("cannot tell for landlock-files: Landlock can only refuse");
+});
+
+test.each([
+  [["--explain", "--audit"], "--explain and --audit exclude each other"],
+  [["--audit", "--background"], "--background and --audit exclude each other"],
+  [["--audit", "--require-confinement"], "--audit and --require-confinement exclude each other"],
+  [["--explain", "--timeout", "1s"], "--explain takes no --timeout"],
+])("%j is wrong usage", async (options, message) => {
+  await using t = testHome();
+  expect(await t.run(["exec", "app", ...options, "--", "true"])).toEqual({
+    stdout: "",
+    stderr: `error[usage]: ${message}\nhint: aurora help exec shows how it is called\n`,
+    exitCode: 2,
+  });
+});

@@ -5,6 +5,7 @@ import {
   noPermissions,
   permissionGrowth,
   type Permissions,
+  raisedLimits,
 } from "../../src/lifecycle/permissions.ts";
 
 const some = (part: Partial<Permissions>): Permissions => ({ ...noPermissions, ...part });
@@ -29,6 +30,22 @@ describe("what has to be approved anew", () => {
   ])("%s", (_name, granted, asked, growth) => {
     expect(permissionGrowth(some(granted), some(asked))).toEqual(growth);
   });
+});
+
+test("a limit that is raised or gone has to be approved, a lower or a new one has not", () => {
+  const limits = (memory: number | null, processes: number | null) => ({
+    memory_bytes: memory,
+    processes,
+    open_files: null,
+    file_size_bytes: null,
+    cpu_seconds: null,
+  });
+  expect(raisedLimits(limits(100, 10), limits(200, null))).toEqual([
+    "raise the limit memory_bytes from 100 to 200",
+    "go without the limit processes",
+  ]);
+  expect(raisedLimits(limits(100, null), limits(50, 5))).toEqual([]);
+  expect(raisedLimits(undefined, limits(null, null))).toEqual([]);
 });
 
 test("before the approval there is only what was approved before", () => {

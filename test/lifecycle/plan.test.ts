@@ -19,7 +19,8 @@ function wanted(
     version_constraint,
   }));
   const safety = { operator_approval_required: true };
-  const pack = { id, version, dependencies, permissions: {}, mounts: [], data: { share: [] }, safety };
+  const env = { required: [] };
+  const pack = { id, version, dependencies, permissions: {}, mounts: [], data: { share: [] }, env, safety };
   return { digest, manifest: { pack } as unknown as Manifest, allowAll: false };
 }
 

@@ -6,7 +6,9 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -273,6 +275,29 @@ mkfifo logs/service.stderr.log data/fifo`,
     expect(await t.run(["exec", "app", "--", "sh", "-c", `ls "$AURORA_HOME/live/base/data"`])).not.toMatchObject({ exitCode: 0 });
   }, TIMEOUT_MS);
 
+  test(
+    "what cannot be confined as promised does not start: exit 9, and 125 for exec",
+    async () => {
+      await using t = userHome(user);
+      const place = `${t.shared}/place`;
+      mkdirSync(place);
+      t.write({ id: "app", manifest: `  permissions: { write: ["${place}"] }` });
+      await t.run(["install", "app", "--approve"]);
+      await t.run(["stop", "app"]);
+      // What was approved is the directory, and not what a link in its place leads to.
+      rmSync(place, { recursive: true });
+      symlinkSync("/etc", place);
+      const start = await t.run(["start", "app"]);
+      expect(start).toMatchObject({ stdout: "", exitCode: 9 });
+      expect(start.stderr).toMatch(
+        /^error\[denied\]: cannot confine ".*start.sh": cannot grant "DIR\/shared\/place" without following links: /,
+      );
+      expect(await t.run(["exec", "app", "--", "touch", "data/x"])).toMatchObject({ stdout: "", exitCode: 125 });
+      expect(readdirSync(`${t.home}/data/app`)).toEqual(["pid"]);
+    },
+    TIMEOUT_MS,
+  );
+
   test("--explain says what a command might do, and what enforces it", async () => {
     await using t = userHome(user);
     t.write({ id: "app", ...quiet, manifest: `  permissions: { read: [/nowhere], net: { connect: [443] } }\n  limits: { open_files: 100 }` });
@@ -397,6 +422,30 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
       t.write({ id: "app", start: "exit 1", version: "1.1.0", manifest: "  data: { snapshot: true }" });
       expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
       expect(await t.run(["exec", "app", "--", "touch", "data/deep/er/again"])).toMatchObject({ exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "until the next start, the scripts are the user that the running service is",
+    async () => {
+      await using t = userHome("root");
+      // No user of its own: the way to the home is closed to others, as to an older version none had one.
+      chmodSync(t.path, 0o700);
+      const health = 'id -u > data/by-health; kill -0 "$(cat data/pid)"';
+      t.write({ id: "app", health, stop: 'id -u > data/by-stop; kill "$(cat data/pid)"' });
+      await t.run(["install", "app"]);
+      chmodSync(t.path, 0o755);
+      const by = (name: string) => Number(readFileSync(`${t.home}/data/app/by-${name}`, "utf8"));
+      expect(await t.run(["health", "app"])).toMatchObject({ exitCode: 0 });
+      expect(by("health")).toBe(0);
+      expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+      expect(by("stop")).toBe(0);
+      expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
+      expect(await t.run(["health", "app"])).toMatchObject({ exitCode: 0 });
+      expect(by("health")).toBe(lstatSync(`${t.home}/data/app`).uid);
+      expect(by("health")).not.toBe(0);
+      expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
     },
     TIMEOUT_MS,
   );

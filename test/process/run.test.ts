@@ -411,7 +411,8 @@ describe("what cannot be run", () => {
   test("nothing stays open", async () => {
     const before = openDescriptors();
     for (let i = 0; i < 20; i++) await failure(["no-such-command"], { stdin: Buffer.from("x") });
-    expect(openDescriptors()).toBe(before);
+    // Fewer where the runtime has closed a stream of an earlier test meanwhile.
+    expect(openDescriptors()).toBeLessThanOrEqual(before);
   });
 });
 

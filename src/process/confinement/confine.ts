@@ -57,8 +57,8 @@ export const unconfined: Confinement = { layers: [], absent: [], launch: null };
 /**
  * One start. Spawn `file` with `argv`, an empty environment, and `descriptors` as descriptors 3 and on; the working directory
  * does not matter. The process that is spawned becomes the command: its pid, exit code, signals and standard streams are
- * the command's; with a pid namespace it stands for the command outside (see `Policy.processNamespace`). When it has been spawned call `dispose`, or, to hear why it could not become the command, after its end
- * call `failure` first.
+ * the command's; with a pid namespace it stands for the command outside (see `Policy.processNamespace`). When it has been
+ * spawned call `dispose`, or, to hear why it could not become the command, after its end call `failure` first.
  */
 type Launch = {
   file: string;

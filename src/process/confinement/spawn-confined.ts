@@ -24,7 +24,8 @@ const NEWLINE = 10;
 
 /**
  * Starts a process as `spawnChild` does, but confined. The child is the command itself: its pid, exit code, signals and
- * streams; with a pid namespace it stands for the command (see `Policy.processNamespace`). Where the confinement has nothing to enforce, this is `spawnChild`.
+ * streams; with a pid namespace it stands for the command (see `Policy.processNamespace`). Where the confinement has nothing
+ * to enforce, this is `spawnChild`.
  *
  * A confined command has the umask 027, whatever `options.umask` says. What keeps it from being executed shows only after
  * its end, in `failure`, because the launcher finds it out in the child.

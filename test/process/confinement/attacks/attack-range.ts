@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   closeSync,
   copyFileSync,
   linkSync,
@@ -108,6 +109,8 @@ export class AttackRange {
    */
   async try(name: string, policy: Policy, features: KernelFeatures | null): Promise<number> {
     this.#reset();
+    const data = join(this.#home, "data");
+    if (process.geteuid?.() === 0) chownSync(data, 0, 0);
     const tree = join(this.#home, "tree");
     const file = join(tree, "attack");
     const argv = [
@@ -120,6 +123,10 @@ export class AttackRange {
     ];
     const env = { SHARED: this.#shared, OTHER_PORT: String(this.ports[1]) };
     const confinement = features && prepareConfinement(policy, features, { required: false });
+    const { uid } = policy;
+    if (uid !== undefined)
+      for (const path of [join(this.#home, "data"), join(this.#home, "data", "mine")])
+        chownSync(path, uid, uid);
     const inherited = openSync(join(this.#outside, "secret"), "r");
     try {
       using launch = confinement?.launch?.({ file, argv, cwd: tree, env, hasShellFallback: false });

@@ -79,6 +79,10 @@ function describeAttacks(who: string, asRoot: boolean, prefix: readonly string[]
       for (const [layer, reason] of Object.entries(layers) as [keyof typeof layers, string | null][])
         if (reason === null) expect(isStopped(outcome[layer]), `${layer} alone`).toBe(stops(layer));
     expect(isStopped(outcome.all), "all layers").toBe(isAlways || stoppers.length > 0);
+    if (outcome["own-user"] !== undefined)
+      expect(isStopped(outcome["own-user"]), "as a user of its own").toBe(
+        isAlways || by.length > 0 || name === "premade-link",
+      );
     expect(isStopped(outcome["re-exec"]), "without the launcher").toBe(
       isAlways || stops("landlock") || stops("seccomp"),
     );
