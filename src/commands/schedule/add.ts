@@ -51,7 +51,7 @@ export function run(context: Context, { args: [packId = ""], rest, options }: Ad
     jitter_ms: durationOption("jitter", options.jitter, 0) ?? 0,
   };
   const check = (workspace: Workspace) => checkRoom(workspace, packId, name);
-  return changeJobs(context, `add the job "${name}"`, check, (workspace) => {
+  const add = (workspace: Workspace) => {
     const { registry, now } = workspace;
     const at = now().toISOString();
     for (const old of checkRoom(workspace, packId, name)) forgetOperatorJob(registry, packId, old.name);
@@ -60,7 +60,8 @@ export function run(context: Context, { args: [packId = ""], rest, options }: Ad
     appendEvent(registry, { at, packId, kind: "job-added", detail: { job: name } });
     const job = packJobs(registry, packId).find((one) => one.name === name) as PackJob;
     return viewOf(workspace, job);
-  });
+  };
+  return changeJobs(context, `add the job "${name}"`, check, add, packId);
 }
 
 /** Looks whether there is room for the job. @returns jobs that are over and make room */

@@ -54,10 +54,8 @@ test(`${KILLS} kills, seed ${SEED}`, async () => {
     const life = Bun.sleep(Math.floor(random() * LONGEST_LIFE_MS));
     if (kill % 3 === 0) {
       const name = `once-${kill}`;
-      const added = await t.run([
-        ...["schedule", "add", "app", "--name", name, "--in", `${Math.floor(random() * 1000)}ms`, "--"],
-        ...["./sh.sh", "once"],
-      ]);
+      const words = ["schedule", "add", "app", "--name", name, "--in", `${Math.floor(random() * 1000)}ms`];
+      const added = await t.run([...words, "--", "./sh.sh", "once"]);
       expect(added).toMatchObject({ stderr: "", exitCode: 0 });
       once.push(name);
     }
