@@ -11,6 +11,7 @@ export type HomeState = {
   wanted: Record<string, string>;
   namespaces: Record<string, string>;
   environment: Record<string, string>;
+  /** The jobs that operators have added. */
   jobs: Record<string, string>;
   /** The files in the data of each live pack, without those that hold process numbers. */
   data: Record<string, Record<string, string>>;
@@ -50,6 +51,7 @@ export function readHomeState(home: string): HomeState {
     state.namespaces[String(pack_id)] = `${meta} ${revision}`;
   for (const { pack_id, name, value } of rows("SELECT * FROM environment"))
     state.environment[`${pack_id} ${name}`] = String(value);
+  // A crash may come between two steps of the schema.
   if (rows("SELECT name FROM sqlite_master WHERE name = 'jobs'").length > 0)
     for (const { pack_id, name, spec } of rows("SELECT * FROM jobs"))
       state.jobs[`${pack_id} ${name}`] = String(spec);

@@ -3,6 +3,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
+import { lastJobRuns } from "../registry/job-runs.ts";
 import { livePack } from "../registry/packs.ts";
 import { serviceOf, type ServiceRow } from "../registry/services.ts";
 import {
@@ -85,15 +86,30 @@ function explainTransaction(workspace: Workspace, packId: string, transaction: T
         next: `aurora wait ${packId} --for running`,
       };
     case "committed":
-      return { ...base, ...explainCommitted(workspace, packId, transaction) };
+      return { ...base, ...withJobs(workspace, packId, explainCommitted(workspace, packId, transaction)) };
   }
 }
 
-function explainCommitted(
-  workspace: Workspace,
-  packId: string,
-  transaction: TransactionRow,
-): Pick<Result, "state" | "cause" | "next"> {
+type Explanation = Pick<Result, "state" | "cause" | "next">;
+
+/** What went wrong with the pack's jobs last, beside how the pack itself is. */
+function withJobs({ registry }: Workspace, packId: string, explained: Explanation): Explanation {
+  const [bad, ...others] = lastJobRuns(registry).filter(
+    (row) =>
+      row.pack_id === packId &&
+      (row.state === "failed" || row.state === "timed-out" || row.state === "interrupted"),
+  );
+  if (!bad) return explained;
+  const more = others.length === 0 ? "" : `, and so did ${others.map(({ name }) => `"${name}"`).join(", ")}`;
+  const what = `the last run of its job "${bad.name}" went wrong at ${bad.started_at} (${bad.reason})${more}`;
+  return {
+    state: explained.state,
+    cause: `${explained.cause}; ${what}`,
+    next: `aurora schedule history ${packId} ${bad.name}`,
+  };
+}
+
+function explainCommitted(workspace: Workspace, packId: string, transaction: TransactionRow): Explanation {
   const { registry } = workspace;
   const version = planOf(transaction.plan).packs.find(({ pack_id }) => pack_id === packId)?.to?.version;
   if (!livePack(registry, packId))
@@ -109,12 +125,7 @@ function explainCommitted(
   return explainService(workspace, packId, row, done);
 }
 
-function explainService(
-  workspace: Workspace,
-  packId: string,
-  row: ServiceRow,
-  done: string,
-): Pick<Result, "state" | "cause" | "next"> {
+function explainService(workspace: Workspace, packId: string, row: ServiceRow, done: string): Explanation {
   const { state } = observeService(row, bootId());
   const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
   switch (state) {

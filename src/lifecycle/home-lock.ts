@@ -9,9 +9,9 @@ import { type Workspace } from "./workspace.ts";
 /** How often a waiting command looks whether the lock is free, in milliseconds. */
 const POLL_MS = 25;
 
-type Holder = { pid: number; command: string; since: string; token: string };
+export type Holder = { pid: number; command: string; since: string; token: string };
 
-/** The home's one lock: whoever holds it may change what is live. */
+/** A lock; the home's one: whoever holds it may change what is live. */
 export type HomeLock = {
   /** What the scripts that its holder runs get as `AURORA_LOCK`: it shows that they are part of what is going on. */
   token: string;
@@ -23,13 +23,18 @@ export function tryHomeLock(
   workspace: Pick<Workspace, "paths" | "now">,
   command: string,
 ): HomeLock | undefined {
-  const descriptor = openSync(workspace.paths.lock, "a+", 0o600);
+  return tryLockFile(workspace.paths.lock, workspace.now, command);
+}
+
+/** Takes a lock of which at most one process holds it, and writes into its file who that is. */
+export function tryLockFile(path: string, now: () => Date, command: string): HomeLock | undefined {
+  const descriptor = openSync(path, "a+", 0o600);
   if (!tryFlock(descriptor, "exclusive")) {
     closeSync(descriptor);
     return undefined;
   }
   const token = randomHex(16);
-  const holder: Holder = { pid: process.pid, command, since: workspace.now().toISOString(), token };
+  const holder: Holder = { pid: process.pid, command, since: now().toISOString(), token };
   ftruncateSync(descriptor, 0);
   writeSync(descriptor, JSON.stringify(holder));
   return {
@@ -92,7 +97,8 @@ function lockedError(workspace: Pick<Workspace, "paths">, command: string, waitM
   );
 }
 
-function readHolder(path: string): Holder | undefined {
+/** Who has written into a lock's file; whether they still hold it, only the lock itself tells. */
+export function readHolder(path: string): Holder | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as Holder;
   } catch {

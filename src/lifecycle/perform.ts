@@ -7,6 +7,7 @@ import { verifyTree } from "../store/verify-tree.ts";
 import { makeDirectory, readLink, removeName, replaceLink, syncDirectory } from "../system/durable.ts";
 import { moveSnapshotBack, restoreSnapshot, type SnapshotName, takeSnapshot } from "./data-snapshot.ts";
 import { gateHealth } from "./health.ts";
+import { endJobsOf } from "./job-runs.ts";
 import {
   endingOf,
   INSTALL_TIMEOUT_MS,
@@ -48,6 +49,7 @@ export async function performStep(context: PerformContext, step: Step): Promise<
     }
     case "stop": {
       const old = required(oldPack(workspace, pack));
+      await endJobs(workspace, old);
       // Whether it is to run again is decided at the end; until then a crash must find that it was wanted.
       await stopService(workspace, old, pack.was_running ? "running" : "stopped");
       return plainDetail("stop");
@@ -88,6 +90,8 @@ export async function undoStep(context: PerformContext, step: Step): Promise<Ste
       await stopService(workspace, required(newPack(workspace, pack)), "stopped");
       return plainDetail("stop");
     case "switch":
+      // One that waited for its confirmation has had jobs.
+      if (pack.to) await endJobs(workspace, required(newPack(workspace, pack)));
       await switchLive(workspace, pack.pack_id, pack.from?.digest ?? null);
       return plainDetail("switch");
     case "snapshot":
@@ -98,6 +102,12 @@ export async function undoStep(context: PerformContext, step: Step): Promise<Ste
         ? await bringBack(workspace, required(oldPack(workspace, pack)))
         : plainDetail("start");
   }
+}
+
+/** No job runs while its tree and its data are exchanged. */
+function endJobs(workspace: Workspace, { manifest }: ScriptPack): Promise<void> {
+  const { id, service } = manifest.pack;
+  return endJobsOf(workspace, id, "its pack was changed", service.stop_timeout_seconds * 1000);
 }
 
 /** Starts the old service again and checks its health too: a rollback to something broken is no rollback. */

@@ -10,6 +10,13 @@ const BLOCK_BYTES = 64 * 1024;
 /** A line beyond this is shown cut, with a mark. */
 export const MAX_SHOWN_LINE_BYTES = 64 * 1024;
 
+const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;
+
+/** How the log of a job is called, without its extension. Its lines have the source `job:<name>`. */
+export function jobLogName(job: string): string {
+  return `job-${job}`;
+}
+
 /** How far each log was read: for following. */
 export type LogPositions = Map<string, number>;
 
@@ -45,8 +52,9 @@ function logFiles(logDirectory: string): string[] {
     "service.stdout.log",
     "service.stderr.log",
   ];
-  const present = new Set(existsSync(logDirectory) ? readdirSync(logDirectory) : []);
-  return own.filter((name) => present.has(name));
+  const present = existsSync(logDirectory) ? readdirSync(logDirectory) : [];
+  const jobs = present.filter((name) => JOB_LOG.test(name)).toSorted();
+  return [...own.filter((name) => present.includes(name)), ...jobs];
 }
 
 function readOne(
@@ -65,7 +73,8 @@ function readOne(
     const raw = from === undefined ? tailLines(descriptor, size, limit) : linesFrom(descriptor, from, size);
     // A last line without its end is left for the next look while following.
     positions.set(name, raw.end);
-    const [source = "", stream = ""] = name.split(".");
+    const [file = "", stream = ""] = name.split(".");
+    const source = JOB_LOG.test(name) ? file.replace("-", ":") : file;
     if (source !== "service") return raw.lines.map(({ text }) => parseScriptLine(packId, source, text));
     const index = readIndex(logDirectory);
     return raw.lines.map(({ offset, text }) => ({

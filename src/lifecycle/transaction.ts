@@ -3,6 +3,7 @@ import { manifestFromStored } from "../manifest/stored.ts";
 import { restoreEnvironment } from "../registry/environment.ts";
 import { appendEvent } from "../registry/events.ts";
 import { appendGeneration, type GenerationOutcome, nextGeneration } from "../registry/generations.ts";
+import { forgetJobsOf } from "../registry/jobs.ts";
 import {
   namespaceOf,
   registerNamespace,
@@ -27,6 +28,7 @@ import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
 import { type Confirmation, planOf } from "./confirmation.ts";
+import { anchorJobs } from "./jobs.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
 import { performStep, type StepDetail, undoStep } from "./perform.ts";
@@ -227,6 +229,7 @@ function commit(
         settleService(workspace, plan, pack.pack_id, pack.to.generation);
       } else {
         forgetLivePack(registry, pack.pack_id);
+        forgetJobsOf(registry, pack.pack_id);
         forgetService(registry, pack.pack_id);
         unregisterNamespace(registry, pack.pack_id);
         if (plan.purge) {
@@ -243,6 +246,7 @@ function commit(
         detail: { transaction: id, kind, generation: pack.to?.generation ?? null },
       });
     }
+    for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
     updateTransaction(registry, id, {
       state,
       finished_at: confirm ? null : at,
@@ -298,6 +302,7 @@ function finishBack(
           });
       } else {
         forgetLivePack(registry, pack.pack_id);
+        forgetJobsOf(registry, pack.pack_id);
         forgetService(registry, pack.pack_id);
       }
       setDataEpoch(registry, pack.pack_id, pack.data_epoch ?? undefined);
@@ -316,6 +321,7 @@ function finishBack(
         quarantine(registry, { digest: pack.to.digest, pack_id: pack.pack_id, at, reason });
       appendEvent(registry, { at, packId: pack.pack_id, kind: state, detail: { transaction: id, reason } });
     }
+    for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
     updateTransaction(registry, id, {
       state,
       finished_at: at,

@@ -143,21 +143,31 @@ export function seconds(min: number) {
 export const port = integer(1, 65_535);
 
 /** "30s", "5m", "1h30m", or a number of seconds. Becomes milliseconds. */
-export function interval(description: string) {
+function time(description: string, minMs: number, range: string) {
   return v.pipe(
     v.union([v.string(), v.number()]),
     v.check((value) => {
       const ms = parseDuration(String(value));
-      return ms !== undefined && ms >= MIN_EVERY_MS && ms <= MAX_EVERY_MS;
-    }, 'must be a time such as "30s", "5m" or "1h30m", from 100ms to 3660d'),
+      return ms !== undefined && ms >= minMs && ms <= MAX_EVERY_MS;
+    }, `must be a time such as "30s", "5m" or "1h30m", ${range}`),
     v.metadata({
       description,
       pattern: String.raw`^((\d+(\.\d+)?(ms|s|m|h|d))+|\d+(\.\d+)?)$`,
-      minimum: MIN_EVERY_MS / 1000,
+      minimum: minMs / 1000,
       examples: ["30s", "5m"],
     }),
     v.transform((value) => parseDuration(String(value)) as number),
   );
+}
+
+/** How often something happens. */
+export function interval(description: string) {
+  return time(description, MIN_EVERY_MS, "from 100ms to 3660d");
+}
+
+/** How long something may take. */
+export function duration(description: string) {
+  return time(description, 0, "up to 3660d");
 }
 
 /** "64MiB", "1GB", or a number of bytes. Becomes bytes. */

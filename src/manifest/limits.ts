@@ -24,6 +24,7 @@ export const MAX_SECONDS = 604_800;
 export const MAX_EVERY_MS = 10 * 366 * 86_400_000;
 /** A shorter interval is a loop, not a schedule. */
 export const MIN_EVERY_MS = 100;
+export const MAX_RETRIES = 100;
 /** One pebibyte. */
 export const MAX_SIZE_BYTES = 1024 ** 5;
 export const MAX_EPOCH = 1_000_000_000;

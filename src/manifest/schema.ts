@@ -283,7 +283,7 @@ const job = v.pipe(
     timeout_seconds: orNone(field.seconds(0.1), "How long it may run."),
     overlap: v.optional(
       v.pipe(
-        v.picklist(["skip", "queue", "allow"]),
+        v.picklist(["skip", "queue", "allow", "replace"]),
         about("What happens when it is due while it still runs."),
       ),
       "skip",
@@ -295,19 +295,31 @@ const job = v.pipe(
       ),
       "run-once",
     ),
+    retries: orNone(
+      field.integer(0, limit.MAX_RETRIES),
+      "How often it is tried again after a failure. By default not at all, but a run that a crash has interrupted is; 0 rules that out too.",
+    ),
+    jitter: v.optional(
+      field.duration("Each run is later by up to so much: always by the same for one job."),
+      0,
+    ),
   }),
   v.metadata({ oneOf: [{ required: ["every"] }, { required: ["cron"] }] }),
-  v.transform(({ name, every, cron, timezone, run, tags, timeout_seconds, overlap, misfire }) => ({
-    name,
-    every_ms: every ?? null,
-    cron: cron ?? null,
-    timezone,
-    run,
-    tags,
-    timeout_seconds,
-    overlap,
-    misfire,
-  })),
+  v.transform(
+    ({ name, every, cron, timezone, run, tags, timeout_seconds, overlap, misfire, retries, jitter }) => ({
+      name,
+      every_ms: every ?? null,
+      cron: cron ?? null,
+      timezone,
+      run,
+      tags,
+      timeout_seconds,
+      overlap,
+      misfire,
+      retries,
+      jitter_ms: jitter,
+    }),
+  ),
 );
 
 const device = v.pipe(

@@ -65,4 +65,28 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_by_pack ON events (pack_id, id);
   `,
+  // Jobs: what operators have added, where each job stands, what is paused, and the runs.
+  `
+  CREATE TABLE jobs (
+    pack_id TEXT NOT NULL, name TEXT NOT NULL, spec TEXT NOT NULL, added_at TEXT NOT NULL, PRIMARY KEY (pack_id, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE job_states (
+    pack_id TEXT NOT NULL, name TEXT NOT NULL, spec TEXT NOT NULL, anchor_ms INTEGER NOT NULL, last_scheduled_ms INTEGER,
+    PRIMARY KEY (pack_id, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE job_pauses (
+    kind TEXT NOT NULL, name TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE job_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, pack_id TEXT NOT NULL, name TEXT NOT NULL, scheduled_ms INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, state TEXT NOT NULL, cause TEXT NOT NULL, count INTEGER NOT NULL DEFAULT 1,
+    generation INTEGER, run_id TEXT, runner TEXT, started_at TEXT, duration_ms INTEGER, rc INTEGER,
+    output_tail TEXT NOT NULL DEFAULT '', reason TEXT, retry_ms INTEGER, stop_reason TEXT,
+    UNIQUE (pack_id, name, scheduled_ms, attempt)
+  ) STRICT;
+  CREATE INDEX job_runs_open ON job_runs (pack_id, name) WHERE state IN ('waiting', 'running') OR retry_ms IS NOT NULL;
+  `,
 ];

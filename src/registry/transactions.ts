@@ -75,6 +75,18 @@ export function lastTransaction(registry: Registry, packId: string): Transaction
   );
 }
 
+/** Whether a transaction is at work on a pack, forward or back. One that only waits for its confirmation is not. */
+export function isPackChanging(registry: Registry, packId: string): boolean {
+  return (
+    registry.get(
+      `SELECT 1 FROM transactions JOIN transaction_packs ON transactions.id = transaction_id
+       WHERE pack_id = ? AND finished_at IS NULL AND (state = 'running' OR EXISTS
+         (SELECT 1 FROM journal WHERE journal.transaction_id = transactions.id AND status IN ('abort', 'failed')))`,
+      packId,
+    ) !== undefined
+  );
+}
+
 export function updateTransaction(
   registry: Registry,
   id: string,

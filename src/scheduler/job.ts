@@ -29,7 +29,12 @@ export type RunRecord = {
   error: unknown;
   /** How many runs this stands for: more than 1 for missed ones only. */
   count: number;
+  /** The last time that was due when it was recorded: of missed runs, no earlier one is left. */
+  lastDueAt: number;
 };
+
+/** A run that an earlier process has begun or let wait: it is to go on after `delayMs`, with the try after `tries`. */
+export type OpenRun = { scheduledAt: number; tries: number; delayMs: number };
 
 /** So many records are kept for each job. */
 export const HISTORY_LIMIT = 20;

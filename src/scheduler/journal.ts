@@ -5,6 +5,8 @@ import { type Job, type RunOutcome, type RunRecord } from "./job.ts";
 export const FAILURE_LIMIT = 100;
 
 export type SchedulerEvent =
+  /** A time of the job has come, and it will run as soon as it may. */
+  | { kind: "due"; jobId: string; scheduledAt: number }
   | { kind: "started"; jobId: string; scheduledAt: number; attempt: number }
   | { kind: "recorded"; record: RunRecord }
   | { kind: "retry"; jobId: string; scheduledAt: number; attempt: number; delayMs: number }
@@ -51,9 +53,15 @@ export class Journal {
   }
 
   /** Records runs that never started. */
-  recordUnstarted(job: Job, scheduledAt: number, outcome: RunOutcome, count: number): void {
+  recordUnstarted(
+    job: Job,
+    scheduledAt: number,
+    outcome: RunOutcome,
+    count: number,
+    lastDueAt: number = scheduledAt,
+  ): void {
     const none = { startedAt: undefined, durationMs: undefined, error: undefined };
-    this.record(job, { jobId: job.id, scheduledAt, attempt: 0, outcome, count, ...none });
+    this.record(job, { jobId: job.id, scheduledAt, attempt: 0, outcome, count, lastDueAt, ...none });
   }
 
   #keep(failure: Failure): void {

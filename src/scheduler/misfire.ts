@@ -26,6 +26,8 @@ export type Due = {
   missed: number;
   /** The next time that is not due yet, or undefined where the job is at its end. */
   next: number | undefined;
+  /** The last time that is due. */
+  last: number;
 };
 
 /**
@@ -46,9 +48,10 @@ export function takeDue(
   const isAlone = second === undefined || second > now;
   const latest = isAlone ? [due] : latestOf(timeline, due, now, wanted);
   const total = isAlone ? 1 : countUpTo(timeline, due, now, MAX_COUNTED_MISSES + latest.length);
-  if (policy === "skip" && now - (latest[0] as number) > graceMs)
-    return { run: [], missed: Math.min(total, MAX_COUNTED_MISSES), next };
-  return { run: latest, missed: total - latest.length, next };
+  const last = latest.at(-1) as number;
+  if (policy === "skip" && now - last > graceMs)
+    return { run: [], missed: Math.min(total, MAX_COUNTED_MISSES), next, last };
+  return { run: latest, missed: total - latest.length, next, last };
 }
 
 /** The last `count` times from `due` to `now`. Looks back in growing steps, so that a year of seconds is not counted through. */

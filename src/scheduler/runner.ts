@@ -1,7 +1,7 @@
 import { AuroraError } from "../errors.ts";
 import { Admission } from "./admission.ts";
 import { type Clock } from "./clock.ts";
-import { type Job, Run } from "./job.ts";
+import { type Job, type OpenRun, Run } from "./job.ts";
 import { type Journal } from "./journal.ts";
 import { decideOverlap } from "./overlap.ts";
 import { retryDelay } from "./retry-delay.ts";
@@ -47,6 +47,7 @@ export class Runner {
     }
     const run = new Run(job, scheduledAt);
     this.runs.add(run);
+    this.#parts.journal.emit({ kind: "due", jobId: job.id, scheduledAt });
     if (decision === "replace") {
       for (const old of job.queued.splice(0)) this.drop(old, "replaced");
       for (const old of job.active) this.stop(old, "replaced", "a newer run takes its place");
@@ -57,6 +58,16 @@ export class Runner {
       job.queued.push(run);
     }
     return decision;
+  }
+
+  /** Goes on with a run of an earlier process; it has been let through by the overlap policy before. */
+  goOn(job: Job, { scheduledAt, tries, delayMs }: OpenRun): void {
+    const run = new Run(job, scheduledAt);
+    run.attempt = tries;
+    run.state = "retrying";
+    this.runs.add(run);
+    job.active.add(run);
+    this.#setAlarm(run, this.#parts.clock.monotonicMs() + delayMs, () => this.#admit(run));
   }
 
   /** Starts one run that may start; returns false where none may. */
@@ -162,6 +173,7 @@ export class Runner {
       durationMs: clock.monotonicMs() - run.startedMs,
       error,
       count: 1,
+      lastDueAt: scheduledAt,
     });
     const { retry } = job.definition;
     const isRetried = (outcome === "failed" || outcome === "timed-out") && retry && attempt <= retry.limit;

@@ -3,7 +3,7 @@ import { AGING_MS } from "./admission.ts";
 import { CLOCK_CHECK_MS, CLOCK_RESET_MS, type ClockState, compareClocks, readClocks } from "./clock-watch.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkDefinition, type JobDefinition } from "./job-definition.ts";
-import { Job, type Run, type RunRecord } from "./job.ts";
+import { Job, type OpenRun, type Run, type RunRecord } from "./job.ts";
 import { type Failure, Journal, type SchedulerEvent } from "./journal.ts";
 import { DEFAULT_GRACE_MS, takeDue } from "./misfire.ts";
 import { Runner } from "./runner.ts";
@@ -100,10 +100,11 @@ export class Scheduler {
   /**
    * Adds a job.
    *
+   * @param open its runs that an earlier process has left unfinished: they go on
    * @throws {AuroraError} `usage` for a definition that makes no sense, `exists` for an id that is in use, `conflict` while
    *   draining
    */
-  add(definition: JobDefinition): void {
+  add(definition: JobDefinition, open: readonly OpenRun[] = []): void {
     if (this.#drain) throw this.#closed();
     checkDefinition(definition);
     const { id, tags = {} } = definition;
@@ -124,7 +125,13 @@ export class Scheduler {
     });
     const job: Job = new Job(definition, timeline, new Alarm(() => this.#trigger(job)));
     this.#jobs.set(id, job);
+    for (const run of open) this.#runner.goOn(job, run);
     this.#place(job);
+  }
+
+  /** Goes on with a run that was ended from outside before it was through. @throws {AuroraError} `not-found` */
+  goOn(id: string, open: OpenRun): void {
+    this.#runner.goOn(this.#known(id), open);
   }
 
   /** Takes a job out: what waits of it is cancelled, what runs is told to stop. Returns false where there is none. */
@@ -293,9 +300,16 @@ export class Scheduler {
     // The clock was set back a little: never early.
     if (now < due) return this.#loop.setAlarm(job.trigger, this.#clock.monotonicMs() + due - now);
     const { misfire = "run-once", graceMs = DEFAULT_GRACE_MS } = definition;
-    const { run, missed, next } = takeDue(timeline, due, now, misfire, graceMs);
+    const { run, missed, next, last } = takeDue(timeline, due, now, misfire, graceMs);
     job.dueMs = next;
-    if (missed > 0) this.#journal.recordUnstarted(job, this.#wallTime(job, due), "missed", missed);
+    if (missed > 0)
+      this.#journal.recordUnstarted(
+        job,
+        this.#wallTime(job, due),
+        "missed",
+        missed,
+        this.#wallTime(job, last),
+      );
     for (const at of run.slice(0, job.remaining)) {
       job.remaining--;
       this.#runner.occur(job, this.#wallTime(job, at));

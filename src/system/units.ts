@@ -63,3 +63,15 @@ export function formatDuration(ms: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} m`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
+
+/** "30s", "1h30m", "500ms": the shortest text that `parseDuration` reads as so many whole milliseconds. */
+export function writeDuration(ms: number): string {
+  let rest = ms;
+  let text = "";
+  for (const unit of ["d", "h", "m", "s", "ms"]) {
+    const size = durationUnits[unit] as number;
+    if (rest >= size) text += `${Math.floor(rest / size)}${unit}`;
+    rest %= size;
+  }
+  return text || "0s";
+}

@@ -132,6 +132,8 @@ describe("what is right", () => {
       timeout_seconds: null,
       overlap: "skip",
       misfire: "run-once",
+      retries: null,
+      jitter_ms: 0,
     };
     expect(pack.schedule).toEqual([
       {
@@ -150,6 +152,8 @@ describe("what is right", () => {
         timezone: "Europe/Berlin",
         run: ["clean.ts", "--deep"],
         misfire: "run-all",
+        retries: 3,
+        jitter_ms: 60_000,
       },
       { ...job, name: "seconds", every_ms: 90_000, run: ["beat.sh"], overlap: "allow" },
     ] as unknown as typeof pack.schedule);

@@ -414,6 +414,7 @@ describe("timeout and retries", () => {
         durationMs: 200,
         error: expect.objectContaining({ code: "timed-out", message: "the run took longer than 200 ms" }),
         count: 1,
+        lastDueAt: START + 1000,
       },
     ]);
   });

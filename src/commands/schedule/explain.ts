@@ -1,7 +1,7 @@
-import { AuroraError } from "../../errors.ts";
 import { compileCron, type Cron, type CronRun } from "../../scheduler/cron.ts";
 import { describeCron } from "../../scheduler/describe-cron.ts";
 import { type Context, type Input, type Paint } from "../command.ts";
+import { localText, machineTimezone, parseCount, parseMoment } from "../shared/local-time.ts";
 import { table } from "../shared/text-table.ts";
 
 const DEFAULT_RUNS = 5;
@@ -15,12 +15,13 @@ export function run(
   context: Context,
   { args: [expression = ""], options }: Input<"extended", "timezone" | "from" | "number">,
 ): Result {
-  const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const timezone = options.timezone ?? machineTimezone();
   const cron = compileCron(expression, timezone, { extended: options.extended });
-  const from = options.from === undefined ? context.now().getTime() : parseFrom(options.from, timezone);
+  const from =
+    options.from === undefined ? context.now().getTime() : parseMoment("--from", options.from, timezone);
   const runs: Run[] = [];
   let at: number | undefined = from - 1;
-  for (let left = parseNumber(options.number); left > 0; left--) {
+  for (let left = parseCount(options.number, DEFAULT_RUNS, MAX_RUNS); left > 0; left--) {
     at = cron.next(at);
     if (at === undefined) break;
     runs.push(describeRun(cron, cron.explain(at)));
@@ -71,40 +72,4 @@ function noteOf(
 
 function timeOfDay(localSeconds: number): string {
   return new Date(localSeconds * 1000).toISOString().slice(11, 16);
-}
-
-const weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-
-/** "Mon 2026-03-30 03:00 +02:00", with seconds where there are any. */
-function localText(moment: Temporal.ZonedDateTime): string {
-  const time = moment.toPlainTime().toString({ smallestUnit: moment.second === 0 ? "minute" : "second" });
-  return `${weekdays[moment.dayOfWeek - 1]} ${moment.toPlainDate().toString()} ${time} ${moment.offset}`;
-}
-
-/** A time with its distance from UTC, or a date or local time of the zone. */
-function parseFrom(text: string, timezone: string): number {
-  if (/^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$/.test(text)) {
-    try {
-      return Temporal.PlainDateTime.from(text).toZonedDateTime(timezone).epochMilliseconds;
-    } catch {
-      throw badTime(text);
-    }
-  }
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)) throw badTime(text);
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw badTime(text);
-  return ms;
-}
-
-function badTime(text: string): AuroraError {
-  return new AuroraError("usage", `cannot read --from "${text}": it is not a time`, {
-    hint: "write 2026-03-28, 2026-03-28T12:00 or 2026-03-28T12:00:00Z",
-  });
-}
-
-function parseNumber(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_RUNS;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_RUNS) return count;
-  throw new AuroraError("usage", `cannot read --number "${text}": it is not a number from 1 to ${MAX_RUNS}`);
 }

@@ -1,0 +1,182 @@
+import { isDone } from "../../daemon/jobs/job-timing.ts";
+import { type JobView } from "../../daemon/jobs/job-view.ts";
+import { AuroraError } from "../../errors.ts";
+import { type JobSpec, type PackJob, packJobs } from "../../lifecycle/jobs.ts";
+import { type Workspace } from "../../lifecycle/workspace.ts";
+import { MAX_EVERY_MS, MAX_JOBS, MAX_RETRIES, MIN_EVERY_MS } from "../../manifest/limits.ts";
+import { appendEvent } from "../../registry/events.ts";
+import { forgetOperatorJob, setOperatorJob } from "../../registry/jobs.ts";
+import { compileCron } from "../../scheduler/cron.ts";
+import { parseDuration } from "../../system/units.ts";
+import { type Context, type Input } from "../command.ts";
+import { changeJobs, nextText, viewOf } from "../shared/jobs.ts";
+import { machineTimezone, parseMoment } from "../shared/local-time.ts";
+import { requireLivePack } from "../shared/packs.ts";
+import { PACK_ID } from "../shared/sources.ts";
+
+/** Of the jobs of a pack that were for one moment and have had it, so many are kept, the newest ones. */
+export const KEPT_DONE_JOBS = 20;
+
+const overlaps = ["skip", "queue", "allow", "replace"] as const;
+const misfires = ["run-once", "skip", "run-all"] as const;
+
+type Values =
+  | "name"
+  | "cron"
+  | "every"
+  | "at"
+  | "in"
+  | "timezone"
+  | "overlap"
+  | "misfire"
+  | "timeout"
+  | "retries"
+  | "jitter";
+type AddInput = Input<never, Values, "tag">;
+
+export function run(context: Context, { args: [packId = ""], rest, options }: AddInput): Promise<JobView> {
+  const name = nameOption(options.name);
+  if (rest.length === 0)
+    throw new AuroraError("usage", '"schedule add" needs a command after "--"', {
+      hint: "aurora schedule add PACK --name NAME --every 1h -- CMD…",
+    });
+  const spec: JobSpec = {
+    schedule: scheduleOption(context, options),
+    command: [...rest],
+    tags: tagOptions(options.tag ?? []),
+    timeout_ms: durationOption("timeout", options.timeout, 1) ?? null,
+    overlap: choice("overlap", options.overlap, overlaps) ?? "skip",
+    misfire: choice("misfire", options.misfire, misfires) ?? "run-once",
+    retries: retriesOption(options.retries),
+    jitter_ms: durationOption("jitter", options.jitter, 0) ?? 0,
+  };
+  const check = (workspace: Workspace) => checkRoom(workspace, packId, name);
+  const add = (workspace: Workspace) => {
+    const { registry, now } = workspace;
+    const at = now().toISOString();
+    for (const old of checkRoom(workspace, packId, name)) forgetOperatorJob(registry, packId, old.name);
+    const row = { pack_id: packId, name, spec: JSON.stringify(spec), added_at: at };
+    setOperatorJob(registry, row, now().getTime());
+    appendEvent(registry, { at, packId, kind: "job-added", detail: { job: name } });
+    const job = packJobs(registry, packId).find((one) => one.name === name) as PackJob;
+    return viewOf(workspace, job);
+  };
+  return changeJobs(context, `add the job "${name}"`, check, add, packId);
+}
+
+/** Looks whether there is room for the job. @returns jobs that are over and make room */
+function checkRoom(workspace: Workspace, packId: string, name: string): PackJob[] {
+  requireLivePack(workspace, packId);
+  const jobs = packJobs(workspace.registry, packId);
+  const same = jobs.find((job) => job.name === name);
+  if (same && !(same.origin === "operator" && isDone(same)))
+    throw new AuroraError("exists", `cannot add the job "${name}": "${packId}" has one of that name`, {
+      hint:
+        same.origin === "manifest"
+          ? "take another name: that one is in its manifest"
+          : `aurora schedule remove ${packId} ${name} takes it away`,
+    });
+  const own = jobs.filter(({ origin }) => origin === "operator");
+  const done = own.filter((job) => isDone(job) && job.name !== name);
+  if (own.length - done.length >= MAX_JOBS)
+    throw new AuroraError(
+      "quota-exceeded",
+      `cannot add the job "${name}": "${packId}" has ${MAX_JOBS} jobs of operators already`,
+      { hint: `aurora schedule list ${packId} shows them` },
+    );
+  const byAge = done.toSorted((a, b) => (a.state?.anchor_ms ?? 0) - (b.state?.anchor_ms ?? 0));
+  return byAge.slice(0, Math.max(0, done.length - KEPT_DONE_JOBS));
+}
+
+function nameOption(name: string | undefined): string {
+  if (name === undefined)
+    throw new AuroraError("usage", '"schedule add" needs --name NAME', {
+      hint: "aurora schedule add PACK --name NAME --every 1h -- CMD…",
+    });
+  if (PACK_ID.test(name)) return name;
+  throw new AuroraError("usage", `cannot name a job "${name}"`, {
+    hint: "a name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or a digit",
+  });
+}
+
+/** Exactly one of --cron, --every, --at and --in. */
+function scheduleOption(context: Context, options: AddInput["options"]): JobSpec["schedule"] {
+  const given = (["cron", "every", "at", "in"] as const).filter((key) => options[key] !== undefined);
+  const [kind, other] = given;
+  if (kind === undefined || other !== undefined)
+    throw new AuroraError(
+      "usage",
+      kind === undefined ? '"schedule add" needs a time' : `--${kind} and --${other} exclude each other`,
+      { hint: "give one of --cron, --every, --at and --in" },
+    );
+  const { timezone } = options;
+  if (timezone !== undefined && kind !== "cron" && kind !== "at")
+    throw new AuroraError("usage", `--timezone has no meaning beside --${kind}`);
+  const text = options[kind] as string;
+  if (kind === "cron") {
+    compileCron(text, timezone ?? machineTimezone());
+    return { kind, expression: text, timezone: timezone ?? null };
+  }
+  if (kind === "every") return { kind, interval_ms: durationOption("every", text, MIN_EVERY_MS) ?? 0 };
+  const nowMs = context.now().getTime();
+  if (kind === "in") return { kind: "at", at_ms: nowMs + (durationOption("in", text, 0) ?? 0) };
+  const atMs = parseMoment("--at", text, timezone ?? machineTimezone());
+  if (atMs < nowMs)
+    throw new AuroraError("usage", `cannot run a job at ${new Date(atMs).toISOString()}: that is past`);
+  return { kind, at_ms: atMs };
+}
+
+function durationOption(option: string, text: string | undefined, leastMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= leastMs && ms <= MAX_EVERY_MS) return ms;
+  throw new AuroraError(
+    "usage",
+    `cannot read --${option} "${text}": it is not a time from ${leastMs}ms to 3660d`,
+    {
+      hint: "write 30s, 5m or 1h30m",
+    },
+  );
+}
+
+function choice<const Choice extends string>(
+  option: string,
+  text: string | undefined,
+  choices: readonly Choice[],
+): Choice | undefined {
+  const found = choices.find((one) => one === text);
+  if (text === undefined || found !== undefined) return found;
+  throw new AuroraError("usage", `cannot read --${option} "${text}"`, {
+    hint: `one of ${choices.join(", ")}`,
+  });
+}
+
+function retriesOption(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,3}$/.test(text) && Number(text) <= MAX_RETRIES) return Number(text);
+  throw new AuroraError(
+    "usage",
+    `cannot read --retries "${text}": it is not a number from 0 to ${MAX_RETRIES}`,
+  );
+}
+
+/** `gpu` or `gpu=2`. */
+function tagOptions(texts: readonly string[]): Record<string, number> {
+  const tags: Record<string, number> = {};
+  for (const text of texts) {
+    const [, tag = "", amount = "1"] =
+      /^([a-z0-9][a-z0-9_-]{0,63})(?:=([1-9]\d{0,2}|1000))?$/.exec(text) ?? [];
+    if (tag === "" || Object.hasOwn(tags, tag))
+      throw new AuroraError("usage", `cannot read --tag "${text}"`, {
+        hint: "write gpu, or gpu=2, each tag once",
+      });
+    tags[tag] = Number(amount);
+  }
+  return tags;
+}
+
+export function render(job: JobView): string {
+  const why = job.why_not_running;
+  const hint = why === null ? "" : `\n${why}: aurora schedule run --foreground does`;
+  return `${job.id} is added: ${job.spec}, next run ${nextText(job)}${hint}`;
+}

@@ -1,0 +1,42 @@
+import { type JobRunView, jobRunView } from "../../daemon/jobs/job-view.ts";
+import { JOB_HISTORY_LIMIT, jobRunsOf } from "../../registry/job-runs.ts";
+import { formatDuration } from "../../system/units.ts";
+import { type Context, type Input, type Paint } from "../command.ts";
+import { requireJob } from "../shared/jobs.ts";
+import { parseCount } from "../shared/local-time.ts";
+import { requireLivePack } from "../shared/packs.ts";
+import { openForReading } from "../shared/workspace.ts";
+
+const DEFAULT_RUNS = 20;
+
+export async function run(
+  context: Context,
+  { args: [packId = "", name], options }: Input<never, "number">,
+): Promise<JobRunView[]> {
+  const limit = parseCount(options.number, DEFAULT_RUNS, 100 * JOB_HISTORY_LIMIT);
+  using workspace = await openForReading(context);
+  if (name === undefined) requireLivePack(workspace, packId);
+  else requireJob(workspace, packId, name);
+  return jobRunsOf(workspace.registry, packId, { name, limit }).map(jobRunView);
+}
+
+export function render(runs: JobRunView[], paint: Paint): string {
+  return runs.length === 0 ? "nothing has run yet" : runs.map((one) => runText(one, paint)).join("\n");
+}
+
+/** A line for each run, and below it what it printed last. */
+export function runText(run: JobRunView, paint: Paint): string {
+  const { id, scheduled_at, attempt, state, cause, count, rc, duration_ms, reason, output_tail } = run;
+  const isBad = state === "failed" || state === "timed-out" || state === "interrupted";
+  const parts = [
+    `${scheduled_at}  ${id}  ${isBad ? paint.red(state) : state}${count > 1 ? ` ${count} times` : ""}`,
+    ...(attempt > 1 ? [`try ${attempt}`] : []),
+    ...(cause === "manual" ? ["by hand"] : []),
+    ...(rc === null || rc === 0 || rc === -1 ? [] : [`exit code ${rc}`]),
+    ...(duration_ms === null ? [] : [formatDuration(duration_ms)]),
+    ...(reason === null || rc === null || rc === -1 ? (reason === null ? [] : [reason]) : []),
+    ...(run.retry_at === null ? [] : [`tried again at ${run.retry_at}`]),
+  ];
+  const tail = output_tail === "" ? [] : output_tail.split("\n").map((line) => `    ${line}`);
+  return [parts.join(", "), ...tail].join("\n");
+}
