@@ -4,50 +4,136 @@
  *
  *   bun scripts/bench/store.ts        in TMPDIR: choose a quiet disk, syncfs waits for everybody's data
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { CHUNK_BYTES } from "../../src/store/copy-ring.ts";
 import { putTree } from "../../src/store/put-tree.ts";
 import { ensureHome } from "../../src/system/ensure-home.ts";
 import { homePaths } from "../../src/system/home.ts";
 import { removeTree } from "../../src/system/scratch.ts";
-
-type Measure = { name: string; value: number; unit: string; ratio?: number; against?: string };
+import { type BenchRow } from "./row.ts";
 
 const ROUNDS = 5;
 const MIB = 1024 ** 2;
+const BASELINE = "cp -a, sha256sum, sync -f";
 
-/** Medians of five alternating rounds, in milliseconds; `ratio` is ours divided by theirs. */
-export async function bench(): Promise<Measure[]> {
+/** Medians of five alternating rounds, in milliseconds; a ratio is ours, or a peer's, divided by the baseline of this run. */
+export async function bench(): Promise<BenchRow[]> {
   const directory = mkdtempSync(`${tmpdir()}/aurora-bench-`);
   try {
     return [
-      await measure(directory, "stage 10,000 files of 9 KB", 10_000, 9000),
-      await measure(directory, "stage 20 files of 50 MiB", 20, 50 * MIB),
+      ...(await measure(directory, "stage 10,000 files of 9 KB", 10_000, 9000, 0.7)),
+      ...(await measure(directory, "stage 20 files of 50 MiB", 20, 50 * MIB, 0.35)),
+      await measureInstall(directory),
     ];
   } finally {
     removeTree(directory);
   }
 }
 
-async function measure(directory: string, name: string, files: number, size: number): Promise<Measure> {
+/** Each round writes to names of its own: a file system may take long for inodes that were freed just before. */
+async function measure(
+  directory: string,
+  name: string,
+  files: number,
+  size: number,
+  target: number,
+): Promise<BenchRow[]> {
   const source = `${directory}/source`;
   makePack(source, files, size);
+  const times: Record<"ours" | "theirs" | "floor" | "ostree", number[]> = {
+    ours: [],
+    theirs: [],
+    floor: [],
+    ostree: [],
+  };
+  const repository = `${directory}/ostree`;
+  const hasOstree = Bun.which("ostree") !== null;
+  if (hasOstree) must(["ostree", "init", "--mode=bare-user-only", `--repo=${repository}`]);
+  for (let round = 0; round < ROUNDS; round++) {
+    const place = `${directory}/round${round}`;
+    times.theirs.push(await timed(() => copyAndSum(source, `${place}-copy`)));
+    settle(directory);
+    const paths = homePaths(`${place}-home`);
+    ensureHome(paths);
+    times.ours.push(await timed(() => putTree(paths, source, () => ({ pack_id: "bench", manifest: {} }))));
+    settle(directory);
+    times.floor.push(await timed(() => hashOnly(files * size)));
+    if (hasOstree) {
+      const commit = [
+        "ostree",
+        "commit",
+        `--repo=${repository}`,
+        "--orphan",
+        "--no-xattrs",
+        `--tree=dir=${source}`,
+      ];
+      times.ostree.push(
+        await timed(() => {
+          must(commit);
+          settle(repository);
+        }),
+      );
+      removeTree(repository);
+      must(["ostree", "init", "--mode=bare-user-only", `--repo=${repository}`]);
+    }
+    if (files * size > 100 * MIB) for (const kind of ["copy", "home"]) removeTree(`${place}-${kind}`);
+    settle(directory);
+  }
+  removeTree(source);
+  removeTree(repository);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const kind of ["copy", "home"]) removeTree(`${directory}/round${round}-${kind}`);
+  const baseline = median(times.theirs);
+  const row = (what: string, list: number[], more: Partial<BenchRow> = {}): BenchRow => ({
+    name: what,
+    value: median(list),
+    unit: "ms",
+    ratio: median(list) / baseline,
+    against: BASELINE,
+    ...more,
+  });
+  return [
+    row(name, times.ours, { target }),
+    row("  floor: SHA-256 of as many bytes, once", times.floor),
+    ...(hasOstree ? [row("  peer: ostree commit, sync -f", times.ostree)] : []),
+  ];
+}
+
+/** A durable install of 100 files by the compiled program, its start included, against `cp -a` and `sync -f`. */
+async function measureInstall(directory: string): Promise<BenchRow> {
+  const binary = Bun.env["AURORA_BINARY"] ?? join(import.meta.dir, "../../dist/aurora");
+  if (!existsSync(binary)) must(["bun", "run", "build"]);
+  const source = `${directory}/pack`;
+  makePack(source, 100, 9000);
+  writeFileSync(
+    `${source}/manifest.yaml`,
+    "schema_version: aurora-manifest-v1\npack: { id: bench, name: Bench, version: 1.0.0, safety: { dry_run_supported: false, operator_approval_required: false } }\n",
+  );
   const ours: number[] = [];
   const theirs: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    theirs.push(await timed(() => copyAndSum(source, `${directory}/copy`)));
-    removeTree(`${directory}/copy`);
-    Bun.spawnSync(["sync", "-f", directory]);
-    const paths = homePaths(`${directory}/home`);
-    ensureHome(paths);
-    ours.push(await timed(() => putTree(paths, source, () => ({ pack_id: "bench", manifest: {} }))));
-    removeTree(paths.home);
-    Bun.spawnSync(["sync", "-f", directory]);
+  for (let round = 0; round < 3 * ROUNDS; round++) {
+    const place = `${directory}/install${round}`;
+    theirs.push(
+      await timed(() => {
+        must(["cp", "-a", source, `${place}-copy`]);
+        must(["sync", "-f", `${place}-copy`]);
+      }),
+    );
+    ours.push(await timed(() => must([binary, "install", source, "--home", `${place}-home`])));
+    settle(directory);
   }
-  rmSync(source, { recursive: true });
   const [value, baseline] = [median(ours), median(theirs)];
-  return { name, value, unit: "ms", ratio: value / baseline, against: "cp -a, sha256sum, sync -f" };
+  return {
+    name: "install 100 files of 9 KB",
+    value,
+    unit: "ms",
+    ratio: value / baseline,
+    against: "cp -a, sync -f",
+    target: 2,
+  };
 }
 
 /** Random bytes, different in each file: nothing can be shared or compressed. */
@@ -72,6 +158,23 @@ async function timed(work: () => unknown): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
+}
+
+/** What nobody can go below who has the digest of one archive: one thread, from memory. */
+function hashOnly(bytes: number): void {
+  const hasher = new Bun.CryptoHasher("sha256");
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (let done = 0; done < bytes; done += chunk.length) hasher.update(chunk);
+  hasher.digest();
+}
+
+function settle(directory: string): void {
+  must(["sync", "-f", directory]);
+}
+
+function must(argv: string[]): void {
+  const { success, stderr } = Bun.spawnSync(argv);
+  if (!success) throw new Error(`${argv.join(" ")}: ${stderr.toString()}`);
 }
 
 function median(values: number[]): number {

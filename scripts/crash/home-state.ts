@@ -51,8 +51,10 @@ export function readHomeState(home: string): HomeState {
     state.namespaces[String(pack_id)] = `${meta} ${revision}`;
   for (const { pack_id, name, value } of rows("SELECT * FROM environment"))
     state.environment[`${pack_id} ${name}`] = String(value);
-  for (const { pack_id, name, spec } of rows("SELECT * FROM jobs"))
-    state.jobs[`${pack_id} ${name}`] = String(spec);
+  // A crash may come between two steps of the schema.
+  if (rows("SELECT name FROM sqlite_master WHERE name = 'jobs'").length > 0)
+    for (const { pack_id, name, spec } of rows("SELECT * FROM jobs"))
+      state.jobs[`${pack_id} ${name}`] = String(spec);
   state.trees = rows("SELECT digest FROM trees ORDER BY digest").map(({ digest }) => String(digest));
   state.unconfirmed = rows("SELECT id FROM transactions WHERE state = 'unconfirmed'").length;
   for (const packId of Object.keys(state.packs)) state.data[packId] = filesIn(`${home}/data/${packId}`);

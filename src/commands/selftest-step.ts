@@ -34,7 +34,7 @@ export async function run(
   });
   const input: InputOf<Options> = {
     args: operation.args.map((word) => word.replace("PACKS", packs)),
-    rest: [],
+    rest: operation.rest ?? [],
     options: (operation.options ?? {}) as unknown as InputOf<Options>["options"],
   };
   const module = await spec.load();

@@ -14,6 +14,7 @@ import { diffTrees } from "../store/diff-trees.ts";
 import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { sharesCopies, treeBytes } from "../system/clone-tree.ts";
+import { isHomeWritable } from "../system/ensure-home.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
@@ -330,7 +331,7 @@ function copiedDataBytes(
     if (restore) bytes += snapshotBytes(paths, id, restore);
     if ((data.snapshot && livePack(registry, id)) || restore) bytes += treeBytes(paths.dataOf(id));
   }
-  return bytes > 0 && sharesCopies(paths.tmp) ? 0 : bytes;
+  return bytes > 0 && isHomeWritable(paths) && sharesCopies(paths.tmp) ? 0 : bytes;
 }
 
 /** A plan may be made before there is a home: then its file system is that of the directory it will be in. */

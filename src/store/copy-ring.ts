@@ -147,8 +147,10 @@ export class CopyRing {
     throw Object.assign(new Error(fields.message), fields);
   }
 
+  /** The writer's: nothing more will come. The counter moves too, for a reader that is just about to wait for it. */
   abort(): void {
     Atomics.store(this.#control, ABORTED, 1);
+    Atomics.add(this.#control, PRODUCED, 1);
     Atomics.notify(this.#control, PRODUCED);
   }
 

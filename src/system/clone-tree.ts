@@ -20,7 +20,7 @@ import { createScratch } from "./scratch.ts";
 const CHUNK_BYTES = 1024 ** 2;
 
 /**
- * Copies a directory tree as it is: owners, modes, times, symlinks, hard links within it, and holes. The content of files is
+ * Copies a directory tree as it is: owners (as far as this user may), modes, times, symlinks, hard links within it, and holes. The content of files is
  * shared with the original until one of them is written to, where the file system can (FICLONE), and then costs nothing.
  * Sockets are left out, since a copy of one leads nowhere, and so are devices, extended attributes and ACLs. Not durable.
  *
@@ -136,9 +136,18 @@ function copyPart(source: number, copy: number, from: number, end: number): numb
 
 function keepAttributes(path: string, stat: Stats): void {
   const made = lstatSync(path);
-  if (made.uid !== stat.uid || made.gid !== stat.gid) lchownSync(path, stat.uid, stat.gid);
+  if (made.uid !== stat.uid || made.gid !== stat.gid) keepOwner(path, stat);
   if (!stat.isSymbolicLink()) chmodSync(path, stat.mode & 0o7777);
   lutimesSync(path, stat.atimeMs / 1000, stat.mtimeMs / 1000);
+}
+
+/** What belongs to others an ordinary user can copy, but not give back to them. */
+function keepOwner(path: string, { uid, gid }: Stats): void {
+  try {
+    lchownSync(path, uid, gid);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EPERM" || process.getuid?.() === 0) throw thrown;
+  }
 }
 
 function makeFifo(path: string): void {

@@ -97,9 +97,11 @@ async function faultsAfter(
   old: State,
   changed: State,
 ): Promise<string[]> {
+  if (child.hangs) return ["it hangs"];
   if (!child.wasKilled && child.exitCode !== 0 && !child.stderr.includes('"error":{') && child.exitCode !== 4)
     return [`it failed without a message: ${child.stderr}`];
   const next = await recover(bench, paths.home);
+  if (next.hangs) return ["the next command hangs"];
   if (next.exitCode !== 0) return [`the next command fails: ${next.stderr}`];
   try {
     return judge(await readState(paths), old, changed, !child.wasKilled && child.exitCode === 0);

@@ -5,6 +5,7 @@ export type Operation = {
   command: string;
   /** PACKS stands for the directory of the test's packs. */
   args: readonly string[];
+  rest?: readonly string[];
   options?: Readonly<Record<string, string>>;
 };
 
@@ -24,6 +25,14 @@ export const operations: readonly Operation[] = [
     options: { meta: '{"port":8080}' },
   },
   { name: "env set", template: "installed", command: "env set", args: ["app", "NAME=value"] },
+  {
+    name: "schedule add",
+    template: "installed",
+    command: "schedule add",
+    args: ["app"],
+    rest: ["true"],
+    options: { name: "tidy", every: "1h" },
+  },
   { name: "recovery", template: "interrupted", command: "recover", args: [] },
 ];
 

@@ -2,6 +2,8 @@ export type Child = {
   exitCode: number;
   /** Whether SIGKILL has ended it. */
   wasKilled: boolean;
+  /** Whether it did not end by itself, although nobody was to kill it. */
+  hangs: boolean;
   stdout: string;
   stderr: string;
 };
@@ -18,7 +20,7 @@ export async function runChild(
   self: string,
   argv: readonly string[],
   home: string,
-  killAfterMs: number = HANGS_AFTER_MS,
+  killAfterMs?: number,
 ): Promise<Child> {
   const child = Bun.spawn([self, ...argv, "--home", home, "--json", "--no-input"], {
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent" },
@@ -27,14 +29,18 @@ export async function runChild(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+  let hangs = false;
+  const timer = setTimeout(() => {
+    hangs = killAfterMs === undefined;
+    child.kill("SIGKILL");
+  }, killAfterMs ?? HANGS_AFTER_MS);
   try {
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),
       child.stderr.text(),
       child.exited,
     ]);
-    return { exitCode, wasKilled: child.signalCode === "SIGKILL", stdout, stderr };
+    return { exitCode, wasKilled: child.signalCode === "SIGKILL", hangs, stdout, stderr };
   } finally {
     clearTimeout(timer);
   }

@@ -79,14 +79,14 @@ export async function selftest(paths: HomePaths, world: SelftestWorld): Promise<
   if (world.signal.aborted) throw new AuroraError("interrupted", "the self test was stopped");
   checks.push(
     ...steps.checks,
-    anywhere,
+    anywhere.check,
     together.length === 0
       ? good("at once", "10 commands on one home: nothing was lost, and none waited for ever")
       : bad("at once", together.slice(0, MAX_SHOWN).join("; "), "do not rely on this file system"),
   );
   return {
     checks,
-    promises: promisesOf(checks),
+    promises: promisesOf(checks, steps.kills + anywhere.count),
     not_tested: [
       "a power cut: only pulling the plug shows whether the disk keeps what it says it has written",
       "each single system call: changes were stopped before each of their own steps, and inside the database only at random",
@@ -136,6 +136,7 @@ async function tryStepByStep(
   return {
     all: tasks.length,
     left: queue.length,
+    kills: done.kill,
     checks: [
       check("killed", "kill", "stopped"),
       check("disk full", "no-space", "out of space"),
@@ -150,7 +151,7 @@ async function tryAnywhere(
   subjects: readonly Subject[],
   world: SelftestWorld,
   deadline: number,
-): Promise<Check> {
+): Promise<{ check: Check; count: number }> {
   const findings: Finding[] = [];
   let count = 0;
   await Promise.all(
@@ -166,11 +167,12 @@ async function tryAnywhere(
       }
     }),
   );
-  return verdict(
+  const check = verdict(
     "killed anywhere",
     `stopped ${count} times at random: always the old or the new state`,
     findings,
   );
+  return { check, count };
 }
 
 function verdict(name: string, detail: string, findings: readonly Finding[]): Check {
@@ -183,12 +185,14 @@ function verdict(name: string, detail: string, findings: readonly Finding[]): Ch
   );
 }
 
-function promisesOf(checks: readonly Check[]): string[] {
+function promisesOf(checks: readonly Check[], kills: number): string[] {
   const isGood = (...names: string[]) =>
     names.every((name) => checks.some((check) => check.name === name && check.ok));
   return [
     ...(isGood("killed", "killed anywhere")
-      ? ["A command that is killed, wherever it is, leaves the old state or the new one, whole."]
+      ? [
+          `A command that is killed leaves the old state or the new one, whole: at all ${kills} moments that were tried.`,
+        ]
       : []),
     ...(isGood("disk full", "disk fails")
       ? ["A full disk or a failing write ends a command with a message, and nothing is half done."]

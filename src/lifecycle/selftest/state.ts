@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 import { environmentOf } from "../../registry/environment.ts";
+import { operatorJobs } from "../../registry/jobs.ts";
 import { namespaces } from "../../registry/namespaces.ts";
 import { livePackSummaries } from "../../registry/packs.ts";
 import { openRegistryForReading } from "../../registry/registry.ts";
@@ -29,6 +30,7 @@ export async function readState(paths: HomePaths): Promise<State> {
     links: namesIn(paths.live).map((name) => [name, readLink(paths.liveLink(name))]),
     namespaces: namespaces(registry).map(({ pack_id, meta, revision }) => [pack_id, meta, revision]),
     environment: packs.map(({ pack_id }) => environmentOf(registry, pack_id)),
+    jobs: operatorJobs(registry).map(({ pack_id, name, spec }) => [pack_id, name, spec]),
     data: packs.map(({ pack_id }) => filesIn(paths.dataOf(pack_id))),
   });
   const report = await verifyPacks({ registry, paths }, [], true);
