@@ -5,6 +5,8 @@ import { openLog } from "../system/open-untrusted.ts";
 
 /** A service's log that has grown to this is put aside, as soon as that is noticed and its last line is whole. */
 export const MAX_SERVICE_LOG_BYTES = 8 * 1024 ** 2;
+/** The same for the index: a service that prints a few bytes every second has more notes than lines. */
+export const MAX_SERVICE_INDEX_BYTES = 2 * 1024 ** 2;
 /** So many old logs are kept of each stream, as `<log>.1` (the newest) and so on. */
 export const KEPT_SERVICE_LOGS = 3;
 
@@ -25,17 +27,21 @@ export type TimeIndexEntry = { at: string; stdout: number; stderr: number };
 /**
  * Notes how long the two logs were at a moment. A service writes them itself, so a line's time is known only to lie between
  * two notes; `logs` shows the earlier one.
+ *
+ * @returns how many bytes that took
  */
 export function appendTimeIndex(
   logDirectory: string,
   at: string,
   sizes: { stdout: number; stderr: number },
-): void {
+): number {
   const entry: TimeIndexEntry = { at, ...sizes };
+  const line = `${JSON.stringify(entry)}\n`;
   const descriptor = openLog(serviceLogs(logDirectory).index);
   try {
-    writeFully(descriptor, Buffer.from(`${JSON.stringify(entry)}\n`));
+    writeFully(descriptor, Buffer.from(line));
   } finally {
     closeSync(descriptor);
   }
+  return line.length;
 }
