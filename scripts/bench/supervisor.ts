@@ -10,7 +10,7 @@ import { KEPT_SERVICE_LOGS, MAX_SERVICE_LOG_BYTES, serviceLogs } from "../../src
 import type { BenchRow } from "./row.ts";
 import { Arena } from "./supervisor/arena.ts";
 import { type Contender, contenders, ours } from "./supervisor/contenders.ts";
-import { cpuMs, memoryOf, ownProcesses } from "./supervisor/processes.ts";
+import { cpuMs, memoryOf, ownProcesses, threadTimes } from "./supervisor/processes.ts";
 
 const COUNTS = (process.env["AURORA_BENCH_COUNTS"] ?? "0,10,100,500").split(",").map(Number);
 const RESTARTS = 50;
@@ -80,9 +80,9 @@ async function measure(contender: Contender): Promise<Measured> {
       result.memory.set(count, memoryOf(ownProcesses(arena.pid)));
       if (count !== 100) continue;
       result.startMs = startMs;
-      const before = cpuMs(ownProcesses(arena.pid));
+      const before = threadTimes(ownProcesses(arena.pid));
       await Bun.sleep(IDLE_MS);
-      result.idleMs = cpuMs(ownProcesses(arena.pid)) - before;
+      result.idleMs = cpuMs(ownProcesses(arena.pid), before);
       for (let round = 0; round < STATUS_ROUNDS; round++) result.statusMs.push(arena.status());
       await measureRestarts(arena, result.restartMs);
     } finally {

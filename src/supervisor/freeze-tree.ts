@@ -1,33 +1,53 @@
 import { type ProcessIdentity, send } from "../process/tree.ts";
 import { isHalted } from "../system/process-table.ts";
 
+/** Most processes stand still within microseconds: so long it is waited for them without a turn of the event loop. */
+const SPIN_MS = 2;
+const PAUSE_MS = 2;
+
+export type FrozenTree = {
+  /** Whether it still stands still: somebody may have woken it meanwhile. */
+  holds: () => boolean;
+  /** Has it go on. What was stopped before stays so. */
+  thaw: () => void;
+};
+
 /**
- * Stops all processes of a tree (SIGSTOP) and returns when none of them can run any more: until `thaw` is called nothing is
- * written by them. What was stopped before stays so after.
- *
- * It does not return to the event loop in between, so that nobody else has them go on.
+ * Stops all processes of a tree (SIGSTOP) and waits until none of them can run any more: then nothing is written by them until
+ * `thaw` is called. A process that waits for the disk stands still only when the disk has answered.
  *
  * @param find looks for the tree's processes anew: one may fork until it is stopped
- * @returns lets them go on; undefined where one could not be stopped in time, and then all go on
+ * @returns undefined where one could not be stopped within `limitMs`, and then all go on
  */
-export function freezeTree(find: () => ProcessIdentity[], limitMs: number): (() => void) | undefined {
-  const deadline = performance.now() + limitMs;
-  const seen = new Set<string>();
-  const frozen: ProcessIdentity[] = [];
+export async function freezeTree(
+  find: () => ProcessIdentity[],
+  limitMs: number,
+): Promise<FrozenTree | undefined> {
+  const started = performance.now();
+  const seen = new Map<string, ProcessIdentity>();
+  const stopped: ProcessIdentity[] = [];
+  const holds = () => [...seen.values()].every(({ pid }) => isHalted(pid));
   const thaw = () => {
-    for (const identity of frozen) send(identity, "SIGCONT");
+    for (const identity of stopped) send(identity, "SIGCONT");
   };
   for (;;) {
-    const fresh = find().filter(({ pid, startTime }) => !seen.has(`${pid}.${startTime}`));
-    if (fresh.length === 0) return thaw;
+    const fresh = find().filter((identity) => !seen.has(keyOf(identity)));
+    if (fresh.length === 0) return { holds, thaw };
     for (const identity of fresh) {
-      seen.add(`${identity.pid}.${identity.startTime}`);
-      if (!isHalted(identity.pid) && send(identity, "SIGSTOP")) frozen.push(identity);
+      seen.set(keyOf(identity), identity);
+      if (!isHalted(identity.pid) && send(identity, "SIGSTOP")) stopped.push(identity);
     }
-    while (!fresh.every(({ pid }) => isHalted(pid))) {
-      if (performance.now() < deadline) continue;
-      thaw();
-      return undefined;
+    while (!holds()) {
+      const sinceMs = performance.now() - started;
+      if (sinceMs > limitMs) {
+        thaw();
+        return undefined;
+      }
+      if (sinceMs > SPIN_MS) await Bun.sleep(PAUSE_MS);
     }
   }
+}
+
+function keyOf({ pid, startTime }: ProcessIdentity): string {
+  return `${pid}.${startTime}`;
 }

@@ -12,8 +12,8 @@ export const LOG_TIME_PRECISION_MS = 250;
 const QUIET_LOOKS = 4;
 /** A log that grows fast is looked at when it is expected to be full, but not more often than this. */
 const LEAST_LOOK_MS = 10;
-/** So long a service may take to stand still; the event loop waits for it. */
-const FREEZE_MS = 20;
+/** So long a service may take to stand still: it may wait for the disk. */
+const FREEZE_MS = 2000;
 /** After a rotation that did not come about, the next one is tried so much later. */
 const RETRY_MS = 1000;
 
@@ -32,7 +32,7 @@ type Kept = {
   lookedMs: number;
   /** Looks in a row that found nothing new; undefined while nobody looks and the next write is waited for. */
   quietLooks: number | undefined;
-  cancelWatches: (() => void)[];
+  watches: number[];
   /** What the last note says: the same is not noted again. */
   notedBytes: number;
   isRotating: boolean;
@@ -47,6 +47,8 @@ type Kept = {
 export class LogKeeper {
   readonly #host: LogKeeperHost;
   readonly #kept = new Map<string, Kept>();
+  readonly #rotations = new Set<Promise<void>>();
+  readonly #byWatch = new Map<number, Kept>();
   #watch: WriteWatch | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueMs = Infinity;
@@ -65,7 +67,7 @@ export class LogKeeper {
       sizes: sizesOf(logDirectory),
       lookedMs: Date.now(),
       quietLooks: undefined,
-      cancelWatches: [],
+      watches: [],
       notedBytes: -1,
       isRotating: false,
       retryMs: 0,
@@ -78,13 +80,13 @@ export class LogKeeper {
   /** Sets right what a daemon that died in the middle of a rotation has left: the service may stand still since. */
   recover(packId: string, logDirectory: string): void {
     if (!wasRotating(logDirectory)) return;
-    const thaw = freezeTree(() => this.#host.treeOf(packId), FREEZE_MS);
+    const tree = this.#host.treeOf(packId);
+    // It stands still, or has ended, but for what may have been woken by somebody else.
+    for (const identity of tree) send(identity, "SIGSTOP");
     try {
       recoverRotation(logDirectory);
     } finally {
-      thaw?.();
-      // Those that stood still already are not among the thawed.
-      for (const identity of this.#host.treeOf(packId)) send(identity, "SIGCONT");
+      for (const identity of tree) send(identity, "SIGCONT");
     }
   }
 
@@ -94,13 +96,16 @@ export class LogKeeper {
     if (!kept) return;
     if (kept.quietLooks === undefined) kept.lookedMs = Date.now();
     this.#note(kept);
-    for (const cancel of kept.cancelWatches) cancel();
+    this.#unwatch(kept);
     this.#kept.delete(packId);
   }
 
-  [Symbol.dispose](): void {
+  /** Lets a rotation that is under way come to its end, so that no service is left standing still. */
+  async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
+    await Promise.all(this.#rotations);
     this.#kept.clear();
+    this.#byWatch.clear();
     this.#watch?.[Symbol.dispose]();
   }
 
@@ -108,10 +113,13 @@ export class LogKeeper {
   #await(kept: Kept): void {
     kept.quietLooks = undefined;
     try {
-      this.#watch ??= new WriteWatch();
+      this.#watch ??= new WriteWatch((watch) => this.#written(watch));
       const logs = serviceLogs(kept.logDirectory);
-      for (const stream of LOG_STREAMS)
-        kept.cancelWatches.push(this.#watch.once(logs[stream], () => this.#wake(kept)));
+      for (const stream of LOG_STREAMS) {
+        const watch = this.#watch.add(logs[stream]);
+        kept.watches.push(watch);
+        this.#byWatch.set(watch, kept);
+      }
     } catch {
       // There are no more watches to be had, or no such thing: then it is looked at all the time.
       return this.#wake(kept);
@@ -120,8 +128,21 @@ export class LogKeeper {
     if (hasGrown(kept.sizes, sizesOf(kept.logDirectory))) this.#wake(kept);
   }
 
+  #written(watch: number): void {
+    const kept = this.#byWatch.get(watch);
+    if (kept) this.#wake(kept);
+  }
+
+  #unwatch(kept: Kept): void {
+    for (const watch of kept.watches) {
+      this.#watch?.remove(watch);
+      this.#byWatch.delete(watch);
+    }
+    kept.watches.length = 0;
+  }
+
   #wake(kept: Kept): void {
-    for (const cancel of kept.cancelWatches.splice(0)) cancel();
+    this.#unwatch(kept);
     if (this.#kept.get(kept.packId) !== kept) return;
     kept.lookedMs = Date.now();
     kept.quietLooks = 0;
@@ -141,7 +162,10 @@ export class LogKeeper {
     for (const kept of this.#kept.values()) {
       if (kept.quietLooks === undefined || kept.isRotating) continue;
       const dueMs = this.#lookAt(kept);
-      if (kept.quietLooks >= QUIET_LOOKS) this.#await(kept);
+      // A full log is tried again, also when nothing is written to it any more.
+      const isFull = LOG_STREAMS.some((stream) => kept.sizes[stream] >= MAX_SERVICE_LOG_BYTES);
+      if (isFull) this.#arm(Math.max(dueMs, kept.retryMs));
+      else if (kept.quietLooks >= QUIET_LOOKS) this.#await(kept);
       else this.#arm(dueMs);
     }
   }
@@ -154,7 +178,7 @@ export class LogKeeper {
     kept.quietLooks = isNew ? 0 : (kept.quietLooks ?? 0) + 1;
     const { lookedMs, sizes } = kept;
     if (LOG_STREAMS.some((stream) => sizes[stream] >= MAX_SERVICE_LOG_BYTES) && lookedMs >= kept.retryMs)
-      void this.#rotate(kept);
+      this.#begin(kept);
     const timesMs = LOG_STREAMS.map((stream) => {
       const perMs = (sizes[stream] - before[stream]) / elapsedMs;
       return perMs > 0 ? Math.max(0, MAX_SERVICE_LOG_BYTES - sizes[stream]) / perMs : Infinity;
@@ -172,8 +196,13 @@ export class LogKeeper {
     return isNew;
   }
 
-  async #rotate(kept: Kept): Promise<void> {
+  #begin(kept: Kept): void {
     kept.isRotating = true;
+    const rotation = this.#rotate(kept).finally(() => this.#rotations.delete(rotation));
+    this.#rotations.add(rotation);
+  }
+
+  async #rotate(kept: Kept): Promise<void> {
     const { packId, logDirectory } = kept;
     try {
       let result = await this.#rotateOnce(kept);

@@ -14,27 +14,24 @@ const MODE = 0o600;
  */
 export class RecordFile implements ServiceStore {
   readonly #path: string;
-  readonly #records: Map<string, ServiceRecord>;
   #descriptor: number;
   #grownBytes = 0;
 
   constructor(path: string) {
     this.#path = path;
-    this.#records = readRecords(path);
     this.#descriptor = this.#compact();
   }
 
   load(): ServiceRecord[] {
-    return [...this.#records.values()];
+    return [...readRecords(this.#path).values()];
   }
 
   save(records: readonly ServiceRecord[]): void {
-    for (const record of records) this.#records.set(record.packId, record);
     this.#append(records.map((record) => `${JSON.stringify(record)}\n`).join(""));
   }
 
   remove(packId: string): void {
-    if (this.#records.delete(packId)) this.#append(`${JSON.stringify({ packId, isRemoved: true })}\n`);
+    this.#append(`${JSON.stringify({ packId, isRemoved: true })}\n`);
   }
 
   /** A line that was begun when the disk was full must not take the next one with it: each begins on a line of its own. */
@@ -48,10 +45,11 @@ export class RecordFile implements ServiceStore {
     closeSync(old);
   }
 
+  /** Nothing of it is kept in memory: that would be for each service, all the time. */
   #compact(): number {
+    const lines = this.load().map((record) => `${JSON.stringify(record)}\n`);
     const temporary = `${this.#path}.new`;
     const descriptor = openSync(temporary, "w", MODE);
-    const lines = this.load().map((record) => `${JSON.stringify(record)}\n`);
     writeFully(descriptor, Buffer.from(lines.join("")));
     renameSync(temporary, this.#path);
     this.#grownBytes = 0;

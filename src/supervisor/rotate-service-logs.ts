@@ -12,6 +12,7 @@ import {
 
 import { KEPT_SERVICE_LOGS, LOG_STREAMS, serviceLogs } from "../process/service-log.ts";
 import { writeFully } from "../system/durable.ts";
+import { type FrozenTree } from "./freeze-tree.ts";
 
 /** So much is copied at once, before others have their turn. */
 const BLOCK_BYTES = 1024 ** 2;
@@ -19,7 +20,7 @@ const BLOCK_BYTES = 1024 ** 2;
 const LAST_BYTES = 256 * 1024;
 const MAX_ROUNDS = 20;
 /** A line of more than this is cut into two, so that one without an end does not keep a log from being put aside. */
-export const MAX_WHOLE_LINE_BYTES = 32 * 1024 ** 2;
+const MAX_WHOLE_LINE_BYTES = 32 * 1024 ** 2;
 const MODE = 0o640;
 const NEWLINE = 0x0a;
 
@@ -35,25 +36,27 @@ export type Rotation = "rotated" | "busy" | "no-space";
  *
  * A crash at any point leaves what `recoverRotation` sets right.
  *
- * @param freeze makes the service stand still, and returns how it goes on; undefined where it cannot
+ * @param freeze makes the service stand still; undefined where it cannot
  */
 export async function rotateServiceLogs(
   logDirectory: string,
-  freeze: () => (() => void) | undefined,
+  freeze: () => Promise<FrozenTree | undefined>,
 ): Promise<Rotation> {
   const copies = streamsOf(logDirectory).flatMap((path) => LogCopy.open(path) ?? []);
   try {
     for (const copy of copies) await copy.copyMost();
-    const thaw = freeze();
-    if (!thaw) return "busy";
+    const frozen = await freeze();
+    if (!frozen) return "busy";
     try {
+      // From here on without a turn of the event loop, in which somebody could wake it.
+      if (!frozen.holds()) return "busy";
       for (const copy of copies) copy.copyRest();
       const cut = copies.filter((copy) => copy.findCut());
       if (cut.length === 0) return "busy";
       for (const copy of cut) copy.empty();
       putAside(logDirectory);
     } finally {
-      thaw();
+      frozen.thaw();
     }
     return "rotated";
   } catch (thrown) {

@@ -35,7 +35,8 @@ export class ServiceInstance {
   /** Its first process, until that has ended and nothing else of it is left. */
   leader: Leader | null = null;
   statusText: string | null = null;
-  since = new Date();
+  /** When it came into its state, on the wall clock. */
+  sinceMs = Date.now();
   readonly #host: InstanceHost;
   /** Where the first process is a child of this one, its exit code is seen. */
   #child: Bun.Subprocess | null = null;
@@ -65,7 +66,7 @@ export class ServiceInstance {
   /** Goes on with what an earlier daemon has started. */
   resume(record: ServiceRecord, leader: Leader | null): void {
     this.serviceId = record.serviceId;
-    this.since = new Date(record.since);
+    this.sinceMs = Date.parse(record.since);
     this.leader = leader;
     const { logs } = this.#host;
     logs.recover(this.spec.packId, this.spec.logDirectory);
@@ -177,7 +178,7 @@ export class ServiceInstance {
   }
 
   toRecord(state: ServiceState): ServiceRecord {
-    const { spec, serviceId, leader, since } = this;
+    const { spec, serviceId, leader, sinceMs } = this;
     return {
       packId: spec.packId,
       generation: spec.generation,
@@ -185,7 +186,7 @@ export class ServiceInstance {
       leader: leader && { pid: leader.pid, startTime: leader.startTime },
       bootId: this.#host.bootId,
       state,
-      since: since.toISOString(),
+      since: new Date(sinceMs).toISOString(),
       logDirectory: spec.logDirectory,
     };
   }

@@ -1,10 +1,9 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 
 import { serviceLogs } from "../process/service-log.ts";
 import { type ChildOptions, spawnChild } from "../process/spawn-child.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
-import { makeDirectory } from "../system/durable.ts";
 import { openPidDescriptor } from "../system/pid-descriptor.ts";
 import { readProcess } from "../system/process-table.ts";
 import { onceReadable } from "../system/readable.ts";
@@ -18,7 +17,6 @@ const LOG_MODE = 0o640;
 const POLL_MS = 1000;
 
 export type Leader = Pick<ProcessIdentity, "pid" | "startTime" | "bootId">;
-export type Exit = { rc: number | null; signal: string | null };
 
 /**
  * Starts the first process of a service: in a session of its own, with no input, its output appended to its logs by
@@ -33,7 +31,8 @@ export function startServiceProcess(
   notifyAddress: string | undefined,
   spawn: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess = spawnChild,
 ): { child: Bun.Subprocess; leader: Leader } {
-  makeDirectory(spec.logDirectory, 0o700);
+  // Without a wait for the disk: after a crash of the machine it is made again.
+  mkdirSync(spec.logDirectory, { recursive: true, mode: 0o700 });
   const logs = serviceLogs(spec.logDirectory);
   const stdout = openSync(logs.stdout, "a", LOG_MODE);
   try {
@@ -87,10 +86,16 @@ export function watchForeign(leader: Leader, ended: () => void): () => void {
     }, POLL_MS);
     return () => clearInterval(timer);
   }
-  const unwatch = onceReadable(descriptor, () => {
+  const end = () => {
     closeSync(descriptor);
     ended();
-  });
+  };
+  // From here on the number stays this process's. If it has ended before, the number may be another's already.
+  if (!isAlive(leader)) {
+    queueMicrotask(end);
+    return () => {};
+  }
+  const unwatch = onceReadable(descriptor, end);
   return () => {
     if (unwatch()) closeSync(descriptor);
   };

@@ -20,7 +20,7 @@ export type ServicePolicy = {
 };
 
 /** One check of a service's health. It settles soon after its signal aborts. */
-export type Probe = (signal: AbortSignal) => Promise<{ healthy: boolean; output: string }>;
+type Probe = (signal: AbortSignal) => Promise<{ healthy: boolean; output: string }>;
 
 /** All that is needed to start a service, again and again. */
 export type ServiceSpec = {
@@ -59,3 +59,30 @@ export function policyOf(spec: ServiceSpec): ServicePolicy {
     watchdogSeconds: spec.watchdogSeconds ?? null,
   };
 }
+
+/** How a service is ended of which nothing but a record is left. It cannot be started. */
+export function unknownSpec({ packId, generation, logDirectory }: ServiceOrigin): ServiceSpec {
+  return {
+    packId,
+    generation,
+    type: "simple",
+    argv: [],
+    cwd: "/",
+    env: {},
+    restart: "no",
+    backoffSeconds: [1, 1],
+    startLimit: { burst: 1, intervalSeconds: 1 },
+    stopSignal: "SIGTERM",
+    stopTimeoutSeconds: 10,
+    startTimeoutSeconds: 1,
+    health: {
+      config: { grace_seconds: 0, interval_seconds: 1, passes: 1, deadline_seconds: 1, soak_seconds: 0 },
+      watchSeconds: 0,
+      probe: null,
+    },
+    dependencies: [],
+    logDirectory,
+  };
+}
+
+type ServiceOrigin = Pick<ServiceSpec, "packId" | "generation" | "logDirectory">;

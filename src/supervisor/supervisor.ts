@@ -13,7 +13,7 @@ import { NotifySocket } from "./notify-socket.ts";
 import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
-import { policyOf, type ServiceSpec } from "./service-spec.ts";
+import { policyOf, type ServiceSpec, unknownSpec } from "./service-spec.ts";
 import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
 import { findMarked, serviceIdOf } from "./service-tree.ts";
 import { exitCodeOf, type ServiceView, shownState } from "./service-view.ts";
@@ -99,6 +99,9 @@ export class Supervisor {
       else if (this.#world.isWanted(spec.packId, spec.generation)) this.#begin(spec);
       else this.#put(spec);
     }
+    const known = new Set(specs.map(({ packId }) => packId));
+    for (const record of records.values())
+      if (!known.has(record.packId)) this.#endUnknown(record, marked.get(record.serviceId) ?? []);
     this.#apply(this.#fleet.startWaiting(this.#nowMs()));
     this.#queueTurn();
     await this.#waiters.turn();
@@ -201,10 +204,10 @@ export class Supervisor {
     this.#isDisposed = true;
     this.#cancelTimer();
     this.#notify?.[Symbol.dispose]();
-    this.#host.logs[Symbol.dispose]();
     for (const instance of this.#instances.values()) instance.release();
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
+    await this.#host.logs[Symbol.asyncDispose]();
   }
 
   #nowMs(): number {
@@ -239,7 +242,7 @@ export class Supervisor {
     this.#dirty.add(packId);
     const instance = this.#instances.get(packId);
     if (isAtRest(state)) this.#host.logs.remove(packId);
-    if (instance && shownState[state.phase] !== shownState[before.phase]) instance.since = new Date();
+    if (instance && shownState[state.phase] !== shownState[before.phase]) instance.sinceMs = Date.now();
   }
 
   #apply(effects: readonly Effect[]): void {
@@ -318,8 +321,13 @@ export class Supervisor {
   #mayStart(packId: string): boolean {
     const instance = this.#instances.get(packId);
     if (!instance || instance.leader || this.#fleet.stateOf(packId)?.phase !== "starting") return false;
-    if (this.#world.isWanted(packId, instance.spec.generation)) return true;
-    this.#handle(packId, { type: "stop" });
+    try {
+      if (this.#world.isWanted(packId, instance.spec.generation)) return true;
+      this.#handle(packId, { type: "stop" });
+    } catch (thrown) {
+      const reason = `nobody can tell whether it is wanted: ${String(thrown)}`;
+      this.#handle(packId, { type: "spawn-failed", reason });
+    }
     return false;
   }
 
@@ -387,6 +395,17 @@ export class Supervisor {
     this.#apply(actions.map((action) => ({ packId, action })));
   }
 
+  /** A service of a pack that is gone: what runs of it is ended, and then it is forgotten. */
+  #endUnknown(record: ServiceRecord, marked: readonly number[]): void {
+    const { packId } = record;
+    this.#adoptOne(unknownSpec(record), record, marked);
+    this.#handle(packId, { type: "stop" });
+    void this.#until(packId, isAtRest, Infinity).then(() => {
+      const isStillUnknown = this.#instances.get(packId)?.spec.argv.length === 0;
+      return isStillUnknown && !this.#isDisposed ? this.forget(packId) : undefined;
+    });
+  }
+
   /** Returns why it could not, where the disk is full for example. */
   #record(packIds: readonly string[]): string | undefined {
     const records = packIds.flatMap((packId): ServiceRecord[] => {
@@ -403,7 +422,7 @@ export class Supervisor {
   }
 
   #viewOf(packId: string): ServiceView {
-    const { spec, leader, since, statusText } = this.#known(packId);
+    const { spec, leader, sinceMs, statusText } = this.#known(packId);
     const state = this.#fleet.stateOf(packId) ?? initialState;
     const { phase, health, restarts, reason, dueMs } = state;
     const missing = phase === "waiting" ? this.#fleet.missing(packId) : [];
@@ -414,7 +433,7 @@ export class Supervisor {
       state: shownState[phase],
       health,
       pid: leader?.pid ?? null,
-      since,
+      since: new Date(sinceMs),
       restarts,
       exitCode: exitCodeOf(state),
       reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,

@@ -14,34 +14,40 @@ const BUFFER_BYTES = 4096;
 /** Tells of the next write to a file, once for each watch (inotify(7)): what is not written to costs nothing. Linux only. */
 export class WriteWatch {
   readonly #descriptor: number;
-  readonly #actions = new Map<number, () => void>();
+  readonly #written: (watch: number) => void;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
   #unwatch: () => boolean;
 
-  /** @throws the error of inotify_init1(2), for example EMFILE */
-  constructor() {
+  /**
+   * @param written called with a watch when its file was written; after that the watch is gone
+   * @throws the error of inotify_init1(2), for example EMFILE
+   */
+  constructor(written: (watch: number) => void) {
+    this.#written = written;
     this.#descriptor = libc().inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (this.#descriptor < 0) throw errnoError(errno(), "inotify_init1");
     this.#unwatch = this.#watch();
   }
 
   /**
-   * Calls `action` once, at the next write.
+   * Watches a file for its next write.
    *
-   * @returns takes the watch back
+   * @returns the watch
    * @throws the error of inotify_add_watch(2): ENOSPC where there are too many watches
    */
-  once(path: string, action: () => void): () => void {
+  add(path: string): number {
     const watch = libc().inotify_add_watch(
       this.#descriptor,
       Buffer.from(`${path}\0`),
       IN_MODIFY | IN_ONESHOT,
     );
     if (watch < 0) throw errnoError(errno(), "inotify_add_watch", path);
-    this.#actions.set(watch, action);
-    return () => {
-      if (this.#actions.delete(watch)) libc().inotify_rm_watch(this.#descriptor, watch);
-    };
+    return watch;
+  }
+
+  /** Takes a watch back; one that is gone does no harm. What was written before may still be told. */
+  remove(watch: number): void {
+    libc().inotify_rm_watch(this.#descriptor, watch);
   }
 
   #watch(): () => boolean {
@@ -60,17 +66,14 @@ export class WriteWatch {
         return; // EAGAIN: that was all.
       }
       for (let at = 0; at + EVENT_BYTES <= length; at += EVENT_BYTES + this.#buffer.readUInt32LE(at + 12)) {
-        const watch = this.#buffer.readInt32LE(at);
-        const action = this.#actions.get(watch);
         // After the event comes one more that says that the watch is gone (IN_IGNORED).
-        if (action && this.#actions.delete(watch)) action();
+        if (this.#buffer.readUInt32LE(at + 4) & IN_MODIFY) this.#written(this.#buffer.readInt32LE(at));
       }
     }
   }
 
   [Symbol.dispose](): void {
     this.#unwatch();
-    this.#actions.clear();
     closeSync(this.#descriptor);
   }
 }

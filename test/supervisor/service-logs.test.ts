@@ -9,7 +9,7 @@ import { readProcess } from "../../src/system/process-table.ts";
 import { scratch } from "../support/aurora.ts";
 import { supervised } from "./service.ts";
 
-const standing = () => () => {};
+const standing = async () => ({ holds: () => true, thaw: () => {} });
 const read = (path: string) => readFileSync(path, "utf8");
 /** All that was printed, oldest first. */
 const whole = (log: string) =>
@@ -104,7 +104,7 @@ describe("putting aside", () => {
 
   test("does nothing where the service does not stand still", async () => {
     using t = setUp("one\n");
-    expect(await rotateServiceLogs(t.directory, () => undefined)).toBe("busy");
+    expect(await rotateServiceLogs(t.directory, async () => undefined)).toBe("busy");
     expect(read(t.logs.stdout)).toBe("one\n");
   });
 });

@@ -9,7 +9,7 @@ import { Supervisor, type SupervisorWorld } from "../../src/supervisor/superviso
 import { removeTree } from "../../src/system/scratch.ts";
 
 /** Records in memory, which outlive the supervisors that write them. */
-export class MemoryStore implements ServiceStore {
+class MemoryStore implements ServiceStore {
   readonly records = new Map<string, ServiceRecord>();
   load = () => structuredClone([...this.records.values()]);
   save = (records: readonly ServiceRecord[]) => {

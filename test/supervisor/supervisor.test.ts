@@ -182,6 +182,35 @@ describe("the next daemon", () => {
     expect(next.view("web")).toMatchObject({ state: "running", pid });
   });
 
+  test("ends what runs of a pack that is gone, and forgets it", async () => {
+    await using t = supervised();
+    const { pid } = await t.supervisor.start(t.service("web", forever));
+    t.unwanted.add("web");
+    const next = await t.next([]);
+    await until(() => next.view("web") === undefined);
+    expect(alive(pid as number)).toBe(false);
+    expect(t.store.load()).toEqual([]);
+  });
+
+  test("does not take over a process that has got the number of another", async () => {
+    await using t = supervised();
+    const spec = t.service("web", forever);
+    const { pid } = await t.supervisor.start(spec);
+    const record = t.store.records.get("web");
+    const stranger = Bun.spawn(["sleep", "60"]);
+    if (record?.leader)
+      t.store.records.set("web", { ...record, leader: { ...record.leader, pid: stranger.pid } });
+    await t.next([spec]);
+    const view = await t.seen("web", (now) => now.state === "running" && now.restarts === 1);
+    expect([view.pid === stranger.pid, alive(stranger.pid), alive(pid as number)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    stranger.kill();
+    await stranger.exited;
+  });
+
   test("stops what nobody wants any more, and starts what ended meanwhile", async () => {
     await using t = supervised();
     const specs = [t.service("web", forever), t.service("db", forever)];

@@ -38,19 +38,26 @@ function field(pid: number, name: string): number {
   }
 }
 
-/** Processor time of all threads in milliseconds, to the nanosecond. */
-export function cpuMs(pids: readonly number[]): number {
-  let total = 0;
+/** Processor time of each thread in nanoseconds, which the whole process only has to 10 ms. */
+export function threadTimes(pids: readonly number[]): Map<string, number> {
+  const times = new Map<string, number>();
   for (const pid of pids)
     for (const thread of threadsOf(pid)) {
       try {
-        total +=
-          Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]) / 1e6;
+        const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1");
+        times.set(`${pid}/${thread}`, Number(text.split(" ", 1)[0]));
       } catch {
         continue; // It has ended.
       }
     }
-  return total;
+  return times;
+}
+
+/** Processor time in milliseconds since `before`, of the threads that are still there. */
+export function cpuMs(pids: readonly number[], before: ReadonlyMap<string, number> = new Map()): number {
+  let total = 0;
+  for (const [thread, time] of threadTimes(pids)) total += time - (before.get(thread) ?? 0);
+  return total / 1e6;
 }
 
 function threadsOf(pid: number): string[] {
