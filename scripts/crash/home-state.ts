@@ -11,6 +11,8 @@ export type HomeState = {
   wanted: Record<string, string>;
   namespaces: Record<string, string>;
   environment: Record<string, string>;
+  /** The jobs that operators have added. */
+  jobs: Record<string, string>;
   /** The files in the data of each live pack, without those that hold process numbers. */
   data: Record<string, Record<string, string>>;
   trees: string[];
@@ -29,6 +31,7 @@ export function readHomeState(home: string): HomeState {
     wanted: {},
     namespaces: {},
     environment: {},
+    jobs: {},
     data: {},
     trees: [],
     unconfirmed: 0,
@@ -48,6 +51,8 @@ export function readHomeState(home: string): HomeState {
     state.namespaces[String(pack_id)] = `${meta} ${revision}`;
   for (const { pack_id, name, value } of rows("SELECT * FROM environment"))
     state.environment[`${pack_id} ${name}`] = String(value);
+  for (const { pack_id, name, spec } of rows("SELECT * FROM jobs"))
+    state.jobs[`${pack_id} ${name}`] = String(spec);
   state.trees = rows("SELECT digest FROM trees ORDER BY digest").map(({ digest }) => String(digest));
   state.unconfirmed = rows("SELECT id FROM transactions WHERE state = 'unconfirmed'").length;
   for (const packId of Object.keys(state.packs)) state.data[packId] = filesIn(`${home}/data/${packId}`);

@@ -41,6 +41,7 @@ function differences(
     "wanted",
     "namespaces",
     "environment",
+    "jobs",
     "data",
     "unconfirmed",
   ] as const) {

@@ -96,6 +96,13 @@ export const operations: readonly Operation[] = [
     argv: ["env", "set", "alpha", "NAME=value"],
   },
   {
+    name: "schedule add",
+    prepare: [["install", "PACKS/alpha-1", "--no-start"]],
+    running: [],
+    // What is put behind belongs to the job's command.
+    argv: ["--json", "schedule", "add", "alpha", "--name", "tidy", "--every", "1h", "--", "true"],
+  },
+  {
     name: "recover",
     prepare: [["install", "PACKS/alpha-1"]],
     running: ["alpha"],

@@ -27,6 +27,8 @@ describe.skipIf(!hasShell("bash"))("bash", () => {
     [["aurora", "--home", "ns", "reco"], ["recover"]],
     [["aurora", "ns", "register", "--me"], ["--meta"]],
     [["aurora", "install", "--confirm"], ["--confirm-within"]],
+    [["aurora", "schedule", "hi"], ["history"]],
+    [["aurora", "schedule", "add", "app", "--mis"], ["--misfire"]],
   ])("%j", async (words, expected) => {
     expect(await completed("bash", bashLine(words))).toEqual(expected);
   });
@@ -37,6 +39,7 @@ describe.skipIf(!hasShell("fish"))("fish", () => {
     ["aurora ins", "install"],
     ["aurora ns un", "unregister"],
     ["aurora install --confirm", "--confirm-within"],
+    ["aurora schedule hi", "history"],
   ])("%s", async (line, expected) => {
     expect((await completed("fish", (file) => `source ${file}; complete -C '${line}'`))[0]).toBe(expected);
   });

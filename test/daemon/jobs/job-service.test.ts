@@ -312,7 +312,7 @@ describe("what other processes do", () => {
     ]);
     t.live(2, "2026-01-01T01:00:05Z", ["name: a, every: 1h"]);
     end(t);
-    await running.clock.advanceAsync(1000);
+    await running.clock.advanceAsync(31_000);
     await running.stop();
     expect(t.ran).toEqual(["a 2026-01-01T01:00:00.000Z 1"]);
     expect(jobRunsOf(t.registry, "app", { name: "a", limit: 1 })).toMatchObject([{ generation: 2 }]);
@@ -365,7 +365,7 @@ describe("what other processes do", () => {
       await second.clock.advanceAsync(60_000);
       expect(t.ran).toEqual([]);
       setPause(t.registry, { kind, name }, undefined);
-      await second.clock.advanceAsync(2000);
+      await second.clock.advanceAsync(31_000);
       expect(t.ran).toHaveLength(1);
       await second.stop();
     },
