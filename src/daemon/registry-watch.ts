@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, statSync, watch } from "node:fs";
 
 import { type HomePaths } from "../system/home.ts";
 
@@ -8,14 +8,21 @@ const QUIET_MS = 50;
 /** Tells of changes to the registry, whoever makes them. The kernel is asked for that, so that nothing is polled. */
 export class RegistryWatch {
   readonly #watcher: FSWatcher;
+  readonly #inode: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(paths: Pick<HomePaths, "home">, changed: () => void) {
-    this.#watcher = watch(paths.home, { persistent: false }, (_event, name) => {
+  /** @param changed is told whether another file is in the place of the one that was there at first */
+  constructor(
+    { home, database }: Pick<HomePaths, "home" | "database">,
+    changed: (isReplaced: boolean) => void,
+  ) {
+    this.#inode = inodeOf(database);
+    this.#watcher = watch(home, { persistent: false }, (_event, name) => {
       if (!name?.startsWith("state.db")) return;
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
-        changed();
+        const inode = inodeOf(database);
+        changed(inode !== undefined && inode !== this.#inode);
       }, QUIET_MS);
     });
     this.#watcher.on("error", () => this.#watcher.close());
@@ -25,4 +32,8 @@ export class RegistryWatch {
     clearTimeout(this.#timer);
     this.#watcher.close();
   }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
 }

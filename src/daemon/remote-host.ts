@@ -1,3 +1,4 @@
+import { AuroraError } from "../errors.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { type SupervisedService } from "./api-schema.ts";
 import { callDaemon, NoDaemon } from "./client.ts";
@@ -7,26 +8,33 @@ import { startDaemon, type StartDaemonOptions } from "./start-daemon.ts";
 const TRIES = 3;
 
 /** The home's daemon as the host of its services, for a command: it is started where none listens. */
-export function remoteHost(options: StartDaemonOptions): ServiceHost {
-  const call = async (packId: string, action: "start" | "stop", body: Record<string, unknown>) => {
+export function remoteHost(options: Omit<StartDaemonOptions, "signal">): ServiceHost {
+  const call = async (path: string, body: Record<string, unknown>, signal: AbortSignal) => {
     for (let tries = 1; ; tries++) {
       try {
-        return await callDaemon(options.paths, "POST", `/v1/services/${packId}/${action}`, { body });
+        return await callDaemon(options.paths, "POST", path, { body, signal });
       } catch (thrown) {
         if (!(thrown instanceof NoDaemon) || tries === TRIES) throw thrown;
       }
-      await startDaemon(options);
+      await startDaemon({ ...options, signal });
     }
   };
   return {
-    start: async (packId, generation): Promise<HostedService> => {
-      const { state, health, pid, exit_code, reason } = (await call(packId, "start", {
-        generation,
-      })) as SupervisedService;
+    start: async (packId, generation, signal): Promise<HostedService> => {
+      const answer = await call(`/v1/services/${packId}/start`, { generation }, signal);
+      const { state, health, pid, exit_code, reason } = answer as SupervisedService;
       return { state, health, pid, exit_code, reason };
     },
-    stop: async (packId) => {
-      await call(packId, "stop", {});
+    stop: async (packId, timeoutMs) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      try {
+        await call(`/v1/services/${packId}/stop`, {}, signal);
+      } catch (thrown) {
+        if (!signal.aborted) throw thrown;
+        throw new AuroraError("timed-out", `cannot stop "${packId}": the daemon does not answer`, {
+          hint: "aurora daemon status shows it; with --no-daemon the service is stopped without it",
+        });
+      }
     },
   };
 }

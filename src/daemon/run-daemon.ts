@@ -109,7 +109,9 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     warn: world.warn,
     onGone: () => ended.resolve("home-gone"),
   });
-  using _watch = new RegistryWatch(paths, () => {
+  using _watch = new RegistryWatch(paths, (isReplaced) => {
+    // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
+    if (isReplaced) return ended.resolve("become-binary");
     daemon.events.poke();
     jobs.noticed();
     oneshots.look();
@@ -160,9 +162,17 @@ async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposab
   );
 }
 
-/** Finishes what a crash has left, where nobody is at work: a command that is will do the same. */
+/**
+ * Finishes what a crash has left, where nobody is at work: a command that is will do the same. Where it cannot be done now,
+ * on a full disk for example, the services need their daemon all the same.
+ */
 async function settleAtStart(workspace: Workspace): Promise<void> {
-  if (!needsSettling(workspace, bootTime, workspace.now())) return;
-  using lock = tryHomeLock(workspace, "recover");
-  if (lock) await settle({ ...workspace, lockToken: lock.token });
+  try {
+    if (!needsSettling(workspace, bootTime, workspace.now())) return;
+    using lock = tryHomeLock(workspace, "recover");
+    if (lock) await settle({ ...workspace, lockToken: lock.token });
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError)) throw thrown;
+    workspace.warn(thrown.message);
+  }
 }

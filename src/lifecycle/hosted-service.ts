@@ -12,6 +12,8 @@ import { type ScriptPack, type ScriptReport } from "./script.ts";
 import { type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
+/** Beside the time that a service has to stop, its host may take so long, in milliseconds. */
+const HOST_ANSWER_MS = 30_000;
 /** The end of a log is enough for a report. */
 const REPORT_BYTES = 65_536;
 
@@ -82,7 +84,7 @@ export async function startHosted(
     setServiceEnvironment(registry, id, env);
     setServiceConfinement(registry, id, JSON.stringify(summary));
   });
-  const service = await host.start(id, pack.generation);
+  const service = await startOrStop(host, pack, workspace.signal);
   const logs = serviceLogs(pack.logDirectory);
   const isUp = hasStarted(service);
   return {
@@ -97,6 +99,22 @@ export async function startHosted(
       .filter((text) => text !== "")
       .join("\n"),
   };
+}
+
+/** What is interrupted while it starts is stopped again. */
+async function startOrStop(host: ServiceHost, pack: ScriptPack, signal: AbortSignal): Promise<HostedService> {
+  const { id } = pack.manifest.pack;
+  try {
+    return await host.start(id, pack.generation, signal);
+  } catch (thrown) {
+    if (signal.aborted) await host.stop(id, hostTimeoutMs(pack.manifest));
+    throw thrown;
+  }
+}
+
+/** A host that does not answer for so long does not work, in milliseconds. */
+export function hostTimeoutMs({ pack: { service } }: Manifest): number {
+  return service.stop_timeout_seconds * 1000 + HOST_ANSWER_MS;
 }
 
 /** One that ended by itself with 0 has done what it was there for. */

@@ -16,10 +16,18 @@ export type HostedService = {
  * registry before it is asked; so it does the same when it is asked again, or when another daemon takes its place.
  */
 export type ServiceHost = {
-  /** Runs the wanted service; returns when it is ready or has failed. */
-  start: (packId: string, generation: number) => Promise<HostedService>;
-  /** Stops it with all its processes. */
-  stop: (packId: string) => Promise<void>;
+  /**
+   * Runs the wanted service; returns when it is ready or has failed.
+   *
+   * @throws {AuroraError} `interrupted` when `signal` aborts; the service may come up all the same
+   */
+  start: (packId: string, generation: number, signal: AbortSignal) => Promise<HostedService>;
+  /**
+   * Stops it with all its processes.
+   *
+   * @param timeoutMs the host has failed where it takes longer
+   */
+  stop: (packId: string, timeoutMs: number) => Promise<void>;
 };
 
 /** Whether a pack's start stays in the foreground, and so needs somebody who watches it. */

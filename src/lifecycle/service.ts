@@ -17,7 +17,7 @@ import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
-import { hostOf, serviceTmp, startHosted } from "./hosted-service.ts";
+import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
 import { packProcess } from "./pack-process.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
@@ -190,7 +190,7 @@ export async function stopService(
     });
   // The host runs the stop entrypoint itself, and first of all sees to it that the service is not started again.
   const host = isHosted(pack.manifest) ? workspace.services : undefined;
-  if (host && isThere) await host.stop(id);
+  if (host && isThere) await host.stop(id, hostTimeoutMs(pack.manifest));
   if (!host && isThere && entrypoint.stop !== null && row.boot_id === bootId()) {
     const report = await tryScript(workspace, pack, service.stop_timeout_seconds * 1000);
     if (report !== undefined)

@@ -35,7 +35,7 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
     const host = hostOf(workspace, pack.manifest);
     if (isRunning(workspace, id)) {
       // It may run on without anybody who watches it.
-      await host?.start(id, pack.generation);
+      await host?.start(id, pack.generation, workspace.signal);
       started.push({
         pack_id: id,
         changed: false,

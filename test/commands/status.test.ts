@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { auroraCommand } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
 
 test("what is installed; exit 3 only where a named pack does not run", async () => {
@@ -102,3 +103,34 @@ test("a staged pack, and one that nobody knows", async () => {
   expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 3 });
   expect(await t.run(["status", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
 });
+
+test("--watch: one document for each change, until a signal", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  const child = Bun.spawn([...auroraCommand, "status", "app", "--watch", "--json", "--home", t.home], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines = linesOf(child.stdout);
+  expect(JSON.parse((await lines.next()).value ?? "")).toMatchObject([
+    { state: "running", health: "healthy" },
+  ]);
+  await t.run(["stop", "app"]);
+  const seen: string[] = [];
+  while (seen.at(-1) !== "stopped")
+    seen.push((JSON.parse((await lines.next()).value ?? "") as [{ state: string }])[0].state);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+  expect(await child.stderr.text()).toBe("");
+});
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of stream) {
+    text += new TextDecoder().decode(chunk);
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
+      yield text.slice(0, end);
+      text = text.slice(end + 1);
+    }
+  }
+}

@@ -308,3 +308,40 @@ test("the service's environment is what the command had, also after a restart, a
   await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
   expect(t.log()).toBe("green free\ngreen free\n");
 });
+
+test("Ctrl-C while a service is not ready yet ends the command, and the service with it", async () => {
+  await using t = serviceHome();
+  t.write({ ...simplePack({ start: "echo up\nexec sleep 300" }), manifest: "  service: { type: notify }" });
+  await t.run(["install", "--no-start", "app"]);
+  const command = Bun.spawn([...auroraCommand, "start", "app", "--home", t.home], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await eventually("the service", () => (existsSync(logOf(t.home)) && t.log() === "up\n") || undefined);
+  command.kill("SIGINT");
+  expect(await command.exited).toBe(130);
+  expect(await command.stderr.text()).toStartWith("error[interrupted]: ");
+  expect(t.processesOf()).toEqual([]);
+});
+
+const logOf = (home: string) => `${home}/logs/app/service.stdout.log`;
+
+test("a registry that is rebuilt is the daemon's too, and its services go on", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  const { pid } = await t.status();
+  const daemon = t.daemonPid();
+  await Bun.write(`${t.home}/state.db`, "no database");
+  expect((await t.run(["recover", "--rebuild"])).exitCode).toBe(0);
+  await eventually("the daemon with the new registry", async () =>
+    readFileSync(`${t.home}/logs/daemon.log`, "utf8").includes("become-binary") &&
+    (await t.run(["daemon", "status"])).exitCode === 0
+      ? true
+      : undefined,
+  );
+  expect(t.daemonPid()).toBe(daemon as number);
+  expect(await t.status()).toMatchObject({ state: "running", pid });
+  process.kill(pid as number, "SIGKILL");
+  await t.reaches("a restart", (status) => status.state === "running" && status.pid !== pid);
+  expect(t.processesOf()).toHaveLength(1);
+});

@@ -13,7 +13,7 @@ export function terminal(
   const tmux = (...args: string[]) => {
     const { stdout, stderr, exitCode } = Bun.spawnSync(
       ["tmux", "-S", `${directory.path}/tmux.sock`, "-f", "/dev/null", ...args],
-      { env: { PATH: Bun.env["PATH"] ?? "", TERM: "xterm-256color", LANG: "C.UTF-8" } },
+      { env: { PATH: Bun.env["PATH"] ?? "", TERM: "xterm-256color", LANG: "C.UTF-8", SHELL: "/bin/sh" } },
     );
     if (exitCode !== 0) throw new Error(stderr.toString());
     return stdout.toString();

@@ -151,13 +151,12 @@ function hostFor(context: Context, paths: HomePaths): ServiceHost {
   let host: Promise<ServiceHost> | undefined;
   const load = async (): Promise<ServiceHost> => {
     const { remoteHost } = await import("../../daemon/remote-host.ts");
-    // A transaction has to be able to go back also after it was interrupted.
-    const signal = new AbortController().signal;
-    return remoteHost({ paths, self: context.self, env: context.env, signal });
+    return remoteHost({ paths, self: context.self, env: context.env });
   };
   return {
-    start: async (packId, generation) => await (await (host ??= load())).start(packId, generation),
-    stop: async (packId) => await (await (host ??= load())).stop(packId),
+    start: async (packId, generation, signal) =>
+      await (await (host ??= load())).start(packId, generation, signal),
+    stop: async (packId, timeoutMs) => await (await (host ??= load())).stop(packId, timeoutMs),
   };
 }
 
