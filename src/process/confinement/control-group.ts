@@ -19,6 +19,8 @@ type GroupLimits = Pick<Limits, "memory_bytes" | "processes">;
 const OURS = "aurora-";
 /** Where this process goes, so that its group has no process of its own and may have groups with limits below. */
 const SELF = "aurora-self";
+/** The launcher's relay and init are in the group as well. */
+const ABOVE_COMMAND = 2;
 const CONTROLLERS = ["memory", "pids"];
 let count = 0;
 
@@ -44,7 +46,7 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
     // One process less is a broken tree: all of it or nothing.
     trySet(directory, "memory.oom.group", "1");
   }
-  if (processes !== null) setGroup(directory, "pids.max", String(processes));
+  if (processes !== null) setGroup(directory, "pids.max", String(processes + ABOVE_COMMAND));
   return { directory, kill: () => killGroup(directory), close: () => void removeGroup(directory) };
 }
 

@@ -88,7 +88,9 @@ export function setLimits({ call, image, plan, has }: Start): void {
   const { limits, unconfined } = plan.policy;
   if (!unconfined) set("core", 0);
   if (has("limits")) setResourceLimits(limits, set);
-  if (has("process-limit")) set("nproc", limits.processes);
+  // The launcher's init, or its reaper, is a process of the same user.
+  const above = has("process-namespace") || has("reaper") ? 1 : 0;
+  if (has("process-limit") && limits.processes !== null) set("nproc", limits.processes + above);
 }
 
 function setResourceLimits(
