@@ -39,10 +39,10 @@ export function userOf(
   purpose: Purpose,
   isKept: boolean,
 ): number | undefined {
-  if (process.geteuid?.() !== 0) return undefined;
+  if (process.geteuid?.() !== 0 || pack.allowAll) return undefined;
   const running = purpose === "start" || pack.isDryRun ? undefined : runningUser(workspace, pack);
   if (running !== undefined) return running === 0 ? undefined : running;
-  if (pack.allowAll || pack.permissions.root || packUserReason(true) !== null) return undefined;
+  if (pack.permissions.root || packUserReason(true) !== null) return undefined;
   // A user who cannot get to the home, or to this program, could do nothing.
   if ([workspace.paths.home, process.execPath].some((path) => isClosed(workspace, path))) return undefined;
   const { id } = pack.manifest.pack;
@@ -91,11 +91,17 @@ function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
 }
 
 /**
- * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it.
+ * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it. Unconfined,
+ * root can, and a service that still runs as the pack's user needs its files: then it is only marked, by its group, that root
+ * has been there.
  */
 export function giveToRoot(pack: ScriptPack): void {
-  for (const directory of [pack.dataDirectory, pack.logDirectory])
-    if (lstatSync(directory).uid !== 0) giveTree(directory, 0);
+  for (const directory of [pack.dataDirectory, pack.logDirectory]) {
+    const { uid } = lstatSync(directory);
+    if (uid === 0) continue;
+    if (pack.allowAll) lchownSync(directory, uid, 0);
+    else giveTree(directory, 0);
+  }
 }
 
 /**
@@ -109,7 +115,10 @@ export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory:
     tmpDirectory,
     ...(pack.isDryRun ? [pack.packDirectory] : []),
   ];
-  for (const directory of own) if (lstatSync(directory).uid !== uid) giveTree(directory, uid);
+  for (const directory of own) {
+    const stat = lstatSync(directory);
+    if (stat.uid !== uid || stat.gid !== uid) giveTree(directory, uid);
+  }
   const tree = pack.isDryRun ? [] : [pack.packDirectory];
   for (const directory of tree) {
     const stat = lstatSync(directory);

@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { tryHomeLock } from "../../src/lifecycle/home-lock.ts";
+import { livePack, type PackRow, setLivePack } from "../../src/registry/packs.ts";
+import { openRegistry } from "../../src/registry/registry.ts";
 import { homePaths } from "../../src/system/home.ts";
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
 import { processesOf, testHome } from "../support/test-home.ts";
@@ -106,6 +108,34 @@ describe("two at once", () => {
     );
     expect(exitCode).toBe(8);
   });
+});
+
+test("what nobody had to approve has to be approved when the home has changed meanwhile", async () => {
+  await using at = testHome();
+  const pack = { id: "alpha", start: null, stop: null, health: null };
+  const manifest = "  permissions: { read: [/srv] }";
+  at.write({ ...pack, manifest });
+  expect(await at.run(["install", `${at.packs}/alpha`, "--approve"])).toMatchObject({ exitCode: 0 });
+  at.write({ ...pack, manifest, version: "1.1.0" });
+  const paths = homePaths(at.home);
+  const lock = tryHomeLock({ paths, now: () => new Date() }, "a test");
+  const child = startAurora(["install", `${at.packs}/alpha`, "--wait", "60s"], at.home);
+  const reader = child.stderr.getReader();
+  // It has planned, without growth, when it rehearses; now the live one becomes a pack that may not read /srv.
+  expect(new TextDecoder().decode((await reader.read()).value)).toBe("dry-run alpha\n");
+  {
+    using registry = openRegistry(paths);
+    const live = livePack(registry, "alpha") as PackRow;
+    setLivePack(registry, { ...live, manifest: live.manifest.replace('"read":["/srv"]', '"read":[]') });
+  }
+  lock?.[Symbol.dispose]();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read())
+    rest += new TextDecoder().decode(part.value);
+  expect(rest).toBe(
+    "error[approval-required]: the home was changed, and this plan needs an operator's approval now\nhint: look at the new plan with aurora plan, and approve that\n",
+  );
+  expect(await child.exited).toBe(6);
 });
 
 describe("killed with SIGKILL", () => {

@@ -467,8 +467,10 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
       expect(
         await t.run(["exec", "app", "--", "sh", "-c", "id -u; grep CapEff /proc/self/status"]),
       ).toMatchObject({ stdout: "0\nCapEff:\t0000000000000000\n" });
-      // And back: what root has written is the pack's user's again.
-      t.write({ id: "app", ...quiet, version: "1.2.0", install: "cat data/own data/roots" });
+      // What root writes unconfined is the pack's user's again afterwards, and so is what it wrote without capabilities.
+      t.write({ id: "app", ...quiet, version: "1.1.1", install: "cat data/own; echo secret > data/unconfined" });
+      expect(await t.run(["install", "app", "--approve", "--allow-all"])).toMatchObject({ exitCode: 0 });
+      t.write({ id: "app", ...quiet, version: "1.2.0", install: "cat data/own data/roots data/unconfined" });
       expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
     },
     TIMEOUT_MS,

@@ -102,6 +102,15 @@ function refusedPlan(workspace: Workspace, { document }: PreparedChange): Change
 
 /** Somebody else may have changed the home while the operator was thinking: then another plan was approved. */
 function checkStillApproved(approval: Approval, now: PreparedChange, approve: string | undefined): void {
+  // Nobody had to be asked, but what is live now may do less than what was.
+  if (approval.by === null && now.document.approval_required)
+    throw new AuroraError(
+      "approval-required",
+      "the home was changed, and this plan needs an operator's approval now",
+      {
+        hint: "look at the new plan with aurora plan, and approve that",
+      },
+    );
   const isBlanket = approve === "" || approval.by === null;
   if (isBlanket || now.document.plan_digest === approval.planDigest) return;
   throw new AuroraError("approval-refused", "the home was changed after this plan was approved", {
