@@ -297,3 +297,12 @@ hint: free some space, or remove old generations with aurora gc
     );
   },
 );
+
+test("data: whose data a snapshot holds is known also after the registry was rebuilt", async () => {
+  await using t = testHome();
+  await upgraded(t);
+  await Bun.write(`${t.home}/state.db`, "this is no database at all, but it is long enough to look at");
+  expect(await t.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
+  expect(await dataOf(t)).toStartWith("of-1");
+});
