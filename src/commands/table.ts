@@ -119,6 +119,7 @@ export const commands: readonly CommandSpec[] = [
     name: "activate",
     group: "Packs",
     summary: "Make an earlier generation of a pack live again",
+    details: "The data stays as it is; rollback brings it back where it can.",
     args: [{ name: "PACK", pack: true }],
     options: {
       generation: { value: "N", help: "The generation, as history shows it" },
@@ -133,6 +134,8 @@ export const commands: readonly CommandSpec[] = [
     name: "rollback",
     group: "Packs",
     summary: "Go back to the generation that was live before",
+    details:
+      "Where the generation after it took a snapshot of the data (data.snapshot), the data comes back too, as that generation\nleft it. To keep the data as it is, use activate.",
     args: [{ name: "PACK", pack: true }],
     options: {
       to: { value: "N", help: "Go to this generation instead" },
@@ -174,6 +177,7 @@ export const commands: readonly CommandSpec[] = [
     name: "gc",
     group: "Packs",
     summary: "Remove stored trees that nobody needs",
+    details: "And the snapshots of data to whose generation no rollback goes any more.",
     args: [],
     options: {
       keep: { value: "N", help: "Keep so many good generations of each pack (default: 3)" },
