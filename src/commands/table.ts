@@ -743,9 +743,9 @@ export const commands: readonly CommandSpec[] = [
     group: "Tool",
     summary: "Look whether this machine and this home can be relied on",
     details:
-      "With --selftest, changes are stopped, run into a full disk and run at once on the home's own file system, for at most\n20 seconds, in scratch that is gone afterwards. It says what that disk promises, and what could not be tried.",
+      "With --selftest, changes are stopped, run into a full disk and run at once on the home's own file system, for about\n20 seconds, in scratch that is gone afterwards. It says what that disk promises, and what could not be tried.",
     args: [],
-    options: { selftest: { help: "Also try what this home's disk promises; takes up to 20 seconds" } },
+    options: { selftest: { help: "Also try what this home's disk promises; takes about 20 seconds" } },
     examples: ["doctor", "doctor --json", "doctor --selftest"],
     load: () => import("./doctor.ts"),
   }),
