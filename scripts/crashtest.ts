@@ -19,7 +19,7 @@ import { endProcesses } from "./crash/home-state.ts";
 import { buildInjector } from "./crash/injector.ts";
 import { blockModes, blocksOf, fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
-import { cutProblem, inOwnMounts, powerProblem } from "./crash/power-slot.ts";
+import { cutProblem, inOwnMounts, powerProblem, unmountBelow } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
@@ -61,6 +61,7 @@ const injector = buildInjector(`${directory}/bin`);
 /** Also what services of an experiment that was cut short have left. */
 const dispose = () => {
   for (let slot = 0; slot < Number(values.jobs); slot++) endProcesses(`${directory}/slot${slot}/home`);
+  unmountBelow(directory);
   rmSync(directory, { recursive: true, force: true });
 };
 for (const signal of ["SIGINT", "SIGTERM"] as const)

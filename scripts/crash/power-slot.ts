@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
 import { endProcesses } from "./home-state.ts";
 import { endTracer } from "./injector.ts";
@@ -94,6 +94,15 @@ export function makeImage(kind: FileSystem, image: string): void {
 
 export function attach(kind: FileSystem, image: string, mount: string): void {
   must(["mount", "-t", kind, "-o", kinds[kind].options, image, mount]);
+}
+
+/** Lets go of everything that is mounted below a directory, for a test that is cut short. */
+export function unmountBelow(directory: string): void {
+  const places = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((place) => place.startsWith(`${directory}/`));
+  for (const place of places.toReversed()) Bun.spawnSync(["umount", "--lazy", place]);
 }
 
 /** What has been killed may take a moment to let go. */

@@ -129,6 +129,7 @@ export const commands: readonly CommandSpec[] = [
     name: "activate",
     group: "Packs",
     summary: "Make an earlier generation of a pack live again",
+    details: "The data stays as it is; rollback brings it back where it can.",
     args: [{ name: "PACK", pack: true }],
     options: {
       generation: { value: "N", help: "The generation, as history shows it" },
@@ -143,6 +144,8 @@ export const commands: readonly CommandSpec[] = [
     name: "rollback",
     group: "Packs",
     summary: "Go back to the generation that was live before",
+    details:
+      "Where the generation after it took a snapshot of the data (data.snapshot), the data comes back too, as that generation\nleft it. To keep the data as it is, use activate.",
     args: [{ name: "PACK", pack: true }],
     options: {
       to: { value: "N", help: "Go to this generation instead" },
@@ -184,6 +187,7 @@ export const commands: readonly CommandSpec[] = [
     name: "gc",
     group: "Packs",
     summary: "Remove stored trees that nobody needs",
+    details: "And the snapshots of data to whose generation no rollback goes any more.",
     args: [],
     options: {
       keep: { value: "N", help: "Keep so many good generations of each pack (default: 3)" },
@@ -930,9 +934,9 @@ export const commands: readonly CommandSpec[] = [
     group: "Tool",
     summary: "Look whether this machine and this home can be relied on",
     details:
-      "With --selftest, changes are stopped, run into a full disk and run at once on the home's own file system, for at most\n20 seconds, in scratch that is gone afterwards. It says what that disk promises, and what could not be tried.",
+      "With --selftest, changes are stopped, run into a full disk and run at once on the home's own file system, for about\n20 seconds, in scratch that is gone afterwards. It says what that disk promises, and what could not be tried.",
     args: [],
-    options: { selftest: { help: "Also try what this home's disk promises; takes up to 20 seconds" } },
+    options: { selftest: { help: "Also try what this home's disk promises; takes about 20 seconds" } },
     examples: ["doctor", "doctor --json", "doctor --selftest"],
     load: () => import("./doctor.ts"),
   }),

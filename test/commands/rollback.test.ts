@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 
+import { auroraCommand } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
 
 type Home = ReturnType<typeof testHome>;
@@ -268,4 +269,40 @@ test("data: a copy keeps owners, modes, links and holes, and leaves sockets out"
   expect(shell(list)).not.toContain("holes");
   expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
   expect(shell(list)).toBe(before.replace(/^socket.*\n/m, ""));
+});
+
+test.skipIf(process.getuid?.() !== 0 || process.platform !== "linux")(
+  "data: the space for its copy is asked for before anything is stopped (needs root)",
+  async () => {
+    await using t = testHome();
+    t.write({ id: "app", name: "1", version: "1.0.0", start: null, ...still });
+    t.write({
+      id: "app",
+      name: "2",
+      version: "2.0.0",
+      start: null,
+      ...still,
+      manifest: "  data: { snapshot: true }",
+    });
+    const script = `mkdir "$0" && mount -t tmpfs -o size=48m none "$0" && cd "$1" && shift &&
+      "$@" install ./1 --home "$0" >"$0/out" 2>&1 && head -c 20M /dev/urandom > "$0/data/app/db" &&
+      exec "$@" install ./2 --home "$0"`;
+    const argv = ["unshare", "--mount", "sh", "-c", script, t.home, t.packs, ...auroraCommand];
+    const { stdout, stderr, exitCode } = Bun.spawnSync(argv);
+    expect({ stdout: stdout.toString(), exitCode }).toEqual({ stdout: "", exitCode: 1 });
+    expect(stderr.toString().replace(/there are .*/, "there are N")).toBe(
+      `error[no-space]: cannot begin: 36.0 MiB of free space are needed in "${t.home}", and there are N
+hint: free some space, or remove old generations with aurora gc
+`,
+    );
+  },
+);
+
+test("data: whose data a snapshot holds is known also after the registry was rebuilt", async () => {
+  await using t = testHome();
+  await upgraded(t);
+  await Bun.write(`${t.home}/state.db`, "this is no database at all, but it is long enough to look at");
+  expect(await t.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
+  expect(await dataOf(t)).toStartWith("of-1");
 });

@@ -112,7 +112,7 @@ describe("crashed at a system call, the next command finds the old or the new st
     test.skipIf(reason !== undefined)(
       `every disk that a power cut may leave, replayed on ${fileSystem}${suffix(reason)}`,
       async () => {
-        const args = ["--points", "30", "--operations", "install upgrade,rollback,ns register"];
+        const args = ["--points", "20", "--operations", "install upgrade,rollback,ns register"];
         const { exitCode, stderr } = await crashTest([...args, "--modes", `blocks-${fileSystem}`]);
         expect(stderr).toBe("");
         expect(exitCode).toBe(0);
