@@ -181,10 +181,12 @@ export class DiskMount implements Mount {
 
   list(path: VfsPath): Entry[] {
     return this.#inDirectory(path, (directory) =>
-      shownNames(directory).flatMap((name) => {
-        const stat = statAt(directory, nameForCall(name));
-        return stat ? [entryOf(name, stat)] : [];
-      }),
+      shownNames(directory)
+        .toSorted()
+        .flatMap((name) => {
+          const stat = statAt(directory, nameForCall(name));
+          return stat ? entryOf(name, stat) : [];
+        }),
     );
   }
 

@@ -173,9 +173,10 @@ export class MemoryMount implements Mount {
   }
 
   list(path: VfsPath): Entry[] {
-    return guarded(path, "list", () =>
-      Array.from(this.#directory(path).children, ([name, node]) => entryOf(name, node)),
-    );
+    return guarded(path, "list", () => {
+      const { children } = this.#directory(path);
+      return [...children.keys()].toSorted().map((name) => entryOf(name, children.get(name) as MemoryNode));
+    });
   }
 
   stat(path: VfsPath, isFollowing: boolean): Entry {

@@ -28,10 +28,25 @@ export function findNode(
   links: "follow" | "keep",
   isDirectory: boolean,
 ): MemoryNode {
+  const plain = isDirectory ? undefined : findPlainly(root, path);
+  if (plain) return plain;
   const place = findMemoryPlace(root, path, links === "follow" || isDirectory ? "follow" : "keep", true);
   if (!place.node) throw coded("ENOENT");
   if ((isDirectory || place.isDirectory) && place.node.type !== "directory") throw coded("ENOTDIR");
   return place.node;
+}
+
+/** Most paths lead down through directories to what is there; undefined for all others. */
+function findPlainly(root: MemoryDirectory, path: string): MemoryNode | undefined {
+  let node: MemoryNode | undefined = root;
+  for (let start = 0; start <= path.length;) {
+    if (node?.type !== "directory") return undefined;
+    const slash = path.indexOf("/", start);
+    const end = slash === -1 ? path.length : slash;
+    node = node.children.get(path.slice(start, end));
+    start = end + 1;
+  }
+  return node?.type === "symlink" ? undefined : node;
 }
 
 /**

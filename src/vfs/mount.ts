@@ -83,6 +83,7 @@ export type Mount = Disposable & {
   openLog: (path: VfsPath, options: WriteOptions) => OpenLog | undefined;
   /** The names in a directory, in no order. */
   names: (path: VfsPath) => string[];
+  /** Sorted by name, in the order of UTF-16 code units. */
   list: (path: VfsPath) => Entry[];
   /** `isFollowing`: a symlink at the end is followed while it stays inside. */
   stat: (path: VfsPath, isFollowing: boolean) => Entry;

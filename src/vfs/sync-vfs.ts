@@ -133,6 +133,7 @@ export class SyncVfs implements Disposable, VfsView {
   listAt(path: VfsPath): Entry[] {
     const added = mountNamesIn(this.#mounts, path);
     const { mounted, path: inner } = locate(this.#mounts, this.#root, path);
+    if (added.length === 0) return mounted.mount.list(inner);
     const entries = withVirtual(added, () => mounted.mount.list(inner));
     const hidden = new Set(added);
     const all = [

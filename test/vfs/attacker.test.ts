@@ -28,7 +28,7 @@ const isLong = Bun.env["AURORA_LONG_TESTS"] === "1";
 /** In rounds of all operations: so many at least, and so many at most until each needed one has succeeded. */
 const [LEAST_ROUNDS, MOST_ROUNDS] = [3, 2000];
 const SECRET = "SECRET of outside";
-const BATCH = 20;
+const BATCH = 10;
 /** What an operation may fail with while things change under it. Anything else is a bug. */
 const allowed = [
   "escape-refused",
