@@ -182,6 +182,7 @@ function rssRow({ memory }: Measured): BenchRow[] {
 
 /** The same writer into a plain file, and under supervision with logs that are put aside all the time. */
 async function measureLogs(aurora: Contender, writer: string): Promise<BenchRow[]> {
+  if (LOG_ROUNDS === 0) return [];
   const plain: number[] = [];
   const supervised: number[] = [];
   const cpu: number[] = [];
