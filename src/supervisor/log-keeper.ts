@@ -1,6 +1,12 @@
 import { statSync } from "node:fs";
 
-import { appendTimeIndex, LOG_STREAMS, MAX_SERVICE_LOG_BYTES, serviceLogs } from "../process/service-log.ts";
+import {
+  appendTimeIndex,
+  LOG_STREAMS,
+  MAX_SERVICE_INDEX_BYTES,
+  MAX_SERVICE_LOG_BYTES,
+  serviceLogs,
+} from "../process/service-log.ts";
 import { type ProcessIdentity, send } from "../process/tree.ts";
 import { WriteWatch } from "../system/inotify.ts";
 import { freezeTree } from "./freeze-tree.ts";
@@ -33,6 +39,8 @@ type Kept = {
   /** Looks in a row that found nothing new; undefined while nobody looks and the next write is waited for. */
   quietLooks: number | undefined;
   watches: number[];
+  /** How long the index is. */
+  indexBytes: number;
   /** What the last note says: the same is not noted again. */
   notedBytes: number;
   isRotating: boolean;
@@ -68,6 +76,7 @@ export class LogKeeper {
       lookedMs: Date.now(),
       quietLooks: undefined,
       watches: [],
+      indexBytes: sizeOf(serviceLogs(logDirectory).index),
       notedBytes: -1,
       isRotating: false,
       retryMs: 0,
@@ -124,8 +133,8 @@ export class LogKeeper {
       // There are no more watches to be had, or no such thing: then it is looked at all the time.
       return this.#wake(kept);
     }
-    // What came between the last look and the watch.
-    if (hasGrown(kept.sizes, sizesOf(kept.logDirectory))) this.#wake(kept);
+    // What came between the last look and the watch, or was left by an earlier daemon.
+    if (hasGrown(kept.sizes, sizesOf(kept.logDirectory)) || isFull(kept)) this.#wake(kept);
   }
 
   #written(watch: number): void {
@@ -163,8 +172,7 @@ export class LogKeeper {
       if (kept.quietLooks === undefined || kept.isRotating) continue;
       const dueMs = this.#lookAt(kept);
       // A full log is tried again, also when nothing is written to it any more.
-      const isFull = LOG_STREAMS.some((stream) => kept.sizes[stream] >= MAX_SERVICE_LOG_BYTES);
-      if (isFull) this.#arm(Math.max(dueMs, kept.retryMs));
+      if (isFull(kept)) this.#arm(Math.max(dueMs, kept.retryMs));
       else if (kept.quietLooks >= QUIET_LOOKS) this.#await(kept);
       else this.#arm(dueMs);
     }
@@ -177,8 +185,7 @@ export class LogKeeper {
     const isNew = this.#note(kept);
     kept.quietLooks = isNew ? 0 : (kept.quietLooks ?? 0) + 1;
     const { lookedMs, sizes } = kept;
-    if (LOG_STREAMS.some((stream) => sizes[stream] >= MAX_SERVICE_LOG_BYTES) && lookedMs >= kept.retryMs)
-      this.#begin(kept);
+    if (isFull(kept) && lookedMs >= kept.retryMs) this.#begin(kept);
     const timesMs = LOG_STREAMS.map((stream) => {
       const perMs = (sizes[stream] - before[stream]) / elapsedMs;
       return perMs > 0 ? Math.max(0, MAX_SERVICE_LOG_BYTES - sizes[stream]) / perMs : Infinity;
@@ -209,6 +216,7 @@ export class LogKeeper {
       while (result === "no-space" && dropOldestLogs(logDirectory)) result = await this.#rotateOnce(kept);
       if (result === "rotated") {
         kept.sizes = { stdout: 0, stderr: 0 };
+        kept.indexBytes = 0;
         kept.notedBytes = -1;
         kept.hasWarned = false;
         this.#appendIndex(kept, kept.sizes);
@@ -241,11 +249,16 @@ export class LogKeeper {
     if (bytes === kept.notedBytes) return;
     kept.notedBytes = bytes;
     try {
-      appendTimeIndex(logDirectory, new Date(lookedMs).toISOString(), sizes);
+      kept.indexBytes += appendTimeIndex(logDirectory, new Date(lookedMs).toISOString(), sizes);
     } catch {
       return;
     }
   }
+}
+
+function isFull({ sizes, indexBytes }: Kept): boolean {
+  const isLogFull = LOG_STREAMS.some((stream) => sizes[stream] >= MAX_SERVICE_LOG_BYTES);
+  return isLogFull || indexBytes >= MAX_SERVICE_INDEX_BYTES;
 }
 
 function hasGrown(before: Sizes, now: Sizes): boolean {

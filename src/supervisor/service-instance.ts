@@ -57,7 +57,7 @@ export class ServiceInstance {
     const { child, leader } = startServiceProcess(this.spec, this.serviceId, notifyAddress, this.#host.spawn);
     this.#child = child;
     this.#isOwn = true;
-    this.leader = leader;
+    this.leader = { ...leader, bootId: this.#host.bootId };
     this.#host.ownLeaders.add(child.pid);
     this.#host.logs.add(this.spec.packId, this.spec.logDirectory);
     void child.exited.then(() => this.#childExited(child));

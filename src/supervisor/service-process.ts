@@ -3,7 +3,6 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { serviceLogs } from "../process/service-log.ts";
 import { type ChildOptions, spawnChild } from "../process/spawn-child.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { bootId } from "../system/boot.ts";
 import { openPidDescriptor } from "../system/pid-descriptor.ts";
 import { readProcess } from "../system/process-table.ts";
 import { onceReadable } from "../system/readable.ts";
@@ -30,7 +29,7 @@ export function startServiceProcess(
   serviceId: string,
   notifyAddress: string | undefined,
   spawn: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess = spawnChild,
-): { child: Bun.Subprocess; leader: Leader } {
+): { child: Bun.Subprocess; leader: Omit<Leader, "bootId"> } {
   // Without a wait for the disk: after a crash of the machine it is made again.
   mkdirSync(spec.logDirectory, { recursive: true, mode: 0o700 });
   const logs = serviceLogs(spec.logDirectory);
@@ -53,7 +52,7 @@ export function startServiceProcess(
       );
       const { pid } = child;
       // It is there, as a zombie at least, until the runtime has waited for it.
-      return { child, leader: { pid, startTime: readProcess(pid)?.startTime ?? 0, bootId: bootId() } };
+      return { child, leader: { pid, startTime: readProcess(pid)?.startTime ?? 0 } };
     } finally {
       closeSync(stderr);
     }

@@ -63,6 +63,13 @@ export function findMarked(): Map<string, number[]> {
   return found;
 }
 
+/** Of the processes of a service whose first one was not recorded: the one that leads its session. */
+export function firstOf(pids: readonly number[]): { pid: number; startTime: number } | null {
+  const leaders = pids.flatMap((pid) => readProcess(pid) ?? []).filter(({ pid, session }) => pid === session);
+  const first = leaders.sort((a, b) => a.startTime - b.startTime)[0];
+  return first ? { pid: first.pid, startTime: first.startTime } : null;
+}
+
 function isOf({ serviceId, leader }: ServiceMark, pid: number): boolean {
   const entry = readProcess(pid);
   if (!entry || entry.state === "Z") return false;

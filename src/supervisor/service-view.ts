@@ -38,6 +38,39 @@ export const shownState: Readonly<Record<ServiceState["phase"], ServiceView["sta
   killing: "stopping",
 };
 
-export function exitCodeOf({ rc, signal }: Pick<ServiceState, "rc" | "signal">): number | null {
+/** What there is of a service besides its state. */
+type Shown = {
+  spec: { packId: string; generation: number };
+  leader: { pid: number } | null;
+  /** On the wall clock. */
+  sinceMs: number;
+  statusText: string | null;
+};
+
+/** @param missing what it waits for */
+export function viewOf(
+  { spec, leader, sinceMs, statusText }: Shown,
+  state: ServiceState,
+  missing: readonly string[],
+  nowMs: number,
+): ServiceView {
+  const { phase, health, restarts, reason, dueMs } = state;
+  const isDelayed = phase === "backoff" && dueMs !== null;
+  return {
+    packId: spec.packId,
+    generation: spec.generation,
+    state: shownState[phase],
+    health,
+    pid: leader?.pid ?? null,
+    since: new Date(sinceMs),
+    restarts,
+    exitCode: exitCodeOf(state),
+    reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
+    statusText,
+    nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
+  };
+}
+
+function exitCodeOf({ rc, signal }: ServiceState): number | null {
   return signal === null ? rc : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -1,10 +1,8 @@
 import { AuroraError, systemReason } from "../errors.ts";
 import { longTimer } from "../process/long-timer.ts";
-import { type ChildOptions } from "../process/spawn-child.ts";
 import { isAlive, send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
-import { readProcess } from "../system/process-table.ts";
 import { adoptService } from "./adoption.ts";
 import { type Effect, Fleet } from "./fleet.ts";
 import { LogKeeper } from "./log-keeper.ts";
@@ -15,22 +13,10 @@ import { type ServiceEvent } from "./service-machine.ts";
 import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
 import { policyOf, type ServiceSpec, unknownSpec } from "./service-spec.ts";
 import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
-import { findMarked, serviceIdOf } from "./service-tree.ts";
-import { exitCodeOf, type ServiceView, shownState } from "./service-view.ts";
+import { findMarked, firstOf, serviceIdOf } from "./service-tree.ts";
+import { type ServiceView, shownState, viewOf } from "./service-view.ts";
+import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
-
-/** What a supervisor needs of the world around it. */
-export type SupervisorWorld = {
-  /** Asked before every start: does the operator still want it to run? */
-  isWanted: (packId: string, generation: number) => boolean;
-  /** Whether a pack that is not supervised here is healthy; tell its changes by `dependencyChanged`. */
-  isHealthy: (packId: string) => boolean;
-  /** Where the socket for `notify` services is made. */
-  notifyPath: string;
-  warn: (message: string) => void;
-  /** Starts a process, for example a confined one; directly by default. */
-  spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
-};
 
 /** So long after the first SIGKILL a stop counts as failed, though it is tried on. */
 const KILL_TIMEOUT_MS = 5000;
@@ -422,24 +408,9 @@ export class Supervisor {
   }
 
   #viewOf(packId: string): ServiceView {
-    const { spec, leader, sinceMs, statusText } = this.#known(packId);
     const state = this.#fleet.stateOf(packId) ?? initialState;
-    const { phase, health, restarts, reason, dueMs } = state;
-    const missing = phase === "waiting" ? this.#fleet.missing(packId) : [];
-    const isDelayed = phase === "backoff" && dueMs !== null;
-    return {
-      packId,
-      generation: spec.generation,
-      state: shownState[phase],
-      health,
-      pid: leader?.pid ?? null,
-      since: new Date(sinceMs),
-      restarts,
-      exitCode: exitCodeOf(state),
-      reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
-      statusText,
-      nextStartAt: isDelayed ? new Date(Date.now() + dueMs - this.#nowMs()) : null,
-    };
+    const missing = state.phase === "waiting" ? this.#fleet.missing(packId) : [];
+    return viewOf(this.#known(packId), state, missing, this.#nowMs());
   }
 }
 
@@ -451,11 +422,4 @@ function isDecided({ phase }: ServiceState): boolean {
 /** The longest that a stop and a start may take, dependencies aside. */
 function timeToRestartMs({ startTimeoutSeconds, stopTimeoutSeconds }: ServiceSpec): number {
   return (startTimeoutSeconds + stopTimeoutSeconds) * 1000 + KILL_TIMEOUT_MS;
-}
-
-/** Of the processes of a service whose first one was not recorded: the one that leads its session. */
-function firstOf(pids: readonly number[]): { pid: number; startTime: number } | null {
-  const leaders = pids.flatMap((pid) => readProcess(pid) ?? []).filter(({ pid, session }) => pid === session);
-  const first = leaders.sort((a, b) => a.startTime - b.startTime)[0];
-  return first ? { pid: first.pid, startTime: first.startTime } : null;
 }

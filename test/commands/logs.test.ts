@@ -51,6 +51,39 @@ test("-f goes on with new lines until a signal ends it", async () => {
   expect(shown.replaceAll(/\S+Z /g, "")).toBe("service! careful\nservice: hello there\n");
 });
 
+test("what was put aside is shown before the newest, with its times, and --json has one document", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  const directory = `${t.home}/logs/app`;
+  const index = (day: number) => `{"at":"2026-01-0${day}T00:00:00.000Z","stdout":0,"stderr":0}\n`;
+  await Bun.write(`${directory}/service.stdout.log.1`, "one\n");
+  await Bun.write(`${directory}/service.index.1`, index(1));
+  await Bun.write(`${directory}/service.stdout.log`, "two\nhalf");
+  await Bun.write(`${directory}/service.stderr.log`, Buffer.from([0xff, 0x0a]));
+  await Bun.write(`${directory}/service.index`, index(2));
+  expect(await t.run(["logs", "app", "--since", "2026-01-01T00:00:00Z", "-n", "5"])).toEqual({
+    stdout:
+      "TIME service: one\nTIME service: two\nTIME service: half\nTIME service! \uFFFD\nTIME install: install --install\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  const line = (day: number, stream: string, text: string) => ({
+    at: `2026-01-0${day}T00:00:00.000Z`,
+    pack_id: "app",
+    source: "service",
+    stream,
+    line: text,
+  });
+  expect((await t.json(["logs", "app", "-n", "5"])).value).toEqual([
+    line(1, "stdout", "one"),
+    line(2, "stdout", "two"),
+    line(2, "stdout", "half"),
+    line(2, "stderr", "\uFFFD"),
+    expect.objectContaining({ source: "install" }),
+  ]);
+});
+
 test("wrong usage, and a pack that nobody knows", async () => {
   await using t = testHome();
   t.write({ id: "app" });

@@ -1,8 +1,21 @@
 /** The logs of running services: times, and being put aside while the service writes. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 
-import { appendTimeIndex, MAX_SERVICE_LOG_BYTES, serviceLogs } from "../../src/process/service-log.ts";
+import {
+  appendTimeIndex,
+  MAX_SERVICE_INDEX_BYTES,
+  MAX_SERVICE_LOG_BYTES,
+  serviceLogs,
+} from "../../src/process/service-log.ts";
 import { LOG_TIME_PRECISION_MS } from "../../src/supervisor/log-keeper.ts";
 import { recoverRotation, rotateServiceLogs } from "../../src/supervisor/rotate-service-logs.ts";
 import { readProcess } from "../../src/system/process-table.ts";
@@ -62,6 +75,18 @@ describe("the time index", () => {
       .map((line) => JSON.parse(line) as { at: string; stdout: number });
     expect(entries.map(({ stdout: size }) => size)).toEqual([0, 4]);
   });
+});
+
+test("an index that is full is put aside with its logs", async () => {
+  await using t = supervised();
+  const spec = t.service("web", "echo one; exec sleep infinity");
+  const { stdout, index } = serviceLogs(spec.logDirectory);
+  mkdirSync(spec.logDirectory, { recursive: true });
+  writeFileSync(index, "x".repeat(MAX_SERVICE_INDEX_BYTES));
+  await t.supervisor.start(spec);
+  await until(() => existsSync(`${stdout}.1`));
+  expect([read(`${stdout}.1`), read(stdout)]).toEqual(["one\n", ""]);
+  expect(statSync(`${index}.1`).size).toBeGreaterThan(MAX_SERVICE_INDEX_BYTES - 1);
 });
 
 describe("putting aside", () => {
@@ -155,26 +180,30 @@ describe("a crash in the middle of it", () => {
   });
 });
 
-test("on a full disk the service runs on, nothing that is there is lost, and the oldest logs go first", async () => {
-  if (process.getuid?.() !== 0) return;
-  await using t = supervised();
-  const small = `${t.directory}/small`;
-  expect(
-    Bun.spawnSync(["sh", "-c", `mkdir ${small} && mount -t tmpfs -o size=20m tmpfs ${small}`]).exitCode,
-  ).toBe(0);
-  try {
-    const spec = t.service("web", "seq 1 2000000; touch done; exec sleep infinity", {
-      logDirectory: `${small}/logs`,
-    });
-    await t.supervisor.start(spec);
-    await until(() => existsSync(`${t.directory}/done`));
-    expect(t.supervisor.view("web")).toMatchObject({ state: "running" });
-    const { stdout } = serviceLogs(spec.logDirectory);
-    const lines = whole(stdout).split("\n");
-    const first = Number(lines[0]);
-    expect(lines.slice(0, 1000)).toEqual(Array.from({ length: 1000 }, (_, i) => String(first + i)));
-    await t.supervisor.stop("web");
-  } finally {
-    Bun.spawnSync(["umount", "-l", small]);
-  }
-}, 30_000);
+// Only root may mount a small file system.
+test.skipIf(process.getuid?.() !== 0)(
+  "on a full disk the service runs on, nothing that is there is lost, and the oldest logs go first",
+  async () => {
+    await using t = supervised();
+    const small = `${t.directory}/small`;
+    expect(
+      Bun.spawnSync(["sh", "-c", `mkdir ${small} && mount -t tmpfs -o size=20m tmpfs ${small}`]).exitCode,
+    ).toBe(0);
+    try {
+      const spec = t.service("web", "seq 1 2000000; touch done; exec sleep infinity", {
+        logDirectory: `${small}/logs`,
+      });
+      await t.supervisor.start(spec);
+      await until(() => existsSync(`${t.directory}/done`));
+      expect(t.supervisor.view("web")).toMatchObject({ state: "running" });
+      const { stdout } = serviceLogs(spec.logDirectory);
+      const lines = whole(stdout).split("\n");
+      const first = Number(lines[0]);
+      expect(lines.slice(0, 1000)).toEqual(Array.from({ length: 1000 }, (_, i) => String(first + i)));
+      await t.supervisor.stop("web");
+    } finally {
+      Bun.spawnSync(["umount", "-l", small]);
+    }
+  },
+  30_000,
+);

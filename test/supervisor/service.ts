@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { ServiceRecord, ServiceStore } from "../../src/supervisor/service-record.ts";
 import type { ServiceSpec } from "../../src/supervisor/service-spec.ts";
 import type { ServiceView } from "../../src/supervisor/service-view.ts";
-import { Supervisor, type SupervisorWorld } from "../../src/supervisor/supervisor.ts";
+import type { SupervisorWorld } from "../../src/supervisor/supervisor-world.ts";
+import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { removeTree } from "../../src/system/scratch.ts";
 
 /** Records in memory, which outlive the supervisors that write them. */

@@ -1,0 +1,15 @@
+import { type ChildOptions } from "../process/spawn-child.ts";
+import { type ServiceSpec } from "./service-spec.ts";
+
+/** What a supervisor needs of the world around it. */
+export type SupervisorWorld = {
+  /** Asked before every start: does the operator still want it to run? */
+  isWanted: (packId: string, generation: number) => boolean;
+  /** Whether a pack that is not supervised here is healthy; tell its changes by `dependencyChanged`. */
+  isHealthy: (packId: string) => boolean;
+  /** Where the socket for `notify` services is made. */
+  notifyPath: string;
+  warn: (message: string) => void;
+  /** Starts a process, for example a confined one; directly by default. */
+  spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
+};
