@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from "node:path";
 
 import { AuroraError } from "../errors.ts";
+import { cronFault } from "../lifecycle/cron-fault.ts";
 import { checkPack, findingsOf } from "../manifest/check-pack.ts";
 import { type Finding } from "../manifest/finding.ts";
 import { readIgnoreRules } from "../store/ignore-rules.ts";
@@ -58,7 +59,7 @@ export function exitCode({ ok }: Result): number {
 
 async function checkedPack(path: string, shownAs: string, signal: AbortSignal): Promise<CheckedPack> {
   const { isIgnored, findings: ofTree } = await surveyFindings(path, signal);
-  const { manifest, findings } = checkPack(path, shownAs, isIgnored);
+  const { manifest, findings } = checkPack(path, shownAs, cronFault, isIgnored);
   // A directory without a manifest is no pack: what else it holds does not matter.
   const isPack = findings.every(({ code }) => code !== "manifest-missing");
   return {

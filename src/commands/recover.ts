@@ -71,7 +71,7 @@ function renderRebuilt({ packs, trees, generations, kept_as, problems }: Rebuild
     ...packLines,
     ...(kept_as === null ? [] : [`the old one is kept as ${kept_as}`]),
     ...problems.map((problem) => `not recovered: ${problem}`),
-    "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
+    "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
   ].join("\n");
 }
 

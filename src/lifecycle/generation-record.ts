@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { toAuroraError } from "../errors.ts";
 import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
+import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
@@ -24,6 +25,8 @@ type PackRecord = {
   namespace: NamespaceRow | null;
   environment: EnvironmentRow[];
   data_epoch: number | null;
+  /** What operators have added. */
+  jobs?: JobRow[];
 };
 
 /** Writes the records of an ended transaction. Can be done again after a crash in its middle. */
@@ -59,6 +62,7 @@ function writePackRecord({ registry, paths }: Workspace, packId: string): void {
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    jobs: operatorJobs(registry, packId),
   };
   makeDirectory(paths.generationsOf(packId), 0o700);
   replaceFile(`${paths.generationsOf(packId)}/pack.json`, encodeChecked(record), 0o600);

@@ -11,7 +11,7 @@ import { timestamp, type Workspace } from "./workspace.ts";
  * A run that is interrupted again and again may be what brings its runner down: so often it is begun, in all, and not more
  * often, unless its `retries` allow more.
  */
-export const INTERRUPTED_TRIES = 3;
+const INTERRUPTED_TRIES = 3;
 
 /** How long what is ended gets after SIGTERM, in milliseconds, before it gets SIGKILL, where its pack does not say. */
 const STOP_TIMEOUT_MS = 5000;

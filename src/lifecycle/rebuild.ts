@@ -6,6 +6,7 @@ import { findProcesses } from "../process/tree.ts";
 import { restoreEnvironment } from "../registry/environment.ts";
 import { appendEvent } from "../registry/events.ts";
 import { appendGeneration, nextGeneration, restoreGeneration } from "../registry/generations.ts";
+import { type JobRow, setOperatorJob } from "../registry/jobs.ts";
 import { restoreNamespace } from "../registry/namespaces.ts";
 import { setDataEpoch, setLivePack } from "../registry/packs.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../registry/registry.ts";
@@ -18,6 +19,7 @@ import { type HomePaths, homePaths } from "../system/home.ts";
 import { readEnvironment } from "../system/process-table.ts";
 import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
+import { type JobSpec } from "./jobs.ts";
 
 export type RebuildReport = {
   packs: { pack_id: string; version: string; generation: number; digest: string }[];
@@ -33,8 +35,8 @@ export type RebuildReport = {
  * Remakes a registry that is lost or damaged from what else is in the home: the store's records, the links, and the records of
  * the generations. The new one takes the place of the old by one rename, and the old one is kept. The caller holds the lock.
  *
- * Variables are as they were set last, a pack's namespace entry as it was at its last transaction. Events, approvals and
- * quarantines are lost.
+ * Variables and added jobs are as they were set last, a pack's namespace entry as it was at its last transaction. Events, approvals,
+ * quarantines and the runs of jobs are lost.
  *
  * @throws {AuroraError} `conflict` where the registry is sound
  */
@@ -93,6 +95,8 @@ function fill(registry: Registry, paths: HomePaths, records: Records, at: string
     const live = fillLive(registry, paths, packId, records, problems, at);
     if (live) packs.push(live);
   }
+  for (const { pack_id, jobs } of records.packs)
+    if (packs.some((pack) => pack.pack_id === pack_id)) fillJobs(registry, jobs ?? [], Date.parse(at));
   for (const { pack_id, live } of records.packs)
     if (live && !links.includes(pack_id))
       problems.push(`${pack_id} was live as generation ${live.generation}, and its link is gone`);
@@ -158,6 +162,14 @@ function fillLive(
   const allow_all = before?.generation === generation ? before.allow_all : 0;
   setLivePack(registry, { pack_id: packId, generation, digest, version, manifest, allow_all });
   return { pack_id: packId, version, generation, digest };
+}
+
+/** Jobs begin to count anew. One for a moment that has passed may have had it: that is not known any more. */
+function fillJobs(registry: Registry, jobs: readonly JobRow[], nowMs: number): void {
+  for (const job of jobs) {
+    const { schedule } = JSON.parse(job.spec) as JobSpec;
+    if (schedule.kind !== "at" || schedule.at_ms > nowMs) setOperatorJob(registry, job, nowMs);
+  }
 }
 
 /** A service that runs is taken over: otherwise a second one would be started beside it. */

@@ -6,6 +6,7 @@ import { putTree } from "../store/put-tree.ts";
 import { scanTree } from "../store/scan-tree.ts";
 import { type ReadOptions, type ScannedTree, type TreeEntry } from "../store/tree-entry.ts";
 import { type HomePaths } from "../system/home.ts";
+import { cronFault } from "./cron-fault.ts";
 
 /** A pack that was read and found good. */
 export type CheckedPack = {
@@ -60,7 +61,7 @@ export async function readPack(source: string, options: ReadOptions = {}): Promi
 /** @param source how messages call the directory */
 function check(directory: string, source: string): Pick<CheckedPack, "manifest" | "warnings"> {
   const read: ReadManifest = readManifest(directory, source);
-  const findings = checkFiles(directory, read);
+  const findings = checkFiles(directory, read, cronFault);
   const listed = (severity: "error" | "warning") =>
     findings
       .filter((finding) => finding.severity === severity)

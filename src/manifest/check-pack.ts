@@ -11,6 +11,9 @@ import { type Path } from "./source-node.ts";
 /** What a check of a pack's directory found. Where the manifest cannot be read there is none. */
 export type PackCheck = { manifest: Manifest | undefined; findings: Finding[] };
 
+/** Says what is wrong with a cron expression, or undefined: whether it makes sense is not the manifest's to know. */
+export type CronCheck = (expression: string, timezone: string | null) => string | undefined;
+
 /** Files with these endings run on the built-in runtime: they need no mode and no first line. */
 const RUNTIME_FILE = /\.[cm]?[jt]s$/;
 /** The kernel reads so much of a file to see how to run it (BINPRM_BUF_SIZE of Linux). */
@@ -22,12 +25,14 @@ const HASH_CHUNK_BYTES = 1024 ** 2;
  * directory is read but what stands in for a mount.
  *
  * @param shownAs how messages call the directory
+ * @param checkCron looks at the expressions of its jobs
  * @param isIgnored whether a file is kept out of the pack, by its path in it
  * @returns all findings, in the order of the manifest; faults of the manifest are among them, not thrown
  */
 export function checkPack(
   directory: string,
-  shownAs: string = directory,
+  shownAs: string,
+  checkCron: CronCheck,
   isIgnored: (path: string) => boolean = () => false,
 ): PackCheck {
   try {
@@ -37,7 +42,10 @@ export function checkPack(
       severity: "warning",
       code: "manifest-preference",
     }));
-    return { manifest: read.manifest, findings: [...warnings, ...checkFiles(directory, read, isIgnored)] };
+    return {
+      manifest: read.manifest,
+      findings: [...warnings, ...checkFiles(directory, read, checkCron, isIgnored)],
+    };
   } catch (thrown) {
     if (thrown instanceof AuroraError) return { manifest: undefined, findings: findingsOf(thrown) };
     throw thrown;
@@ -46,11 +54,12 @@ export function checkPack(
 
 /**
  * Checks that the files a manifest names exist, are regular files inside the pack that can be run, and have the checksums
- * that were recorded.
+ * that were recorded; and that its jobs can be scheduled.
  */
 export function checkFiles(
   directory: string,
   { manifest, positionOf }: ReadManifest,
+  checkCron: CronCheck,
   isIgnored: (path: string) => boolean = () => false,
 ): Finding[] {
   const findings: Finding[] = [];
@@ -101,8 +110,11 @@ export function checkFiles(
 
   for (const [name, command] of Object.entries(entrypoint))
     if (command) checkProgram(["pack", "entrypoint", name], command[0] as string);
-  for (const [i, { run }] of schedule.entries())
+  for (const [i, { run, cron, timezone }] of schedule.entries()) {
+    const fault = cron === null ? undefined : checkCron(cron, timezone);
+    if (fault !== undefined) say("error", "manifest-invalid", ["pack", "schedule", i, "cron"], fault);
     checkProgram(["pack", "schedule", i, "run"], run[0] as string);
+  }
 
   const unsealed: number[] = [];
   for (const [i, { path: name, sha256 }] of artifacts.entries()) {

@@ -33,6 +33,27 @@ test("a pack that is right: one line, exit code 0, and no home is made", async (
   expect((await place.run("scan", "--json")).stdout).not.toContain("home");
 });
 
+test("a job whose time makes no sense is a fault, at its place", async () => {
+  using place = packs({
+    "demo/manifest.yaml": manifest('  schedule:\n    - { name: a, cron: "0 25 * * *", run: a.sh }\n'),
+    "demo/a.sh": "#!/bin/sh\n",
+  });
+  const shown = `error[manifest-invalid]: cannot read the cron expression "0 25 * * *": 25 is no hour
+  --> demo/manifest.yaml:7:24
+  |
+7 |     - { name: a, cron: "0 25 * * *", run: a.sh }
+  |                        ^^^^^^^^^^^^
+`;
+  expect(await place.run("check", "./demo")).toEqual({
+    stdout: `demo 1.0.0: 1 error\n  ${shown}`,
+    stderr: "",
+    exitCode: 7,
+  });
+  const staged = await place.run("stage", "./demo");
+  expect(staged).toMatchObject({ stdout: "", exitCode: 7 });
+  expect(staged.stderr).toContain('cannot read the cron expression "0 25 * * *": 25 is no hour');
+});
+
 test("faults are shown with their places, and the exit code is 7 in both forms", async () => {
   using place = packs({
     "demo/manifest.yaml": manifest('  entrypoint:\n    strat: "start.sh"\n    stop: [1]\n'),

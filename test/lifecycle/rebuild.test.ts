@@ -28,7 +28,29 @@ async function runningUpgrade() {
   expect((await at.run(["install", second])).exitCode).toBe(0);
   expect((await at.run(["env", "set", "app", "SECRET=shown", "LATER=value"])).exitCode).toBe(0);
   expect((await at.run(["env", "unset", "app", "SECRET"])).exitCode).toBe(0);
+  for (const name of ["kept", "dropped"]) {
+    const words = [
+      "schedule",
+      "add",
+      "app",
+      "--name",
+      name,
+      "--cron",
+      "0 3 * * *",
+      "--timezone",
+      "UTC",
+      "--",
+      "true",
+    ];
+    expect((await at.run(words)).exitCode).toBe(0);
+  }
+  expect((await at.run(["schedule", "remove", "app", "dropped"])).exitCode).toBe(0);
   return at;
+}
+
+async function jobsOf(at: ReturnType<typeof testHome>): Promise<string[]> {
+  const { value } = await at.json(["schedule", "list", "app"]);
+  return (value as { id: string; spec: string }[]).map(({ id, spec }) => `${id} ${spec}`);
 }
 
 const damages: [name: string, damage: (path: string) => void, keeps: boolean][] = [
@@ -45,6 +67,7 @@ test.each(damages)(
       history: (await at.json(["history", "app"])).value,
       ns: (await at.json(["ns", "get", "app"])).value,
       env: await at.run(["env", "list", "app"]),
+      jobs: await jobsOf(at),
     };
     const pid = Number(readFileSync(`${at.home}/data/app/pid`, "utf8"));
     damage(`${at.home}/state.db`);
@@ -56,7 +79,7 @@ test.each(damages)(
         "the registry is rebuilt from 2 trees and 2 generations",
         "app 2.0.0, generation 2",
         ...(keeps ? ["the old one is kept as state.db.damaged-TIME"] : []),
-        "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
+        "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
         "",
       ].join("\n"),
     );
@@ -68,6 +91,7 @@ test.each(damages)(
     expect((await at.json(["history", "app"])).value).toEqual(before.history);
     expect((await at.json(["ns", "get", "app"])).value).toEqual(before.ns);
     expect(await at.run(["env", "list", "app"])).toEqual(before.env);
+    expect(await jobsOf(at)).toEqual(before.jobs);
     expect(Bun.spawnSync(["grep", "-r", "SECRET", `${at.home}/generations`]).stdout.toString()).toBe("");
     expect(statSync(`${at.home}/state.db`).mode & 0o777).toBe(0o600);
     expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
@@ -90,7 +114,7 @@ test("without records what is live is a new generation, and it says so", async (
       "the registry is rebuilt from 1 trees and 0 generations",
       "app 1.0.0, generation 1",
       "not recovered: app has no record of the generation that is live: it is generation 1 now",
-      "namespace entries are as they were at each pack's last transaction; events and quarantines are lost",
+      "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
       "",
     ].join("\n"),
     stderr: "",

@@ -34,11 +34,12 @@ function findingsOf(pack: Record<string, unknown>, files: Record<string, File> =
 }
 
 function shown(directory: string): string[] {
-  return checkPack(directory, "pack").findings.map(({ severity, code, message, source, hint }) =>
-    `${severity}[${code}] ${source ? `${source.line}:${source.column} ` : ""}${message}${hint === undefined ? "" : ` | ${hint}`}`.replaceAll(
-      directory,
-      "DIR",
-    ),
+  return checkPack(directory, "pack", () => undefined).findings.map(
+    ({ severity, code, message, source, hint }) =>
+      `${severity}[${code}] ${source ? `${source.line}:${source.column} ` : ""}${message}${hint === undefined ? "" : ` | ${hint}`}`.replaceAll(
+        directory,
+        "DIR",
+      ),
   );
 }
 
@@ -228,7 +229,7 @@ test("a pack that is started and has no health check is a warning, unless there 
 test("faults of the manifest are findings, and the preference is a warning", () => {
   using directory = scratch();
   writeFileSync(join(directory.path, "manifest.yaml"), "schema_version: aurora-manifest-v1\npack: {}\n");
-  expect(checkPack(directory.path)).toMatchObject({ manifest: undefined });
+  expect(checkPack(directory.path, "pack", () => undefined)).toMatchObject({ manifest: undefined });
   expect(shown(directory.path)).toEqual([
     'error[manifest-invalid] 2:1 pack.id is missing | add id: "my-pack" under "pack"',
     'error[manifest-invalid] 2:1 pack.name is missing | add name: "My pack" under "pack"',

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { formatDuration, formatSize, parseDuration, parseSize } from "../../src/system/units.ts";
+import {
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+  writeDuration,
+} from "../../src/system/units.ts";
 
 describe("parseDuration", () => {
   test.each([
@@ -18,6 +24,19 @@ describe("parseDuration", () => {
     ["1e3", undefined],
     ["9".repeat(30), undefined],
   ])("%j is %p ms", (text, ms) => expect(parseDuration(text)).toBe(ms as number));
+});
+
+test("writeDuration writes what parseDuration reads", () => {
+  expect([0, 1, 500, 1500, 30_000, 5_400_000, 90_061_001].map(writeDuration)).toEqual([
+    "0s",
+    "1ms",
+    "500ms",
+    "1s500ms",
+    "30s",
+    "1h30m",
+    "1d1h1m1s1ms",
+  ]);
+  for (const ms of [0, 1, 1500, 90_061_001]) expect(parseDuration(writeDuration(ms))).toBe(ms);
 });
 
 describe("parseSize", () => {

@@ -55,7 +55,7 @@ export async function run(
     jitter_ms: durationOption("jitter", options.jitter, 0) ?? 0,
   };
   const check = (workspace: Workspace) => checkRoom(workspace, packId, name);
-  const job = await changeJobs(context, `add the job "${name}"`, check, (workspace) => {
+  const add = (workspace: Workspace) => {
     const { registry, now } = workspace;
     const at = now().toISOString();
     for (const old of checkRoom(workspace, packId, name)) forgetOperatorJob(registry, packId, old.name);
@@ -64,7 +64,8 @@ export async function run(
     appendEvent(registry, { at, packId, kind: "job-added", detail: { job: name } });
     const job = packJobs(registry, packId).find((one) => one.name === name) as PackJob;
     return viewOf(workspace, job);
-  });
+  };
+  const job = await changeJobs(context, `add the job "${name}"`, check, add, packId);
   return (await ensureDaemon(context)) ? { ...job, why_not_running: null } : job;
 }
 

@@ -29,6 +29,7 @@ export function run(context: Context, { args: [packId = "", name = ""] }: Input)
       appendEvent(registry, { at: now().toISOString(), packId, kind: "job-removed", detail: { job: name } });
       return { id, pack_id: packId, name, removed };
     },
+    packId,
   );
 }
 

@@ -1,5 +1,6 @@
 import { type JobView, jobViews } from "../../daemon/jobs/job-view.ts";
 import { AuroraError } from "../../errors.ts";
+import { updatePackRecord } from "../../lifecycle/generation-record.ts";
 import { type PackJob, packJobs } from "../../lifecycle/jobs.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { nearest } from "../../system/nearest.ts";
@@ -40,12 +41,14 @@ export function viewOf(workspace: Workspace, { packId, id }: PackJob): JobView {
  * a script inside one may not, since what it adds would stay when the transaction goes back.
  *
  * @param check looks first, so that nothing is created for what cannot be
+ * @param recordOf the pack whose record tells of the change
  */
 export async function changeJobs<T>(
   context: Context,
   description: string,
   check: (workspace: Workspace) => void,
   change: (workspace: Workspace) => T,
+  recordOf?: string,
 ): Promise<T> {
   refuseInsideTransaction(context, description);
   {
@@ -53,7 +56,9 @@ export async function changeJobs<T>(
     check(reading);
   }
   using workspace = openForWriting(context);
-  return workspace.registry.write(() => change(workspace));
+  const result = workspace.registry.write(() => change(workspace));
+  if (recordOf !== undefined) updatePackRecord(workspace, recordOf);
+  return result;
 }
 
 /** The table of `schedule list`. */

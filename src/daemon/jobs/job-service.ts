@@ -24,8 +24,11 @@ const POLL_MS = 1000;
 /** How long running jobs have to end by themselves when the service is disposed of, in milliseconds. */
 export const DRAIN_MS = 10_000;
 
-/** How long the last records may take to be written, in milliseconds, where the disk is full. */
-const LAST_WRITE_MS = 5000;
+/**
+ * How long, in milliseconds, what was told to stop has to end, and the last records have to be written, before this process
+ * goes all the same: the next one finds what is missing.
+ */
+const LAST_RECORDS_MS = 15_000;
 
 export type JobWorld = {
   /** Its registry is open for writing. */
@@ -173,10 +176,10 @@ export class JobService {
     this.#keeper.isDraining = true;
     this.#keeper.signalChange();
     const result = await this.#scheduler.drain(deadlineMs);
-    await this.#keeper.idle();
     const tooLate = Promise.withResolvers<void>();
-    const timer = this.#clock.setTimer(LAST_WRITE_MS, tooLate.resolve);
-    await Promise.race([this.#recorder.write(() => {}), this.broken, tooLate.promise]);
+    const timer = this.#clock.setTimer(LAST_RECORDS_MS, tooLate.resolve);
+    const ended = this.#keeper.idle().then(() => this.#recorder.write(() => {}));
+    await Promise.race([ended, this.broken, tooLate.promise]);
     timer.cancel();
     return result;
   }
@@ -318,20 +321,11 @@ export class JobService {
   /** What does not show in the registry: a home that is gone, a transaction or a run whose process is dead. */
   async #tend(): Promise<void> {
     const { workspace, settle } = this.#world;
-    const file = statSync(workspace.paths.database, { throwIfNoEntry: false });
-    if (file?.ino !== this.#databaseInode)
-      return this.#break(
-        new AuroraError(
-          "state-invalid",
-          "cannot go on with the jobs: the home's registry was replaced or removed",
-          {
-            hint: "start it again",
-          },
-        ),
-      );
     if (this.#isTending || this.#keeper.isDraining) return;
     this.#isTending = true;
     try {
+      const file = statSync(workspace.paths.database, { throwIfNoEntry: false });
+      if (file?.ino !== this.#databaseInode) return this.#break(homeGone());
       const { isBlocked, runner } = this.#keeper;
       if (isBlocked) await settle();
       const rows = openJobRuns(workspace.registry);
@@ -350,4 +344,12 @@ export class JobService {
     const { registry } = this.#world.workspace;
     return registry.get<{ data_version: number }>("PRAGMA data_version")?.data_version ?? 0;
   }
+}
+
+function homeGone(): AuroraError {
+  return new AuroraError(
+    "state-invalid",
+    "cannot go on with the jobs: the home's registry was replaced or removed",
+    { hint: "start it again" },
+  );
 }

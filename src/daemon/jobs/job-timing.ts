@@ -7,9 +7,9 @@ import { timelineOf } from "../../scheduler/timeline.ts";
 import { writeDuration } from "../../system/units.ts";
 
 /** Under `overlap: allow`, so many runs of a job at once. */
-export const MAX_PARALLEL_RUNS = 16;
+const MAX_PARALLEL_RUNS = 16;
 /** Under `misfire: run-all`, so many missed runs are made up for. */
-export const MAX_MADE_UP_RUNS = 100;
+const MAX_MADE_UP_RUNS = 100;
 
 /** A job as the scheduler takes it, without what it does. Pure. @param nowMs the wall clock */
 export function definitionOf({ id, spec, state }: PackJob, nowMs: number): Omit<JobDefinition, "run"> {

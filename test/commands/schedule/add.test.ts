@@ -16,33 +16,10 @@ test("says what was added, when it runs, and that nothing runs it", async () => 
     stderr: "",
     exitCode: 0,
   });
-  const { stdout } = await t.run([
-    ...[
-      "schedule",
-      "add",
-      "--pack",
-      "app",
-      "--name",
-      "all",
-      "--cron",
-      "0 3 * * 1-5",
-      "--timezone",
-      "Europe/Berlin",
-    ],
-    ...[
-      "--overlap",
-      "replace",
-      "--misfire",
-      "run-all",
-      "--timeout",
-      "10s",
-      "--retries",
-      "2",
-      "--jitter",
-      "5m",
-    ],
-    ...["--tag", "gpu", "--tag", "cpu=2", "--json", "--", "sh", "-c", "true"],
-  ]);
+  const how =
+    "--timezone Europe/Berlin --overlap replace --misfire run-all --timeout 10s --retries 2 --jitter 5m --tag gpu --tag cpu=2";
+  const words = ["schedule", "add", "--pack", "app", "--name", "all", "--cron=0 3 * * 1-5"];
+  const { stdout } = await t.run([...words, ...how.split(" "), "--json", "--", "sh", "-c", "true"]);
   expect(JSON.parse(stdout)).toEqual({
     id: "app/all",
     pack_id: "app",

@@ -14,7 +14,13 @@ export async function jobsHome(
   };
   const write = (version: string, jobs: string, name = "app") => {
     t.write({
-      ...{ id: "app", name, version, start: null, stop: null, health: null, install: null },
+      id: "app",
+      name,
+      version,
+      start: null,
+      stop: null,
+      health: null,
+      install: null,
       ...(jobs === "" ? {} : { manifest: `  schedule:\n${jobs}` }),
       files: { "job.sh": JOB },
     });

@@ -133,6 +133,30 @@ test("jobs that are added, and packs that are changed, are taken at once; a job 
   expect(await scheduler.stop()).toEqual({ stdout: "stopped by SIGTERM\n", exitCode: 0 });
 });
 
+test("a transaction also ends a job whose runner was killed; the next process tries it again in the new generation", async () => {
+  await using t = await jobsHome("");
+  await t.run(["schedule", "add", "app", "--name", "long", "--in", "0s", "--", "./job.sh", "sleep"]);
+  const killed = await startScheduler(t.home);
+  await until(
+    () => history(t),
+    ([run]) => run?.state === "running",
+  );
+  await killed.stop("SIGKILL");
+  expect((await t.json(["schedule", "list"])).value).toMatchObject([{ state: "interrupted" }]);
+  t.write("2.0.0", "", "two");
+  expect(await t.run(["install", "./packs/two"])).toMatchObject({ exitCode: 0 });
+  expect(await history(t)).toMatchObject([
+    { attempt: 1, state: "interrupted", reason: "its pack was changed" },
+  ]);
+  const next = await startScheduler(t.home, ["--drain", "0s"]);
+  const runs = await until(
+    () => history(t),
+    (all) => all[1]?.state === "running",
+  );
+  expect(runs).toMatchObject([{ generation: 1 }, { attempt: 2, generation: 2 }]);
+  await next.stop();
+});
+
 test("a job may change its own pack, and comes to its end", async () => {
   await using t = await jobsHome("");
   t.write("2.0.0", "", "two");

@@ -54,20 +54,9 @@ test(`${KILLS} kills, seed ${SEED}`, async () => {
     const life = Bun.sleep(Math.floor(random() * LONGEST_LIFE_MS));
     if (kill % 3 === 0) {
       const name = `once-${kill}`;
-      const added = await t.run([
-        ...[
-          "--no-daemon",
-          "schedule",
-          "add",
-          "app",
-          "--name",
-          name,
-          "--in",
-          `${Math.floor(random() * 1000)}ms`,
-          "--",
-        ],
-        ...["./sh.sh", "once"],
-      ]);
+      const delay = `${Math.floor(random() * 1000)}ms`;
+      const words = ["--no-daemon", "schedule", "add", "app", "--name", name, "--in", delay];
+      const added = await t.run([...words, "--", "./sh.sh", "once"]);
       expect(added).toMatchObject({ stderr: "", exitCode: 0 });
       once.push(name);
     }
