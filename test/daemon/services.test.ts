@@ -261,7 +261,10 @@ test("a daemon that a command has started ends when there is nothing to do; one 
   const daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home, "--idle-exit", "100ms"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  await t.reaches("its service", ({ state }) => state === "running");
+  await eventually("the daemon", async () =>
+    (await t.run(["daemon", "status"])).exitCode === 0 ? true : undefined,
+  );
+  expect(await t.status()).toMatchObject({ state: "running" });
   expect(hasEnded(daemon.pid)).toBe(false);
   await t.run(["stop", "app"]);
   expect(await daemon.exited).toBe(0);
