@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 
 import { type Manifest } from "../../manifest/schema.ts";
@@ -25,7 +25,8 @@ export async function manifestOfTree(paths: HomePaths, tree: string): Promise<Ma
 function hasRecord(paths: HomePaths, digest: string): boolean {
   if (!hasTree(paths, digest)) return false;
   try {
-    accessSync(recordPaths(paths, digest).summary, constants.R_OK);
+    // access(2) would not tell: it asks the permissions, and not what confines.
+    closeSync(openSync(recordPaths(paths, digest).summary, "r"));
     return true;
   } catch {
     return false;
