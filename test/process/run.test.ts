@@ -447,7 +447,7 @@ test(
 
 test("500 at once: each gets its own output, and nothing stays behind", async () => {
   await sh("echo warm");
-  const before = openDescriptors();
+  const [before, children] = [openDescriptors(), allChildren()];
   const all = Array.from({ length: 500 }, (_, i) => i);
   const results = await Promise.all(
     all.map(async (i) => await sh(`head -c 70000 /dev/zero; echo ${i} >&2; exit ${i % 256}`)),
@@ -455,6 +455,7 @@ test("500 at once: each gets its own output, and nothing stays behind", async ()
   expect(results.map(({ rc, stdout, stderr }) => [rc, stdout.length, text(stderr)])).toEqual(
     all.map((i) => [i % 256, 70_000, `${i}\n`]),
   );
-  expect(openDescriptors()).toBeLessThanOrEqual(before);
+  // The runtime closes a stream when it gets round to it.
+  while (openDescriptors() > before) await Bun.sleep(1);
   expect(childrenSince(children)).toEqual([]);
 }, 120_000);
