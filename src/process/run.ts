@@ -124,7 +124,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const tree = { find, ...(killAll ? { killAll } : {}) };
     const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    if (ending === "exited" && !options.leaveRunning) await endLeftovers(pid, durationMs, options, tree);
+    const needsNoLook = options.leaveRunning === true || confined.endsTree === true;
+    if (ending === "exited" && !needsNoLook) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
     if (failure !== undefined) throw failure;

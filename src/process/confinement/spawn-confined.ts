@@ -13,6 +13,8 @@ export type ConfinedChild = {
   dispose: () => void;
   /** Kills all that it has started at once; undefined where nothing can, and the tree has to be looked for. */
   killAll?: (() => void) | undefined;
+  /** When the child has ended, so has all that it had started: the kernel or the launcher has seen to it. */
+  endsTree?: boolean;
   /** The directory of the control group that it is in, where it has one of its own. */
   controlGroup?: string | undefined;
   [Symbol.dispose]: () => void;
@@ -67,7 +69,11 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       group?.close();
     };
     const killAll = group && (() => void group.kill());
-    return { child, failure, dispose, killAll, controlGroup: group?.directory, [Symbol.dispose]: dispose };
+    const endsTree = confinement.layers.some(
+      ({ name, enforced }) => enforced && (name === "process-namespace" || name === "reaper"),
+    );
+    const controlGroup = group?.directory;
+    return { child, failure, dispose, killAll, endsTree, controlGroup, [Symbol.dispose]: dispose };
   } catch (thrown) {
     launch.dispose();
     group?.close();

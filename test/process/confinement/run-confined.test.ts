@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { type KernelFeatures, probeKernel, withReExec } from "../../../src/process/confinement/kernel.ts";
 import { run, type RunOptions } from "../../../src/process/run.ts";
+import { processIds, readCommandLine } from "../../../src/system/process-table.ts";
 import { scratch } from "../../support/aurora.ts";
 import { makeHome, policyIn } from "./attacks/attack-range.ts";
 
@@ -86,6 +87,12 @@ describe.skipIf(!isConfinable).each(kernels)("run, confined %s", (_name, kernel)
       env: { PATH: "/usr/bin:/bin", ...hostile },
     });
     expect({ rc, stdout: text(stdout) }).toEqual({ rc: 0, stdout: "--no-such-option 1\n" });
+  });
+
+  test("what it leaves behind has ended when it has", async () => {
+    const seconds = 2_000_000 + process.pid;
+    await sh(`(setsid sleep ${seconds} </dev/null >/dev/null 2>&1 &); true`);
+    expect(processIds().filter((pid) => readCommandLine(pid) === `sleep ${seconds}`)).toEqual([]);
   });
 
   test("many at once: none stays behind", async () => {
