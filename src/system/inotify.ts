@@ -50,6 +50,8 @@ export function watchDescriptor(descriptor: number): {
     throw errnoError(number, "watch");
   }
   const reader = Bun.file(queue).stream().getReader();
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= reader.cancel().finally(() => closeSync(queue)));
   async function* events(): AsyncGenerator<InotifyEvent> {
     try {
       for (;;) {
@@ -61,11 +63,10 @@ export function watchDescriptor(descriptor: number): {
         }
       }
     } finally {
-      await reader.cancel();
-      closeSync(queue);
+      await close();
     }
   }
-  return { events: events(), stop: () => void reader.cancel() };
+  return { events: events(), stop: () => void close() };
 }
 
 /** The kernel hands over whole events only. Little-endian, as every machine that Bun runs on. */

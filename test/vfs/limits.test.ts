@@ -240,6 +240,23 @@ describe("a watch", () => {
     expect(events).toEqual(["rename mine", "rename end"]);
   });
 
+  test("that nobody has looked at is closed by its end too", async () => {
+    using t = opened();
+    const before = readdirSync("/proc/self/fd").length;
+    for (let i = 0; i < 10; i++) {
+      const { events, stop } = t.vfs.sync.watch("/");
+      stop();
+      expect(await Array.fromAsync(events)).toEqual([]);
+    }
+    const { stop } = t.vfs.sync.watch("/");
+    stop();
+    // The runtime closes its own copy of a descriptor some turns later.
+    const count = () => readdirSync("/proc/self/fd").length;
+    for (let turn = 0; turn < 10_000 && count() > before; turn++)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(count()).toBe(before);
+  });
+
   test("ends when what it watches is gone", async () => {
     using t = opened();
     await t.vfs.write("f", "1");

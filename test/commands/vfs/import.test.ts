@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 
+import { auroraCommand } from "../../support/aurora.ts";
 import { vfsHome } from "../../support/vfs-home.ts";
 
 test("a directory, put beside what is there", async () => {
@@ -35,3 +36,21 @@ test("a link that leads out is refused, and so is what is not there", async () =
     exitCode: 5,
   });
 });
+
+test("a signal in the middle leaves nothing of it", async () => {
+  await using t = await vfsHome({ old: "1" });
+  const source = `${t.packs}/../in`;
+  mkdirSync(source);
+  for (let i = 0; i < 5000; i++) writeFileSync(`${source}/${i}`, "x");
+  const importing = Bun.spawn([...auroraCommand, "vfs", "import", "app", source, "/new"], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/", AURORA_HOME: t.home },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const data = `${t.home}/data/app`;
+  while (importing.exitCode === null && !existsSync(`${data}/new/0`)) await Bun.sleep(1);
+  importing.kill("SIGTERM");
+  expect(await importing.exited).toBe(143);
+  expect(await importing.stderr.text()).toBe("error[interrupted]: stopped while writing\n");
+  expect(readdirSync(data)).toEqual(["old"]);
+}, 60_000);
