@@ -16,6 +16,8 @@ import { dropOldestLogs, recoverRotation, rotateServiceLogs, wasRotating } from 
 export const LOG_TIME_PRECISION_MS = 250;
 /** The first line after so many looks without a new one has its time to a few milliseconds. */
 const QUIET_LOOKS = 4;
+/** After the first line, so that a log that grows fast from the start is noticed. */
+const FIRST_LOOK_MS = 50;
 /** A log that grows fast is looked at when it is expected to be full, but not more often than this. */
 const LEAST_LOOK_MS = 10;
 /** So long a service may take to stand still: it may wait for the disk. */
@@ -94,6 +96,9 @@ export class LogKeeper {
     for (const identity of tree) send(identity, "SIGSTOP");
     try {
       recoverRotation(logDirectory);
+    } catch (thrown) {
+      // It is tried again by the next daemon; what there is of the logs stays where it is.
+      this.#host.warn(`cannot set the logs of "${packId}" right: ${(thrown as Error).message}`);
     } finally {
       for (const identity of tree) send(identity, "SIGCONT");
     }
@@ -156,7 +161,7 @@ export class LogKeeper {
     kept.lookedMs = Date.now();
     kept.quietLooks = 0;
     this.#appendIndex(kept, kept.sizes);
-    this.#arm(kept.lookedMs + LOG_TIME_PRECISION_MS);
+    this.#arm(kept.lookedMs + FIRST_LOOK_MS);
   }
 
   #arm(dueMs: number): void {
