@@ -1,8 +1,18 @@
 /**
  * The supervisor beside others: memory, processor time when idle, start, restart, status, logs. Whichever of supervisord, pm2,
- * runit, s6 and dinit is on the PATH takes part; AURORA_BENCH_COUNTS=100 measures memory for that many services only.
+ * runit, s6 and dinit is on the PATH takes part. AURORA_BENCH_COUNTS=100 measures with that many services only (with "none" the logs
+ * alone), AURORA_BENCH_LOGS=10 the logs that often.
  */
-import { closeSync, linkSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -12,7 +22,10 @@ import { Arena } from "./supervisor/arena.ts";
 import { type Contender, contenders, ours } from "./supervisor/contenders.ts";
 import { cpuMs, memoryOf, ownProcesses, threadTimes } from "./supervisor/processes.ts";
 
-const COUNTS = (process.env["AURORA_BENCH_COUNTS"] ?? "0,10,100,500").split(",").map(Number);
+const COUNTS = (process.env["AURORA_BENCH_COUNTS"] ?? "0,10,100,500")
+  .split(",")
+  .map(Number)
+  .filter(Number.isInteger);
 const RESTARTS = 50;
 /** Who takes a second for each restart is asked less often. */
 const SLOW_RESTARTS = 8;
@@ -111,10 +124,10 @@ function rowsOf(results: readonly Measured[]): BenchRow[] {
     target?: (other: string) => number | undefined,
   ): BenchRow[] => {
     const value = of(mine);
-    if (value === undefined) return [];
+    if (value === undefined || Number.isNaN(value)) return [];
     const rows = others.flatMap((other): BenchRow[] => {
       const theirs = of(other);
-      if (theirs === undefined) return [];
+      if (theirs === undefined || Number.isNaN(theirs)) return [];
       const limit = target?.(other.name);
       return [
         {
@@ -169,6 +182,7 @@ function rssRow({ memory }: Measured): BenchRow[] {
 
 /** The same writer into a plain file, and under supervision with logs that are put aside all the time. */
 async function measureLogs(aurora: Contender, writer: string): Promise<BenchRow[]> {
+  if (LOG_ROUNDS === 0) return [];
   const plain: number[] = [];
   const supervised: number[] = [];
   const cpu: number[] = [];
@@ -230,8 +244,9 @@ async function writeSupervised(aurora: Contender, writer: string) {
     arena.start(aurora, [{ name: "log", argv }], () => kept.collect());
     const cpu = cpuMs([arena.pid]);
     const deadline = performance.now() + LOG_LIMIT_MS;
-    while (statSync(stdout).size >= MAX_SERVICE_LOG_BYTES && performance.now() < deadline)
-      await Bun.sleep(20);
+    // The last one is aside when neither the log is full nor its copy on the way.
+    const isAtWork = () => statSync(stdout).size >= MAX_SERVICE_LOG_BYTES || existsSync(`${stdout}.full`);
+    while (isAtWork() && performance.now() < deadline) await Bun.sleep(20);
     kept.collect();
     return {
       ms: (arena.pids.get("log") as number) / 1000,
@@ -282,21 +297,31 @@ class KeptLogs {
 
   /** The bytes of all lines that are not what the writer has written at that place, and of those that are missing. */
   wrongBytes(): number {
-    let number = 0;
+    let expected = 0;
     let wrong = 0;
-    for (const name of [...this.#names, this.#log]) {
-      const bytes = readFileSync(name);
-      for (let at = 0; at < bytes.length; at += LINE_BYTES, number++) {
+    // Two that were put aside between two looks may have been found in the wrong order.
+    const files = [...this.#names, this.#log]
+      .map((name) => readFileSync(name))
+      .sort((a, b) => numberOf(a) - numberOf(b));
+    for (const bytes of files)
+      for (let at = 0; at < bytes.length; at += LINE_BYTES) {
         const line = bytes.subarray(at, at + LINE_BYTES);
-        const isRight =
-          line.length === LINE_BYTES &&
-          line.at(-1) === 10 &&
-          Number(line.toString("latin1", 0, 12)) === number;
-        if (!isRight) wrong += line.length;
+        const number = numberOf(line);
+        if (line.length !== LINE_BYTES || line.at(-1) !== 10 || Number.isNaN(number)) wrong += line.length;
+        else {
+          if (number !== expected) {
+            console.error(`  a gap: ${number} where ${expected} was expected`);
+            wrong += Math.abs(number - expected) * LINE_BYTES;
+          }
+          expected = number + 1;
+        }
       }
-    }
-    return wrong + Math.abs(LOG_BYTES - number * LINE_BYTES);
+    return wrong + (LOG_BYTES - expected * LINE_BYTES);
   }
+}
+
+function numberOf(line: Buffer): number {
+  return line.length === 0 ? Infinity : Number(line.toString("latin1", 0, 12));
 }
 
 function inMb(kb: number | undefined): number | undefined {
