@@ -29,13 +29,15 @@ export async function startAfterBoot(
   keeper: ServiceKeeper,
   isFirst: boolean,
 ): Promise<void> {
-  const due = inOrder(workspace).filter(({ manifest }) => {
-    const row = serviceOf(workspace.registry, manifest.pack.id);
-    return !isHosted(manifest) && row !== undefined && isDown(row, isFirst);
-  });
-  if (due.length === 0) return;
+  const findDue = () =>
+    inOrder(workspace).filter(({ manifest }) => {
+      const row = serviceOf(workspace.registry, manifest.pack.id);
+      return !isHosted(manifest) && row !== undefined && isDown(row, isFirst);
+    });
+  if (findDue().length === 0) return;
   await withLockedHome(workspace, "start what is wanted", LOCK_WAIT_MS, async (locked) => {
-    for (const { manifest, script } of due) {
+    // Under the lock it may look otherwise: what a transaction has stopped for a moment is running again.
+    for (const { manifest, script } of findDue()) {
       const { id } = manifest.pack;
       try {
         await startHealthy(locked, [script]);

@@ -3,7 +3,7 @@ import { type FSWatcher, statSync, watch } from "node:fs";
 import { type HomePaths } from "../system/home.ts";
 
 /** A change of the registry is often several writes: it is told so long after the first of them, in milliseconds. */
-const QUIET_MS = 50;
+const QUIET_MS = 100;
 
 /** Tells of changes to the registry, whoever makes them. The kernel is asked for that, so that nothing is polled. */
 export class RegistryWatch {

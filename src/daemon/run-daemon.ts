@@ -1,4 +1,4 @@
-import { AuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { settle } from "../lifecycle/settle.ts";
 import { needsSettling } from "../lifecycle/settlement.ts";
@@ -113,6 +113,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
     if (isReplaced) return ended.resolve("become-binary");
     daemon.events.poke();
+    void stopUnwanted(workspace, keeper);
     jobs.noticed();
     oneshots.look();
   });
@@ -137,9 +138,16 @@ async function beginWanted(workspace: Workspace, keeper: ServiceKeeper): Promise
     await keeper.startMissing();
     await startAfterBoot(workspace, keeper, process.pid === 1);
   } catch (thrown) {
-    workspace.warn(
-      `cannot start what is wanted: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    );
+    workspace.warn(`cannot start what is wanted: ${toAuroraError(thrown).message}`);
+  }
+}
+
+/** Stops what is not wanted any more, whatever becomes of it. */
+async function stopUnwanted(workspace: Workspace, keeper: ServiceKeeper): Promise<void> {
+  try {
+    await keeper.stopUnwanted();
+  } catch (thrown) {
+    workspace.warn(toAuroraError(thrown).message);
   }
 }
 

@@ -109,6 +109,16 @@ export class ServiceKeeper implements ServiceHost {
     this.#noteNow();
   }
 
+  /** Stops what nobody wants any more: whoever has written that down may have died before it could ask. */
+  async stopUnwanted(): Promise<void> {
+    const unwanted = this.#supervisor.views().filter(({ packId, state, generation }) => {
+      const row = serviceOf(this.#workspace.registry, packId);
+      const isMeant = row === undefined || row.generation === generation;
+      return !isAtRest(state) && state !== "stopping" && isMeant && row?.wanted !== "running";
+    });
+    await Promise.all(unwanted.map(({ packId }) => this.stop(packId)));
+  }
+
   /** How a service is; undefined for one that is not known here. */
   view(packId: string): ServiceView | undefined {
     return this.#supervisor.view(packId);

@@ -348,3 +348,13 @@ test("a registry that is rebuilt is the daemon's too, and its services go on", a
   await t.reaches("a restart", (status) => status.state === "running" && status.pid !== pid);
   expect(t.processesOf()).toHaveLength(1);
 });
+
+test("a stop whose command died after it had written that down is carried out by the daemon", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  using database = new Database(`${t.home}/state.db`);
+  database.run("UPDATE services SET wanted = 'stopped', state = 'stopping'");
+  await t.reaches("its end", ({ state }) => state === "stopped");
+  expect(t.processesOf()).toEqual([]);
+});
