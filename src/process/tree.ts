@@ -107,8 +107,8 @@ function commandOf(pid: number, name: string): string {
   return (isAboveCommand(name) ? undefined : readCommandLine(pid)) ?? `[${name}]`;
 }
 
-/** Without those that would pass a signal on to a command which gets it as well. */
-function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIdentity[] {
+/** Those of a tree who get a signal: without who would pass it on to a command which gets it as well. */
+export function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIdentity[] {
   const commands = tree.filter(({ command }) => !isAboveCommand(command));
   return commands.length > 0 ? commands : tree;
 }

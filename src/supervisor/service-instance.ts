@@ -1,5 +1,5 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { type ProcessIdentity, send } from "../process/tree.ts";
+import { type ProcessIdentity, send, signalled } from "../process/tree.ts";
 import { type LogKeeper } from "./log-keeper.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
@@ -106,7 +106,7 @@ export class ServiceInstance {
     if (this.#isEnding) return;
     this.#isEnding = true;
     await this.#beforeStop();
-    const signalled = new Set<string>();
+    const told = new Set<string>();
     for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_LOOK_MS)) {
       const phase = this.#host.phaseOf(packId);
       if (phase !== "stopping" && phase !== "killing") break;
@@ -116,7 +116,8 @@ export class ServiceInstance {
         this.#isEnding = false;
         return this.#host.tell(packId, { type: "gone" });
       }
-      for (const identity of tree) this.#endProcess(identity, phase, signalled);
+      const reached = phase === "killing" ? tree : signalled(tree);
+      for (const identity of reached) this.#endProcess(identity, phase, told);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
     }
@@ -135,11 +136,11 @@ export class ServiceInstance {
     this.#ending = null;
   }
 
-  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing", signalled: Set<string>): void {
+  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing", told: Set<string>): void {
     if (phase === "killing") return void send(identity, "SIGKILL");
     const key = `${identity.pid}.${identity.startTime}`;
-    if (signalled.has(key)) return;
-    signalled.add(key);
+    if (told.has(key)) return;
+    told.add(key);
     send(identity, this.spec.stopSignal);
     // A stopped process acts on a signal only when it goes on.
     send(identity, "SIGCONT");
