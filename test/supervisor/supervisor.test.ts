@@ -263,8 +263,9 @@ describe("the next daemon", () => {
     const { pid } = await t.supervisor.start(spec);
     const record = t.store.records.get("web");
     const stranger = Bun.spawn(["sleep", "60"]);
-    if (record?.leader)
-      t.store.records.set("web", { ...record, leader: { ...record.leader, pid: stranger.pid } });
+    // Somebody who had that number has started in an earlier tick of the clock.
+    const startTime = (record?.leader?.startTime ?? 0) - 1;
+    if (record) t.store.records.set("web", { ...record, leader: { pid: stranger.pid, startTime } });
     await t.next([spec]);
     const view = await t.seen("web", (now) => now.state === "running" && now.restarts === 1);
     expect([view.pid === stranger.pid, alive(stranger.pid), alive(pid as number)]).toEqual([
