@@ -1,5 +1,5 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { type ProcessIdentity, send } from "../process/tree.ts";
+import { isAlive, type ProcessIdentity, send } from "../process/tree.ts";
 import { type LogKeeper } from "./log-keeper.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
@@ -106,17 +106,19 @@ export class ServiceInstance {
     if (this.#isEnding) return;
     this.#isEnding = true;
     await this.#beforeStop();
-    const signalled = new Set<string>();
+    const seen = new Map<string, ProcessIdentity>();
     for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_LOOK_MS)) {
       const phase = this.#host.phaseOf(packId);
       if (phase !== "stopping" && phase !== "killing") break;
       const tree = this.tree();
-      if (tree.length === 0 && !this.#child) {
+      // One that is on its way out has no environment any more by which it would be found, but may still hold a port.
+      const isGone = tree.length === 0 && ![...seen.values()].some((identity) => isAlive(identity));
+      if (isGone && !this.#child) {
         this.leader = null;
         this.#isEnding = false;
         return this.#host.tell(packId, { type: "gone" });
       }
-      for (const identity of tree) this.#endProcess(identity, phase, signalled);
+      for (const identity of tree) this.#endProcess(identity, phase, seen);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
     }
@@ -135,11 +137,16 @@ export class ServiceInstance {
     this.#ending = null;
   }
 
-  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing", signalled: Set<string>): void {
-    if (phase === "killing") return void send(identity, "SIGKILL");
+  #endProcess(
+    identity: ProcessIdentity,
+    phase: "stopping" | "killing",
+    seen: Map<string, ProcessIdentity>,
+  ): void {
     const key = `${identity.pid}.${identity.startTime}`;
-    if (signalled.has(key)) return;
-    signalled.add(key);
+    const isNew = !seen.has(key);
+    seen.set(key, identity);
+    if (phase === "killing") send(identity, "SIGKILL");
+    if (phase === "killing" || !isNew) return;
     send(identity, this.spec.stopSignal);
     // A stopped process acts on a signal only when it goes on.
     send(identity, "SIGCONT");
