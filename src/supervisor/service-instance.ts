@@ -1,5 +1,5 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
 import { type LogKeeper } from "./log-keeper.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
@@ -106,18 +106,20 @@ export class ServiceInstance {
     if (this.#isEnding) return;
     this.#isEnding = true;
     await this.#beforeStop();
-    const told = new Set<string>();
+    const seen = new Map<string, ProcessIdentity>();
     for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_LOOK_MS)) {
       const phase = this.#host.phaseOf(packId);
       if (phase !== "stopping" && phase !== "killing") break;
       const tree = this.tree();
-      if (tree.length === 0 && !this.#child) {
+      // One that is on its way out has no environment any more by which it would be found, but may still hold a port.
+      const isGone = tree.length === 0 && ![...seen.values()].some((identity) => isAlive(identity));
+      if (isGone && !this.#child) {
         this.leader = null;
         this.#isEnding = false;
         return this.#host.tell(packId, { type: "gone" });
       }
-      const reached = phase === "killing" ? tree : signalled(tree);
-      for (const identity of reached) this.#endProcess(identity, phase, told);
+      const reached = new Set(phase === "killing" ? tree : signalled(tree));
+      for (const identity of tree) this.#endProcess(identity, reached.has(identity) ? phase : null, seen);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
     }
@@ -136,11 +138,16 @@ export class ServiceInstance {
     this.#ending = null;
   }
 
-  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing", told: Set<string>): void {
-    if (phase === "killing") return void send(identity, "SIGKILL");
+  #endProcess(
+    identity: ProcessIdentity,
+    phase: "stopping" | "killing" | null,
+    seen: Map<string, ProcessIdentity>,
+  ): void {
     const key = `${identity.pid}.${identity.startTime}`;
-    if (told.has(key)) return;
-    told.add(key);
+    const isNew = !seen.has(key);
+    seen.set(key, identity);
+    if (phase === "killing") send(identity, "SIGKILL");
+    if (phase !== "stopping" || !isNew) return;
     send(identity, this.spec.stopSignal);
     // A stopped process acts on a signal only when it goes on.
     send(identity, "SIGCONT");

@@ -44,23 +44,45 @@ export function findTree({ serviceId, leader }: ServiceMark): ProcessIdentity[] 
   });
 }
 
+/** A program that is being executed has no environment for some microseconds: so often, and so long, it is looked at again. */
+const EXEC_LOOKS = 10;
+const EXEC_PAUSE_MS = 1;
+/** The parent of all kernel threads, which never have an environment. */
+const KTHREADD = 2;
+
 /** Which service a process belongs to by its environment; null where it cannot be told, or it is gone. */
 export function serviceIdOf(pid: number): string | null {
-  const text = readEnvironment(pid)?.toString("latin1");
-  return text === undefined ? null : (new RegExp(`\0${SERVICE_VARIABLE}=([^\0]*)\0`).exec(text)?.[1] ?? null);
+  let found = markOf(pid);
+  for (let look = 0; found === undefined && look < EXEC_LOOKS; look++) {
+    Bun.sleepSync(EXEC_PAUSE_MS);
+    found = markOf(pid);
+  }
+  return found ?? null;
 }
 
 /** Everything that runs under the mark of some service, found in one look: its mark → its processes. */
 export function findMarked(): Map<string, number[]> {
   const found = new Map<string, number[]>();
-  for (const pid of processIds()) {
-    const serviceId = serviceIdOf(pid);
-    if (serviceId === null || !isLiving(pid)) continue;
-    const pids = found.get(serviceId);
-    if (pids) pids.push(pid);
-    else found.set(serviceId, [pid]);
+  let pids = processIds();
+  for (let look = 0; pids.length > 0 && look <= EXEC_LOOKS; look++) {
+    if (look > 0) Bun.sleepSync(EXEC_PAUSE_MS);
+    pids = pids.filter((pid) => {
+      const mark = markOf(pid);
+      if (typeof mark === "string") found.set(mark, [...(found.get(mark) ?? []), pid]);
+      return mark === undefined;
+    });
   }
   return found;
+}
+
+/** Null for none; undefined where the process lives and has no environment, which may be a matter of a moment. */
+function markOf(pid: number): string | null | undefined {
+  const entry = readProcess(pid);
+  if (!entry || entry.state === "Z" || entry.state === "X" || entry.parent === KTHREADD) return null;
+  const environment = readEnvironment(pid);
+  if (!environment) return null;
+  if (environment.length <= 1) return pid === KTHREADD ? null : undefined;
+  return new RegExp(`\0${SERVICE_VARIABLE}=([^\0]*)\0`).exec(environment.toString("latin1"))?.[1] ?? null;
 }
 
 /** Of the processes of a service whose first one was not recorded: the one that leads its session. */
@@ -90,11 +112,6 @@ function identities(pids: ReadonlySet<number>): ProcessIdentity[] {
     if (!entry || entry.state === "Z" || entry.state === "X") return [];
     return [{ pid, startTime: entry.startTime, bootId: boot, command: entry.name }];
   });
-}
-
-function isLiving(pid: number): boolean {
-  const entry = readProcess(pid);
-  return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
 }
 
 function isSame(before: readonly number[], after: readonly number[] | undefined): boolean {
