@@ -1,7 +1,14 @@
 import { mkdirSync } from "node:fs";
 
 import { tryBlockStates } from "./block-power.ts";
-import { experiment, type Finding, prepareSubject, type Subject, type Tools } from "./experiment.ts";
+import {
+  experiment,
+  type Finding,
+  type Outcome,
+  prepareSubject,
+  type Subject,
+  type Tools,
+} from "./experiment.ts";
 import { blocksOf, fileSystemOf, injectionOf, isPointOf, modelOf } from "./modes.ts";
 import { type Operation } from "./operations.ts";
 import { type Forgotten, tryLegalStates } from "./power-model.ts";
@@ -127,7 +134,9 @@ async function crashInMode(
   await Promise.all(
     slots.map(async (slot) => {
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-        const { wasHit, finding } = await experiment(test.tools, subject, slot, mode, injectionOf(mode, at));
+        const { wasHit, finding } = await conclusive(() =>
+          experiment(test.tools, subject, slot, mode, injectionOf(mode, at)),
+        );
         if (!wasHit) missed++;
         if (!finding) continue;
         findings.push(finding);
@@ -145,6 +154,16 @@ async function crashInMode(
     seconds: (performance.now() - began) / 1000,
   };
 }
+
+/** What ends the injector on a busy machine may do so once, and hardly twice. */
+async function conclusive(run: () => Promise<Outcome>): Promise<Outcome> {
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const outcome = await run();
+    if (outcome.isVoid !== true) return outcome;
+  }
+  throw new Error(`the injector was ended ${MAX_TRIES} times in a row`);
+}
+const MAX_TRIES = 3;
 
 /** At most `count` of the items, from the first to the last, in even steps. */
 function spread<T>(items: readonly T[], count: number): T[] {

@@ -67,7 +67,15 @@ export async function prepareSubject(
 }
 
 /** `wasHit` is false where the program took another way and never came to the point. */
-export type Outcome = { wasHit: boolean; finding?: Finding };
+export type Outcome = {
+  wasHit: boolean;
+  finding?: Finding;
+  /** The injector itself was ended by somebody, so nothing was learned. */
+  isVoid?: boolean;
+};
+
+/** What the injector ends with for trouble of its own. Aurora uses the code for `exec` and `run` alone, which are not crashed. */
+const INJECTOR_FAILED = 125;
 
 /**
  * One run of an operation with one fault, the next command, and the verdict. A power cut takes a slot with a file system of
@@ -108,6 +116,7 @@ export async function experiment(
   for (const tracer of tracers) endTracer(tracer);
   endProcesses(slot.home);
   const call = subject.points[fault.at - 1] ?? "";
+  if (run.exitCode === INJECTOR_FAILED) return { wasHit: false, isVoid: true };
   return {
     wasHit: run.wasHit || isAfterEnd,
     ...(faults.length > 0
