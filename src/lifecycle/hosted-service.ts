@@ -50,7 +50,9 @@ export function hostedProcess(workspace: Workspace, pack: ScriptPack): PackProce
   for (const directory of [pack.dataDirectory, pack.logDirectory, tmpDirectory])
     makeDirectory(directory, 0o700);
   const prepared = packProcess(workspace, pack, "start", tmpDirectory);
-  return { ...prepared, env: { ...prepared.env, ...env } };
+  // It outlives the command that starts it, and with it that command's lock.
+  const { AURORA_LOCK: _lock, ...own } = prepared.env;
+  return { ...prepared, env: { ...own, ...env } };
 }
 
 /** Writes down that a service is wanted, and with what; then has its host run it. */

@@ -118,8 +118,10 @@ export class ServiceInstance {
         this.#isEnding = false;
         return this.#host.tell(packId, { type: "gone" });
       }
-      const reached = new Set(phase === "killing" ? tree : signalled(tree));
-      for (const identity of tree) this.#endProcess(identity, reached.has(identity) ? phase : null, seen);
+      // The stop signal is for those who were there: what a handler starts to clean up with has to come to its end.
+      const reached = phase === "killing" ? tree : seen.size === 0 ? signalled(tree) : [];
+      for (const identity of tree) seen.set(`${identity.pid}.${identity.startTime}`, identity);
+      for (const identity of reached) this.#endProcess(identity, phase);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
     }
@@ -138,16 +140,8 @@ export class ServiceInstance {
     this.#ending = null;
   }
 
-  #endProcess(
-    identity: ProcessIdentity,
-    phase: "stopping" | "killing" | null,
-    seen: Map<string, ProcessIdentity>,
-  ): void {
-    const key = `${identity.pid}.${identity.startTime}`;
-    const isNew = !seen.has(key);
-    seen.set(key, identity);
-    if (phase === "killing") send(identity, "SIGKILL");
-    if (phase !== "stopping" || !isNew) return;
+  #endProcess(identity: ProcessIdentity, phase: "stopping" | "killing"): void {
+    if (phase === "killing") return void send(identity, "SIGKILL");
     send(identity, this.spec.stopSignal);
     // A stopped process acts on a signal only when it goes on.
     send(identity, "SIGCONT");

@@ -50,7 +50,9 @@ echo "up ${id}" >> "$AURORA_HOME/order"
 while :; do sleep 0.02; done`;
     t.write(simplePack({ id: "base", start: said("base") }));
     t.write(simplePack({ start: said("app"), manifest: "  dependencies: [{ pack_id: base }]" }));
-    expect((await t.run(["install", "--no-start", "app"])).exitCode).toBe(0);
+    // What both write to is neither's.
+    const install = ["install", "--no-start", "base", "app", "--allow-all", "--approve"];
+    expect((await t.run(install)).exitCode).toBe(0);
     const { shell, pid } = await container(t);
     await post(t.home, "/v1/packs/base/start");
     await post(t.home, "/v1/packs/app/start");

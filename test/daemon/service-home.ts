@@ -43,7 +43,7 @@ export function serviceHome() {
     daemonPid: () => daemonPid(t.home),
     events: async (packId = "app") =>
       ((await t.json(["events", packId, "-n", "1000"])).value as ApiEvent[]).map(({ kind }) => kind),
-    /** The living processes of a pack's service, by their environment. */
+    /** The living processes of a pack's service, by their environment, each without what it has started itself. */
     processesOf: (packId = "app") => processesOf(t.home, packId),
     /** Ends the daemon as a crash does, and waits until it is gone. */
     crashDaemon: async () => {
@@ -56,7 +56,7 @@ export function serviceHome() {
 }
 
 function processesOf(home: string, packId: string): number[] {
-  return readdirSync("/proc")
+  const all = readdirSync("/proc")
     .map(Number)
     .filter((pid) => {
       try {
@@ -71,4 +71,14 @@ function processesOf(home: string, packId: string): number[] {
         return false;
       }
     });
+  return all.filter((pid) => !all.includes(parentOf(pid)));
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return 0; // Gone meanwhile.
+  }
 }
