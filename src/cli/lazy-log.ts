@@ -1,20 +1,21 @@
 import { type Context } from "../commands/command.ts";
 
 type Log = Context["log"];
+export type LoadedLog = Omit<Log, "flush">;
 
 /**
  * A log that is loaded when it is first used: most commands that look at something never say a word on stderr, and loading
  * consola costs a tenth of their start-up. What is said before it is there is said in order as soon as it is.
  */
-export function createLazyLog(load: () => Promise<Log>): Log & { flush: () => Promise<void> } {
-  let log: Log | undefined;
+export function createLazyLog(load: () => Promise<LoadedLog>): Log {
+  let log: LoadedLog | undefined;
   let loading: Promise<void> | undefined;
-  const waiting: ((log: Log) => void)[] = [];
+  const waiting: ((log: LoadedLog) => void)[] = [];
   const loadAndSay = async (): Promise<void> => {
     log = await load();
     for (const work of waiting.splice(0)) work(log);
   };
-  const say = (work: (log: Log) => void): void => {
+  const say = (work: (log: LoadedLog) => void): void => {
     if (log) return work(log);
     waiting.push(work);
     loading ??= loadAndSay();

@@ -1,6 +1,7 @@
 import { createConsola } from "consola/core";
 
-import { type Context, type Paint } from "../commands/command.ts";
+import { type Paint } from "../commands/command.ts";
+import { type LoadedLog } from "./lazy-log.ts";
 import { writeAll } from "./output.ts";
 
 /**
@@ -9,7 +10,7 @@ import { writeAll } from "./output.ts";
  *
  * @param isTerminal whether progress may be drawn in place
  */
-export function createLog(isTerminal: boolean, isQuiet: boolean, paint: Paint): Context["log"] {
+export function createLog(isTerminal: boolean, isQuiet: boolean, paint: Paint): LoadedLog {
   let drawn = false;
   const clear = () => {
     if (drawn) writeAll(2, "\r\u001b[K");

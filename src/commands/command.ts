@@ -62,6 +62,8 @@ type Log = {
   warn: (message: string) => void;
   /** A line that is redrawn in place on a terminal and not shown elsewhere; undefined clears it. */
   progress: (message: string | undefined) => void;
+  /** Waits until all that was said is written: for who ends the program in another way than by returning. */
+  flush: () => Promise<void>;
 };
 
 /** `value` names the argument in the help text; without it the option is a flag. `short` is one letter. */

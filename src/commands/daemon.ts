@@ -28,7 +28,10 @@ export async function run(
     ready: (status) => announce(context, status, say),
     idleExitMs: idleExit === undefined ? null : durationOption("--idle-exit", idleExit),
   });
-  if (ending === "become-binary") becomeBinary(context, idleExit);
+  if (ending === "become-binary") {
+    await context.log.flush();
+    becomeBinary(context, idleExit);
+  }
   return undefined;
 }
 

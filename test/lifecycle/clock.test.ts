@@ -35,7 +35,7 @@ function contextOf(t: Home, off: (look: number) => number): Context {
     openScreen: () => Promise.reject(new Error("there is no screen")),
     stdin: { isTerminal: false, chunks: async function* () {} },
     stdout: { isTerminal: false, write: () => {}, color: false },
-    log: { info: () => {}, warn: () => {}, progress: () => {} },
+    log: { info: () => {}, warn: () => {}, progress: () => {}, flush: async () => {} },
     ask: async () => undefined,
   };
 }
