@@ -7,7 +7,8 @@ import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { setServiceConfinement } from "../registry/services.ts";
+import { serviceOf, setServiceConfinement } from "../registry/services.ts";
+import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
@@ -62,8 +63,23 @@ export class ServiceProcesses implements AsyncDisposable {
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
   #serve(packId: string, pack: ScriptPack, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(this.#workspace, pack, prepared);
+    const channel = serveOwn(this.#ownWorkspace(packId), pack, prepared);
     if (channel) this.#channels.set(packId, channel);
+  }
+
+  /**
+   * What a service changes while a transaction starts it is part of that transaction, which holds the lock and waits for it;
+   * else it waits for the lock like anybody.
+   */
+  #ownWorkspace(packId: string): Workspace {
+    const workspace = this.#workspace;
+    const { underLock, forWriting } = workspace;
+    if (!underLock || !forWriting) return workspace;
+    return {
+      ...workspace,
+      underLock: (description, work) =>
+        isAwaited(workspace, packId) ? forWriting(work) : underLock(description, work),
+    };
   }
 
   /** The launcher finds out in the child what keeps it from being the service. */
@@ -81,4 +97,9 @@ export class ServiceProcesses implements AsyncDisposable {
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
     confined.dispose();
   }
+}
+
+/** Whether somebody who holds the home's lock waits for a service. */
+function isAwaited({ registry }: Workspace, packId: string): boolean {
+  return isPackChanging(registry, packId) || serviceOf(registry, packId)?.state === "starting";
 }
