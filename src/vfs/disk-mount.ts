@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  lchownSync,
   openSync,
   readlinkSync,
   readSync,
@@ -266,6 +267,8 @@ export class DiskMount implements Mount {
         if (place.old) throw refusal("EEXIST", path, "create");
         this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
+        const { owner } = this.#root;
+        if (owner) lchownSync(place.path, owner.uid, owner.gid);
         this.#root.accounting.add(0, 1);
         if (isDurable) syncUpwards(this.#root, place.directory);
       } finally {

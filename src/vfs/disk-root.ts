@@ -37,7 +37,8 @@ export type Place = { directory: number; name: string; path: string | Buffer; ol
 
 /** How deep a recursive removal or count goes. */
 export const MAX_DEPTH = 512;
-const NEW_DIRECTORY_MODE = 0o750;
+/** Less the umask, but for a directory with a default ACL. */
+const NEW_DIRECTORY_MODE = 0o770;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 
 /**
