@@ -1,6 +1,6 @@
 import { fchownSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
@@ -43,10 +43,16 @@ export class ServiceProcesses implements AsyncDisposable {
     return confined.child;
   }
 
-  /** Serves a service that an earlier daemon has started. */
+  /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
   adopt(packId: string, generation: number): void {
-    const pack = hostedPackOf(this.#workspace, packId, generation);
-    if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+    try {
+      const pack = hostedPackOf(this.#workspace, packId, generation);
+      if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+    } catch (thrown) {
+      this.#workspace.warn(
+        `"${packId}" cannot ask for anything until it is started anew: ${toAuroraError(thrown).message}`,
+      );
+    }
   }
 
   /** A service that has been stopped asks for nothing any more. */

@@ -2,7 +2,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  lchownSync,
   openSync,
   readlinkSync,
   readSync,
@@ -21,6 +20,7 @@ import { readAll, requireReadable } from "./disk-read.ts";
 import {
   type DiskRoot,
   findPlace,
+  giveLinkToOwner,
   isTemporary,
   makeOne,
   makeParents,
@@ -267,8 +267,7 @@ export class DiskMount implements Mount {
         if (place.old) throw refusal("EEXIST", path, "create");
         this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
-        const { owner } = this.#root;
-        if (owner) lchownSync(place.path, owner.uid, owner.gid);
+        giveLinkToOwner(this.#root, place.path);
         this.#root.accounting.add(0, 1);
         if (isDurable) syncUpwards(this.#root, place.directory);
       } finally {

@@ -55,8 +55,7 @@ export type ServeOptions = {
  * @throws what node:fs throws, where the channel cannot be made
  */
 export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncDisposable {
-  makeDirectory(directory, 0o700);
-  const place = openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const place = openPlace(directory);
   let requests: number;
   try {
     if (owner !== undefined) lchownSync(`/proc/self/fd/${place}/.`, owner, owner);
@@ -77,6 +76,19 @@ export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncD
       closeSync(place);
     },
   };
+}
+
+/** A pack that has put something else in the place of the directory loses it. */
+function openPlace(directory: string): number {
+  for (let isSecond = false; ; isSecond = true)
+    try {
+      makeDirectory(directory, 0o700);
+      return openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    } catch (thrown) {
+      const code = codeOf(thrown) ?? "";
+      if (isSecond || !["ENOTDIR", "ELOOP", "EEXIST"].includes(code)) throw thrown;
+      unlinkSync(directory);
+    }
 }
 
 /** Open for reading and writing, so that it never comes to an end. */
