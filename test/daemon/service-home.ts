@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 import { type ApiEvent } from "../../src/daemon/api-schema.ts";
 import { type PackStatus } from "../../src/lifecycle/pack-status.ts";
+import { readProcess } from "../../src/system/process-table.ts";
 import { eventually } from "../support/eventually.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 import { type TestPack } from "../support/test-pack.ts";
@@ -43,7 +44,10 @@ export function serviceHome() {
     daemonPid: () => daemonPid(t.home),
     events: async (packId = "app") =>
       ((await t.json(["events", packId, "-n", "1000"])).value as ApiEvent[]).map(({ kind }) => kind),
-    /** The living processes of a pack's service, by their environment. */
+    /**
+     * The living first processes of a pack's service, by their environment: where it has a pid namespace, that is the relay
+     * outside, and what it has below it does not count.
+     */
     processesOf: (packId = "app") => processesOf(t.home, packId),
     /** Ends the daemon as a crash does, and waits until it is gone. */
     crashDaemon: async () => {
@@ -56,7 +60,7 @@ export function serviceHome() {
 }
 
 function processesOf(home: string, packId: string): number[] {
-  return readdirSync("/proc")
+  const all = readdirSync("/proc")
     .map(Number)
     .filter((pid) => {
       try {
@@ -71,4 +75,5 @@ function processesOf(home: string, packId: string): number[] {
         return false;
       }
     });
+  return all.filter((pid) => !all.includes(readProcess(pid)?.parent ?? 0));
 }

@@ -16,7 +16,7 @@ export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
       health,
       status.pid === null ? "-" : String(status.pid),
       status.since ?? "-",
-      String(status.restarts),
+      status.since === null ? "-" : String(status.restarts),
       memory_bytes === null ? "-" : formatSize(memory_bytes),
       confinement?.state ?? "-",
     ]),
