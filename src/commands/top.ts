@@ -1,5 +1,4 @@
-import { packStatuses } from "../lifecycle/pack-status.ts";
-import { packUsage } from "../lifecycle/pack-usage.ts";
+import { statusesWithUsage } from "../lifecycle/pack-status.ts";
 import { readLogs } from "../lifecycle/read-logs.ts";
 import { type Context, type Input, type Paint, type Screen } from "./command.ts";
 import { selectedAfter } from "./shared/select-row.ts";
@@ -76,8 +75,7 @@ function emptyModel({ home, now }: Context): TopModel {
 
 async function look(context: Context, model: TopModel, before: Map<string, Sample>): Promise<TopModel> {
   using workspace = await openForReading(context);
-  const statuses = packStatuses(workspace, []);
-  const usage = packUsage(workspace, statuses);
+  const { statuses, usage } = statusesWithUsage(workspace, []);
   const atMs = performance.now();
   const packs = statuses.map((status): TopPack => {
     const { pack_id: packId } = status;

@@ -1,8 +1,7 @@
 import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { livePackOf } from "../lifecycle/live-pack.ts";
-import { packStatuses } from "../lifecycle/pack-status.ts";
-import { packUsage } from "../lifecycle/pack-usage.ts";
+import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
@@ -118,12 +117,12 @@ export class Daemon implements DaemonActions {
 
   metrics(): string {
     const { workspace, startedAt, http } = this.#options;
-    const packs = packStatuses(workspace, []);
+    const { statuses: packs, usage } = statusesWithUsage(workspace, []);
     return metricsText({
       version: buildInfo().version,
       startedSeconds: startedAt.getTime() / 1000,
       packs,
-      usage: packUsage(workspace, packs),
+      usage,
       http: http(),
       residentBytes: process.memoryUsage.rss(),
     });

@@ -70,7 +70,8 @@ export async function stopEverything(
 ): Promise<void> {
   // A command at work is about to end with the machine; nothing waits for it.
   using lock = tryHomeLock(workspace, "stop all services");
-  const locked = lock ? { ...workspace, lockToken: lock.token } : workspace;
+  const { underLock: _, ...opened } = workspace;
+  const locked = lock ? { ...opened, lockToken: lock.token } : opened;
   const running = inOrder(workspace)
     .toReversed()
     .filter(({ manifest }) => isUp(workspace, manifest.pack.id));

@@ -1,6 +1,7 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { tryHomeLock } from "../lifecycle/home-lock.ts";
-import { settle } from "../lifecycle/settle.ts";
+import { type OwnOperationTable } from "../lifecycle/own-operations.ts";
+import { settle, withLockedHome } from "../lifecycle/settle.ts";
 import { needsSettling } from "../lifecycle/settlement.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -17,6 +18,7 @@ import { daemonHolder, takeDaemonLock } from "./daemon-lock.ts";
 import { listenToSignals } from "./daemon-signals.ts";
 import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { ownJobs } from "./jobs/own-jobs.ts";
 import { Listening } from "./listening.ts";
 import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
 import { OneshotWatch } from "./oneshot-watch.ts";
@@ -39,6 +41,8 @@ export type DaemonWorld = {
 
 /** So long all services have to end when the machine or the container goes down, in milliseconds. */
 const STOP_ALL_MS = 60_000;
+/** A script's change waits so long for whoever is at work on the home, in milliseconds. */
+const LOCK_WAIT_MS = 10_000;
 /** So long after its start the daemon gives back the memory that only the start has needed, in milliseconds. */
 const PAGE_OUT_MS = 3000;
 
@@ -64,6 +68,11 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     signal: stopping.signal,
     info: world.info,
     warn: world.warn,
+    // What the daemon does under the lock gets a workspace without this.
+    underLock: (description, work) =>
+      withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => await apart(locked, work)),
+    forWriting: async (work) => await apart(workspace, work),
+    moreOwnOperations: () => Promise.resolve(ownJobs as OwnOperationTable),
   };
   const ended = Promise.withResolvers<DaemonEnding>();
   await using keeper = new ServiceKeeper(workspace, () => daemon.events.poke());
@@ -132,6 +141,12 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   return ending;
 }
 
+/** With a connection of its own, so that the daemon notices the change as it does another process's. */
+async function apart<T>(workspace: Workspace, work: (apart: Workspace) => T | Promise<T>): Promise<T> {
+  using registry = openRegistry(workspace.paths);
+  return await work({ ...workspace, registry });
+}
+
 /** Starts what is wanted and is not there, whatever becomes of it. */
 async function beginWanted(workspace: Workspace, keeper: ServiceKeeper): Promise<void> {
   try {
@@ -178,7 +193,8 @@ async function settleAtStart(workspace: Workspace): Promise<void> {
   try {
     if (!needsSettling(workspace, bootTime, workspace.now())) return;
     using lock = tryHomeLock(workspace, "recover");
-    if (lock) await settle({ ...workspace, lockToken: lock.token });
+    const { underLock: _, ...opened } = workspace;
+    if (lock) await settle({ ...opened, lockToken: lock.token });
   } catch (thrown) {
     if (!(thrown instanceof AuroraError)) throw thrown;
     workspace.warn(thrown.message);

@@ -1,13 +1,14 @@
 import { fchownSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { setServiceConfinement } from "../registry/services.ts";
+import { serviceOf, setServiceConfinement } from "../registry/services.ts";
+import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
@@ -42,10 +43,16 @@ export class ServiceProcesses implements AsyncDisposable {
     return confined.child;
   }
 
-  /** Serves a service that an earlier daemon has started. */
+  /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
   adopt(packId: string, generation: number): void {
-    const pack = hostedPackOf(this.#workspace, packId, generation);
-    if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+    try {
+      const pack = hostedPackOf(this.#workspace, packId, generation);
+      if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+    } catch (thrown) {
+      this.#workspace.warn(
+        `"${packId}" cannot ask for anything until it is started anew: ${toAuroraError(thrown).message}`,
+      );
+    }
   }
 
   /** A service that has been stopped asks for nothing any more. */
@@ -62,8 +69,23 @@ export class ServiceProcesses implements AsyncDisposable {
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
   #serve(packId: string, pack: ScriptPack, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(this.#workspace, pack, prepared);
+    const channel = serveOwn(this.#ownWorkspace(packId), pack, prepared);
     if (channel) this.#channels.set(packId, channel);
+  }
+
+  /**
+   * What a service changes while a transaction starts it is part of that transaction, which holds the lock and waits for it;
+   * else it waits for the lock like anybody.
+   */
+  #ownWorkspace(packId: string): Workspace {
+    const workspace = this.#workspace;
+    const { underLock, forWriting } = workspace;
+    if (!underLock || !forWriting) return workspace;
+    return {
+      ...workspace,
+      underLock: (description, work) =>
+        isAwaited(workspace, packId) ? forWriting(work) : underLock(description, work),
+    };
   }
 
   /** The launcher finds out in the child what keeps it from being the service. */
@@ -81,4 +103,9 @@ export class ServiceProcesses implements AsyncDisposable {
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
     confined.dispose();
   }
+}
+
+/** Whether somebody who holds the home's lock waits for a service. */
+function isAwaited({ registry }: Workspace, packId: string): boolean {
+  return isPackChanging(registry, packId) || serviceOf(registry, packId)?.state === "starting";
 }

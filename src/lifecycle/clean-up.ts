@@ -1,6 +1,7 @@
 import { toAuroraError } from "../errors.ts";
 import { removeTreeDurably } from "../system/scratch.ts";
 import { removeMemoryDirectories } from "../vfs/tmpfs-directory.ts";
+import { reviewSharedData } from "./data-mounts.ts";
 import { dropSnapshot } from "./data-snapshot.ts";
 import { writeGenerationRecords } from "./generation-record.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -43,6 +44,7 @@ export function cleanUp(workspace: Workspace, transactionId: string, { purge, sn
         removeTreeDurably(path);
       removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
     }
+    reviewSharedData(workspace);
     registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", transactionId);
   } catch (thrown) {
     const error = toAuroraError(thrown);

@@ -1,10 +1,11 @@
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
+  readSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -21,6 +22,7 @@ import { copyTreeWritable } from "../store/copy-tree.ts";
 import { cloneTree } from "../system/clone-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
+import { openRegular } from "../system/open-untrusted.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
 import { approvedPart, noPermissions, permissionsOf } from "./permissions.ts";
 import {
@@ -215,7 +217,16 @@ function fingerprints(directory: string): Fingerprints {
 
 /** Size, time and inode are enough for big files; the content of small ones catches a change that restores the time. */
 function contentHash(path: string, size: bigint): string {
-  return size <= 65_536n ? Bun.hash(readFileSync(path)).toString(36) : "";
+  if (size > 65_536n) return "";
+  // The pack may have put something else there meanwhile.
+  const descriptor = openRegular(path);
+  if (descriptor === undefined) return "";
+  try {
+    const bytes = Buffer.alloc(Number(size));
+    return Bun.hash(bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0))).toString(36);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function changesBetween(before: Fingerprints, after: Fingerprints, prefix: string): FileChange[] {

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -7,6 +7,7 @@ import { serviceLogs } from "../process/service-log.ts";
 import { serviceOf, setService, setServiceConfinement, setServiceEnvironment } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
+import { openRegular } from "../system/open-untrusted.ts";
 import { type PackProcess, packProcess } from "./pack-process.ts";
 import { type ScriptPack, type ScriptReport } from "./script.ts";
 import { type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
@@ -96,8 +97,8 @@ export async function startHosted(
     timeout: false,
     at,
     duration_ms: Math.round(performance.now() - started),
-    stdout: await tailFrom(logs.stdout, before.stdout),
-    stderr: [await tailFrom(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
+    stdout: tailFrom(logs.stdout, before.stdout),
+    stderr: [tailFrom(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
       .filter((text) => text !== "")
       .join("\n"),
   };
@@ -130,15 +131,19 @@ function logSizes(logDirectory: string): { stdout: number; stderr: number } {
 }
 
 function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** What was written since; a log that was rotated meanwhile is read from its begin. */
-async function tailFrom(path: string, from: number): Promise<string> {
-  const size = sizeOf(path);
-  if (size === 0) return "";
-  const begin = from > size ? 0 : from;
-  return await Bun.file(path)
-    .slice(Math.max(begin, size - REPORT_BYTES), size)
-    .text();
+/** What was written since; a log that was rotated meanwhile is read from its begin. The service may have put a trap there. */
+function tailFrom(path: string, from: number): string {
+  const descriptor = openRegular(path);
+  if (descriptor === undefined) return "";
+  try {
+    const { size } = fstatSync(descriptor);
+    const begin = Math.max(from > size ? 0 : from, size - REPORT_BYTES);
+    const bytes = Buffer.alloc(size - begin);
+    return bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, begin));
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -29,8 +29,19 @@ export type OwnOperation<Params, Result> = {
   isChange: boolean;
   /** Reads what may come from anywhere. Throws `usage`, `too-large`. */
   check: (packId: string, params: Record<string, unknown>) => Params;
-  run: (workspace: Workspace, packId: string, params: Params) => Result;
+  /** The signal aborts when whoever has asked has ended, or the operator stops it all. */
+  run: (workspace: Workspace, packId: string, params: Params, signal?: AbortSignal) => Result;
+  /**
+   * For a change that no transaction takes back, in words: "add the job". It needs no lock, and a script inside a transaction may
+   * not make it.
+   */
+  outside?: (params: Params) => string;
+  /** It may take as long as it likes: others do not wait for it. */
+  isLong?: boolean;
 };
+
+/** What any pack may ask for, by the names that a request says. */
+export type OwnOperationTable = Readonly<Record<string, OwnOperation<unknown, unknown>>>;
 
 type RegisterParams = { meta: Record<string, unknown>; ifRevision?: number | undefined };
 type VariablesParams = { variables: EnvironmentRow[] };

@@ -10,6 +10,7 @@ import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { channelDirectory } from "./channel/protocol.ts";
+import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
 import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
@@ -50,7 +51,9 @@ export function packProcess(
   const user = userOf(workspace, pack, purpose, true);
   if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
   else if (process.geteuid?.() === 0) giveToRoot(pack);
-  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user);
+  const mounts = dataMounts(workspace, pack);
+  openDataMounts(workspace, pack, mounts, user ?? process.geteuid?.() ?? 0);
+  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, mounts);
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
@@ -71,7 +74,13 @@ export function packProcess(
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
     return {
-      env: { ...env, PATH, TMPDIR: tmpDirectory, AURORA_CHANNEL: channel },
+      env: {
+        ...env,
+        PATH,
+        TMPDIR: tmpDirectory,
+        AURORA_CHANNEL: channel,
+        ...(mounts.length === 0 ? {} : { [MOUNTS_VARIABLE]: JSON.stringify(mounts) }),
+      },
       confinement,
       channel,
       user,
@@ -122,10 +131,13 @@ export function policyOf(
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
+  mounts: readonly DataMount[] = dataMounts(workspace, pack),
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint, dependencies } = manifest.pack;
   const needed = dependencies.map(({ pack_id }) => pack_id);
+  const shared = (wanted: DataMount["mode"]) =>
+    mounts.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
     // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
@@ -137,8 +149,10 @@ export function policyOf(
     home: pack.home,
     permissions: {
       // In a dry run only copies may be written.
-      read: pack.isDryRun ? [...permissions.read, ...permissions.write] : permissions.read,
-      write: pack.isDryRun ? [pack.packDirectory] : permissions.write,
+      read: pack.isDryRun
+        ? [...permissions.read, ...permissions.write]
+        : [...permissions.read, ...shared("ro")],
+      write: pack.isDryRun ? [pack.packDirectory] : [...permissions.write, ...shared("rw")],
       // What a script builds or unpacks in its scratch it may run there; with the scratch it is gone.
       run: [...permissions.run, tmpDirectory, ...liveTrees(workspace, needed)],
       net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },

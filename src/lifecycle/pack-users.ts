@@ -1,7 +1,9 @@
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
+  fstatSync,
   lchownSync,
   lstatSync,
   openSync,
@@ -22,6 +24,7 @@ import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const O_PATH = 0o10_000_000;
 const SEARCH_FOR_ALL = 0o011;
 const SEARCH_FOR_OTHERS = 0o001;
 /** The store's trees are everybody's by their modes; a tree whose pack has a user is closed to all others. */
@@ -171,7 +174,23 @@ function giveInside(directory: string, uid: number): void {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined) continue;
     if (stat.isDirectory()) giveDirectory(path, uid);
-    else if (stat.nlink === 1 && stat.uid !== uid) lchownSync(path, uid, uid);
+    else if (stat.uid !== uid) giveFile(path, uid);
+  }
+}
+
+/** What is given is what was looked at, whatever has its name by then. */
+function giveFile(path: string, uid: number): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, O_PATH | O_NOFOLLOW);
+  } catch {
+    return; // It has gone meanwhile.
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    if (!stat.isDirectory() && stat.nlink === 1) chownSync(`/proc/self/fd/${descriptor}`, uid, uid);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

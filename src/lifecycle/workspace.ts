@@ -1,5 +1,6 @@
 import { type Registry } from "../registry/registry.ts";
 import { type HomePaths } from "../system/home.ts";
+import { type OwnOperationTable } from "./own-operations.ts";
 import { type ServiceHost } from "./service-host.ts";
 
 /** What the lifecycle works with: a home, its registry, and the world outside, all passed in. */
@@ -19,6 +20,10 @@ export type Workspace = {
    * uses the home, as in a dry run.
    */
   underLock?: <T>(description: string, work: (locked: Workspace) => T | Promise<T>) => Promise<T>;
+  /** Opens the home for writing, where this workspace may be open for reading only. Absent: it is open for writing. */
+  forWriting?: <T>(work: (writable: Workspace) => T | Promise<T>) => Promise<T>;
+  /** What a pack's confined scripts may ask for beside what the lifecycle itself offers; loaded when it is asked for. */
+  moreOwnOperations?: () => Promise<OwnOperationTable>;
   /** In a dry run, whose home is a copy: the home that the copy lies in. */
   homeOnDisk?: string;
   /** `--require-confinement`: where this machine cannot confine, nothing of a pack runs. */

@@ -100,4 +100,11 @@ export const migrations: readonly string[] = [
     pack_id TEXT PRIMARY KEY, environment TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Which parts of packs' data other packs' users have been let into, to be taken back when the packs do not agree any more.
+  `
+  CREATE TABLE shared_data (
+    giver TEXT NOT NULL, taker TEXT NOT NULL, source TEXT NOT NULL, mode TEXT NOT NULL, uid INTEGER NOT NULL,
+    PRIMARY KEY (giver, taker, source, uid)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   lchownSync,
   lstatSync,
@@ -24,10 +25,20 @@ const CHUNK_BYTES = 1024 ** 2;
  * shared with the original until one of them is written to, where the file system can (FICLONE), and then costs nothing.
  * Sockets are left out, since a copy of one leads nowhere, and so are devices, extended attributes and ACLs. Not durable.
  *
+ * Its owner may be at work in it, and set traps: each thing is opened without following a link or waiting, and what is copied
+ * is what was opened. For root, a file with a second name that belongs to somebody else than the tree is left out: its owner
+ * has not put it there.
+ *
  * @param to does not exist yet
  */
 export function cloneTree(from: string, to: string): void {
-  cloneEntry(from, to, new Map());
+  const descriptor = openSync(from, UNTRUSTED | O_DIRECTORY);
+  try {
+    const { uid: owner } = fstatSync(descriptor);
+    cloneDirectory(descriptor, from, to, { linked: new Map(), owner });
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The bytes that a copy of a directory tree takes where nothing is shared; 0 where there is none. */
@@ -58,22 +69,86 @@ function isUnshared(thrown: unknown): boolean {
   return code !== undefined && ["ENOTSUP", "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY"].includes(code);
 }
 
-function cloneEntry(from: string, to: string, linked: Map<string, string>): void {
-  const stat = lstatSync(from);
-  if (stat.isDirectory()) {
-    mkdirSync(to, 0o700);
-    for (const name of readdirSync(from)) cloneEntry(`${from}/${name}`, `${to}/${name}`, linked);
-  } else if (stat.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
-  else if (stat.isFIFO()) makeFifo(to);
-  else if (!stat.isFile()) return;
-  else if (stat.nlink > 1) {
+/** What holds for all of one copy. */
+type Copying = {
+  /** The copies of files with several names, by what they are copies of. */
+  linked: Map<string, string>;
+  /** Whom the tree belongs to. */
+  owner: number;
+};
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const UNTRUSTED = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+/** What an open file or directory is called; whoever may write above it cannot lead this name elsewhere. */
+function nameOf(descriptor: number, path: string): string {
+  return process.platform === "linux" ? `/proc/self/fd/${descriptor}` : path;
+}
+
+function cloneEntry(from: string, to: string, copying: Copying): void {
+  const stat = lstatSync(from, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (stat.isSymbolicLink()) {
+    const target = readLinkIfOne(from);
+    if (target === undefined) return;
+    symlinkSync(target, to);
+    keepAttributes(to, stat);
+  } else if (stat.isFIFO()) {
+    makeFifo(to);
+    keepAttributes(to, stat);
+  } else if (stat.isDirectory() || stat.isFile()) {
+    const descriptor = openIfStill(from, stat.isDirectory() ? UNTRUSTED | O_DIRECTORY : UNTRUSTED);
+    if (descriptor === undefined) return;
+    try {
+      if (stat.isDirectory()) cloneDirectory(descriptor, from, to, copying);
+      else cloneOpenFile(descriptor, from, to, copying);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+function cloneDirectory(descriptor: number, from: string, to: string, copying: Copying): void {
+  const inside = nameOf(descriptor, from);
+  mkdirSync(to, 0o700);
+  for (const name of readdirSync(inside)) cloneEntry(`${inside}/${name}`, `${to}/${name}`, copying);
+  keepAttributes(to, fstatSync(descriptor));
+}
+
+function cloneOpenFile(descriptor: number, from: string, to: string, { linked, owner }: Copying): void {
+  const stat = fstatSync(descriptor);
+  if (!stat.isFile()) return;
+  if (stat.nlink > 1) {
     const inode = `${stat.dev}:${stat.ino}`;
     const first = linked.get(inode);
     if (first !== undefined) return linkSync(first, to);
+    // The copy has one name, and would pass for the owner's.
+    if (stat.uid !== owner && process.geteuid?.() === 0) return;
     linked.set(inode, to);
-    cloneFile(from, to, stat);
-  } else cloneFile(from, to, stat);
+  }
+  cloneFile(nameOf(descriptor, from), to, stat);
   keepAttributes(to, stat);
+}
+
+/** Undefined where it has gone, or become something else, since it was looked at. */
+function openIfStill(path: string, flags: number): number | undefined {
+  try {
+    return openSync(path, flags);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== undefined && ["ENOENT", "ELOOP", "ENOTDIR", "ENXIO"].includes(code)) return undefined;
+    throw thrown;
+  }
+}
+
+function readLinkIfOne(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "EINVAL") return undefined;
+    throw thrown;
+  }
 }
 
 function cloneFile(from: string, to: string, { size, blocks }: Stats): void {

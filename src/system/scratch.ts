@@ -1,10 +1,13 @@
-import { closeSync, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { chmodSync, createSync, mkdirSync, rmSync } from "./changes.ts";
 import { makeDirectory, syncDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
 import { randomHex } from "./random-id.ts";
+
+const O_PATH = 0o10_000_000;
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
 export type Scratch = {
   /** An empty directory, mode 0700, on the home's file system. */
@@ -55,7 +58,7 @@ export function sweepScratch(tmp: string): void {
       if (!exists(`${path}.lock`)) removeTree(path);
       continue;
     }
-    const lock = openIfExists(path);
+    const lock = openIfExists(path, constants.O_RDONLY);
     if (lock === undefined) continue;
     try {
       if (!tryFlock(lock, "exclusive")) continue;
@@ -88,7 +91,22 @@ export function removeTreeDurably(path: string): void {
   if (exists(dirname(path))) syncDirectory(dirname(path));
 }
 
+/** A pack may be at work there: no link is followed, also not one that is put there meanwhile. */
 function makeWritable(directory: string): void {
+  if (process.platform !== "linux") {
+    openDirectories(directory);
+    return;
+  }
+  const descriptor = openIfExists(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (descriptor === undefined) return;
+  try {
+    openDirectories(`/proc/self/fd/${descriptor}`);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openDirectories(directory: string): void {
   chmodSync(directory, 0o700);
   for (const entry of readdirSync(directory, { withFileTypes: true }))
     if (entry.isDirectory()) makeWritable(`${directory}/${entry.name}`);
@@ -107,11 +125,12 @@ function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function openIfExists(path: string): number | undefined {
+function openIfExists(path: string, flags: number): number | undefined {
   try {
-    return openSync(path, "r");
+    return openSync(path, flags);
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
     throw thrown;
   }
 }

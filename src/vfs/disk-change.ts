@@ -14,7 +14,8 @@ import { type VfsPath } from "./vfs-path.ts";
 const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 /** A fifo must not keep anybody waiting, and a terminal must not become ours. */
 export const FILE = O_NONBLOCK | O_NOCTTY;
-export const NEW_FILE_MODE = 0o640;
+/** Less the umask, but for a directory with a default ACL, where it would keep out whom the ACL lets in. */
+export const NEW_FILE_MODE = 0o660;
 
 /** Puts new content into the file that is there: no new inode, but a reader may see a part of it. */
 export function writeInPlace(root: DiskRoot, path: VfsPath, bytes: Uint8Array, options: WriteOptions): void {

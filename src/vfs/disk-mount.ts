@@ -20,6 +20,7 @@ import { readAll, requireReadable } from "./disk-read.ts";
 import {
   type DiskRoot,
   findPlace,
+  giveLinkToOwner,
   isTemporary,
   makeOne,
   makeParents,
@@ -266,6 +267,7 @@ export class DiskMount implements Mount {
         if (place.old) throw refusal("EEXIST", path, "create");
         this.#root.accounting.require(0, 1, path, "create");
         symlinkSync(encodeName(target), place.path);
+        giveLinkToOwner(this.#root, place.path);
         this.#root.accounting.add(0, 1);
         if (isDurable) syncUpwards(this.#root, place.directory);
       } finally {

@@ -1,7 +1,9 @@
 import {
+  chownSync,
   closeSync,
   constants,
   fchownSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -37,7 +39,8 @@ export type Place = { directory: number; name: string; path: string | Buffer; ol
 
 /** How deep a recursive removal or count goes. */
 export const MAX_DEPTH = 512;
-const NEW_DIRECTORY_MODE = 0o750;
+/** Less the umask, but for a directory with a default ACL. */
+const NEW_DIRECTORY_MODE = 0o770;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 
 /**
@@ -142,6 +145,19 @@ function makeIn(
 }
 
 /** As root, what is created in somebody's directory is theirs: a pack with a user of its own must be able to go on with it. */
+/** Gives a symlink that was just made to the owner; what was put in its place meanwhile stays as it is. */
+export function giveLinkToOwner({ owner }: DiskRoot, path: string | Buffer): void {
+  if (!owner) return;
+  const descriptor = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const stat = fstatSync(descriptor);
+    if (stat.isSymbolicLink() && stat.nlink === 1)
+      chownSync(`/proc/self/fd/${descriptor}`, owner.uid, owner.gid);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
   if (owner) fchownSync(descriptor, owner.uid, owner.gid);
 }

@@ -17,7 +17,7 @@ test("what is installed; exit 3 only where a named pack does not run", async () 
     .split("\n")
     .map((line) => line.split(/\s{2,}/));
   expect(rows).toEqual([
-    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "MEMORY", "CONFINEMENT"],
+    ["PACK", "VERSION", "GENERATION", "STATE", "HEALTH", "PID", "SINCE", "RESTARTS", "MEMORY", "CONFINEMENT"],
     [
       "app",
       "1.0.0",
@@ -26,10 +26,11 @@ test("what is installed; exit 3 only where a named pack does not run", async () 
       "healthy",
       expect.stringMatching(/^\d+$/),
       "TIME",
+      "0",
       expect.stringMatching(/^[\d.]+ [KM]iB$/),
       "enforced",
     ],
-    ["idle", "1.0.0", "1", "installed", "unknown", "-", "-", "-", "-"],
+    ["idle", "1.0.0", "1", "installed", "unknown", "-", "-", "-", "-", "-"],
   ] as never);
   expect(await t.run(["status", "app"])).toMatchObject({ exitCode: 0 });
   expect(await t.run(["status", "app", "idle"])).toMatchObject({ exitCode: 3 });

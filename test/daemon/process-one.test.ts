@@ -1,6 +1,6 @@
 /** The daemon as process 1 of a container: here, of a pid namespace. */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 import { auroraCommand } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
@@ -44,19 +44,22 @@ const post = (home: string, path: string) =>
 describe.skipIf(!canUnshare)("process 1 (needs root, unshare and nsenter)", () => {
   test("it stops all services in reverse order on SIGTERM, and exits with 0", async () => {
     await using t = serviceHome();
-    const said = (id: string) => `trap 'echo "down ${id}" >> "$AURORA_HOME/order"; exit 0' TERM
-trap 'echo "usr1 ${id}" >> "$AURORA_HOME/order"' USR1
-echo "up ${id}" >> "$AURORA_HOME/order"
+    writeFileSync(`${t.shared}/order`, "");
+    chmodSync(`${t.shared}/order`, 0o666);
+    const permissions = `  permissions: { write: ["${t.shared}"] }`;
+    const said = (id: string) => `trap 'echo "down ${id}" >> "${t.shared}/order"; exit 0' TERM
+trap 'echo "usr1 ${id}" >> "${t.shared}/order"' USR1
+echo "up ${id}" >> "${t.shared}/order"
 while :; do sleep 0.02; done`;
-    t.write(simplePack({ id: "base", start: said("base") }));
-    t.write(simplePack({ start: said("app"), manifest: "  dependencies: [{ pack_id: base }]" }));
-    // What both write to is neither's.
-    const install = ["install", "--no-start", "base", "app", "--allow-all", "--approve"];
-    expect((await t.run(install)).exitCode).toBe(0);
+    t.write(simplePack({ id: "base", start: said("base"), manifest: permissions }));
+    t.write(
+      simplePack({ start: said("app"), manifest: `  dependencies: [{ pack_id: base }]\n${permissions}` }),
+    );
+    expect((await t.run(["install", "--no-start", "app", "--approve"])).exitCode).toBe(0);
     const { shell, pid } = await container(t);
     await post(t.home, "/v1/packs/base/start");
     await post(t.home, "/v1/packs/app/start");
-    const order = () => readFileSync(`${t.home}/order`, "utf8");
+    const order = () => readFileSync(`${t.shared}/order`, "utf8");
     await eventually("both", () => order().includes("up app") || undefined);
     process.kill(pid, "SIGUSR1");
     await eventually("the signal, passed on", () => order().match(/usr1/g)?.length === 2 || undefined);

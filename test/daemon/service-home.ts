@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 import { type ApiEvent } from "../../src/daemon/api-schema.ts";
 import { type PackStatus } from "../../src/lifecycle/pack-status.ts";
+import { readProcess } from "../../src/system/process-table.ts";
 import { eventually } from "../support/eventually.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 import { type TestPack } from "../support/test-pack.ts";
@@ -43,7 +44,10 @@ export function serviceHome() {
     daemonPid: () => daemonPid(t.home),
     events: async (packId = "app") =>
       ((await t.json(["events", packId, "-n", "1000"])).value as ApiEvent[]).map(({ kind }) => kind),
-    /** The living processes of a pack's service, by their environment, each without what it has started itself. */
+    /**
+     * The living first processes of a pack's service, by their environment: where it has a pid namespace, that is the relay
+     * outside, and what it has below it does not count.
+     */
     processesOf: (packId = "app") => processesOf(t.home, packId),
     /** Ends the daemon as a crash does, and waits until it is gone. */
     crashDaemon: async () => {
@@ -71,14 +75,5 @@ function processesOf(home: string, packId: string): number[] {
         return false;
       }
     });
-  return all.filter((pid) => !all.includes(parentOf(pid)));
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return 0; // Gone meanwhile.
-  }
+  return all.filter((pid) => !all.includes(readProcess(pid)?.parent ?? 0));
 }

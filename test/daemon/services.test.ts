@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 /** Services under the real daemon, seen from outside: real processes, real crashes. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { aurora, auroraCommand } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
@@ -106,14 +106,25 @@ test("the daemon becomes another program file, and ends and comes back, without 
 
 test("daemon stop --services stops all, dependents first, and the next daemon starts them again in order", async () => {
   await using t = serviceHome();
-  const said = (id: string) => `trap 'rm data/ready; echo "down ${id}" >> "$AURORA_HOME/order"; exit 0' TERM
-echo "up ${id}" >> "$AURORA_HOME/order"
+  chmodSync(t.shared, 0o777);
+  const permissions = `  permissions: { write: ["${t.shared}"] }`;
+  writeFileSync(`${t.shared}/order`, "");
+  chmodSync(`${t.shared}/order`, 0o666);
+  const said = (id: string) => `trap 'rm data/ready; echo "down ${id}" >> "${t.shared}/order"; exit 0' TERM
+echo "up ${id}" >> "${t.shared}/order"
 touch data/ready
 while :; do sleep 0.02; done`;
-  t.write(simplePack({ id: "base", start: said("base"), health: "test -e data/ready" }));
-  t.write(simplePack({ id: "app", start: said("app"), manifest: "  dependencies: [{ pack_id: base }]" }));
-  // What both write to is neither's.
-  expect((await t.run(["install", "base", "app", "--allow-all", "--approve"])).exitCode).toBe(0);
+  t.write(
+    simplePack({ id: "base", start: said("base"), health: "test -e data/ready", manifest: permissions }),
+  );
+  t.write(
+    simplePack({
+      id: "app",
+      start: said("app"),
+      manifest: `  dependencies: [{ pack_id: base }]\n${permissions}`,
+    }),
+  );
+  expect((await t.run(["install", "app", "--approve"])).exitCode).toBe(0);
   expect((await t.run(["daemon", "stop", "--services"])).exitCode).toBe(0);
   expect([...t.processesOf("app"), ...t.processesOf("base")]).toEqual([]);
   expect(await t.status()).toMatchObject({ state: "stopped" });
@@ -124,7 +135,7 @@ while :; do sleep 0.02; done`;
   await t.reaches("the start of app", ({ state }) => state === "running");
   daemon.kill();
   await daemon.exited;
-  const order = readFileSync(`${t.home}/order`, "utf8").trim().split("\n");
+  const order = readFileSync(`${t.shared}/order`, "utf8").trim().split("\n");
   expect(order).toEqual(["up base", "up app", "down app", "down base", "up base", "up app"]);
 });
 

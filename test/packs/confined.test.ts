@@ -217,7 +217,7 @@ ${A} logs app > /dev/null`,
         stderr: `error[denied]: cannot use "other": a confined script has to do with its own pack only\nhint: its own is "app"\n`,
         exitCode: 9,
       });
-    for (const command of ["list", "status", "ns list", "stop app", "install other", "gc", "history app", "env set app A=1 --home /tmp"])
+    for (const command of ["list", "status", "ns watch other", "stop app", "install other", "gc", "history app", "env set app A=1 --home /tmp"])
       expect((await exec(`${A} ${command}`)).exitCode, command).not.toBe(0);
     // The name of the pack is not in the request: what it says of itself changes nothing.
     const forged = `AURORA_PACK_ID=other ${A} ns register other --meta '{"forged":true}'`;

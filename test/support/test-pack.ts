@@ -50,7 +50,7 @@ export function writePack(directory: string, pack: TestPack): string {
   }
   for (const [path, content] of Object.entries(pack.files ?? {})) {
     mkdirSync(dirname(`${directory}/${path}`), { recursive: true });
-    writeFileSync(`${directory}/${path}`, content);
+    writeFileSync(`${directory}/${path}`, content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
   }
   writeFileSync(
     `${directory}/manifest.yaml`,

@@ -1,25 +1,15 @@
-import { isDone } from "../../daemon/jobs/job-timing.ts";
+import { checkJobName, misfires, overlaps } from "../../daemon/jobs/check-job.ts";
 import { type JobView } from "../../daemon/jobs/job-view.ts";
 import { AuroraError } from "../../errors.ts";
-import { type JobSpec, type PackJob, packJobs } from "../../lifecycle/jobs.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { MAX_EVERY_MS, MAX_JOBS, MAX_RETRIES, MIN_EVERY_MS } from "../../manifest/limits.ts";
-import { appendEvent } from "../../registry/events.ts";
-import { forgetOperatorJob, setOperatorJob } from "../../registry/jobs.ts";
+import { type JobSpec } from "../../lifecycle/jobs.ts";
+import { MAX_EVERY_MS, MAX_RETRIES, MIN_EVERY_MS } from "../../manifest/limits.ts";
 import { compileCron } from "../../scheduler/cron.ts";
 import { parseDuration } from "../../system/units.ts";
 import { type Context, type Input } from "../command.ts";
 import { ensureDaemon } from "../shared/ensure-daemon.ts";
-import { changeJobs, nextText, viewOf } from "../shared/jobs.ts";
+import { nextText, withOwnJobs } from "../shared/jobs.ts";
 import { machineTimezone, parseMoment } from "../shared/local-time.ts";
-import { requireLivePack } from "../shared/packs.ts";
-import { PACK_ID } from "../shared/sources.ts";
-
-/** Of the jobs of a pack that were for one moment and have had it, so many are kept, the newest ones. */
-export const KEPT_DONE_JOBS = 20;
-
-const overlaps = ["skip", "queue", "allow", "replace"] as const;
-const misfires = ["run-once", "skip", "run-all"] as const;
+import { isConfined } from "../shared/workspace.ts";
 
 type Values =
   | "name"
@@ -54,43 +44,9 @@ export async function run(
     retries: retriesOption(options.retries),
     jitter_ms: durationOption("jitter", options.jitter, 0) ?? 0,
   };
-  const check = (workspace: Workspace) => checkRoom(workspace, packId, name);
-  const add = (workspace: Workspace) => {
-    const { registry, now } = workspace;
-    const at = now().toISOString();
-    for (const old of checkRoom(workspace, packId, name)) forgetOperatorJob(registry, packId, old.name);
-    const row = { pack_id: packId, name, spec: JSON.stringify(spec), added_at: at };
-    setOperatorJob(registry, row, now().getTime());
-    appendEvent(registry, { at, packId, kind: "job-added", detail: { job: name } });
-    const job = packJobs(registry, packId).find((one) => one.name === name) as PackJob;
-    return viewOf(workspace, job);
-  };
-  const job = await changeJobs(context, `add the job "${name}"`, check, add, packId);
+  const job = await withOwnJobs(context, packId, "schedule add", { name, spec });
+  if (isConfined(context)) return job;
   return (await ensureDaemon(context)) ? { ...job, why_not_running: null } : job;
-}
-
-/** Looks whether there is room for the job. @returns jobs that are over and make room */
-function checkRoom(workspace: Workspace, packId: string, name: string): PackJob[] {
-  requireLivePack(workspace, packId);
-  const jobs = packJobs(workspace.registry, packId);
-  const same = jobs.find((job) => job.name === name);
-  if (same && !(same.origin === "operator" && isDone(same)))
-    throw new AuroraError("exists", `cannot add the job "${name}": "${packId}" has one of that name`, {
-      hint:
-        same.origin === "manifest"
-          ? "take another name: that one is in its manifest"
-          : `aurora schedule remove ${packId} ${name} takes it away`,
-    });
-  const own = jobs.filter(({ origin }) => origin === "operator");
-  const done = own.filter((job) => isDone(job) && job.name !== name);
-  if (own.length - done.length >= MAX_JOBS)
-    throw new AuroraError(
-      "quota-exceeded",
-      `cannot add the job "${name}": "${packId}" has ${MAX_JOBS} jobs of operators already`,
-      { hint: `aurora schedule list ${packId} shows them` },
-    );
-  const byAge = done.toSorted((a, b) => (a.state?.anchor_ms ?? 0) - (b.state?.anchor_ms ?? 0));
-  return byAge.slice(0, Math.max(0, done.length - KEPT_DONE_JOBS));
 }
 
 function nameOption(name: string | undefined): string {
@@ -98,10 +54,7 @@ function nameOption(name: string | undefined): string {
     throw new AuroraError("usage", '"schedule add" needs --name NAME', {
       hint: "aurora schedule add PACK --name NAME --every 1h -- CMD…",
     });
-  if (PACK_ID.test(name)) return name;
-  throw new AuroraError("usage", `cannot name a job "${name}"`, {
-    hint: "a name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or a digit",
-  });
+  return checkJobName(name);
 }
 
 /** Exactly one of --cron, --every, --at and --in. */

@@ -1,11 +1,9 @@
-import { type JobRunView, jobRunView } from "../../daemon/jobs/job-view.ts";
-import { JOB_HISTORY_LIMIT, jobRunsOf } from "../../registry/job-runs.ts";
+import { type JobRunView } from "../../daemon/jobs/job-view.ts";
+import { MAX_SHOWN_RUNS } from "../../daemon/jobs/own-jobs.ts";
 import { formatDuration } from "../../system/units.ts";
 import { type Context, type Input, type Paint } from "../command.ts";
-import { requireJob } from "../shared/jobs.ts";
+import { withOwnJobs } from "../shared/jobs.ts";
 import { parseCount } from "../shared/local-time.ts";
-import { requireLivePack } from "../shared/packs.ts";
-import { openForReading } from "../shared/workspace.ts";
 
 const DEFAULT_RUNS = 20;
 
@@ -13,11 +11,8 @@ export async function run(
   context: Context,
   { args: [packId = "", name], options }: Input<never, "number">,
 ): Promise<JobRunView[]> {
-  const limit = parseCount(options.number, DEFAULT_RUNS, 100 * JOB_HISTORY_LIMIT);
-  using workspace = await openForReading(context);
-  if (name === undefined) requireLivePack(workspace, packId);
-  else requireJob(workspace, packId, name);
-  return jobRunsOf(workspace.registry, packId, { name, limit }).map(jobRunView);
+  const limit = parseCount(options.number, DEFAULT_RUNS, MAX_SHOWN_RUNS);
+  return await withOwnJobs(context, packId, "schedule history", { name, limit });
 }
 
 export function render(runs: JobRunView[], paint: Paint): string {

@@ -1,10 +1,9 @@
 import { DRAIN_MS, JobService } from "../../daemon/jobs/job-service.ts";
-import { type JobRunView, jobRunView } from "../../daemon/jobs/job-view.ts";
-import { runJobOnce } from "../../daemon/jobs/run-once.ts";
+import { type JobRunView } from "../../daemon/jobs/job-view.ts";
 import { AuroraError } from "../../errors.ts";
 import { parseDuration } from "../../system/units.ts";
 import { type Context, type Input, type Paint } from "../command.ts";
-import { requireJob } from "../shared/jobs.ts";
+import { withOwnJobs } from "../shared/jobs.ts";
 import { openForReading, openForWriting, refuseInsideTransaction } from "../shared/workspace.ts";
 import { runText } from "./history.ts";
 
@@ -32,17 +31,7 @@ export async function run(context: Context, input: RunInput): Promise<Result> {
   }
   if (packId === undefined || name === undefined)
     throw new AuroraError("usage", '"schedule run" needs the name of a job', { hint });
-  return await runNow(context, packId, name);
-}
-
-async function runNow(context: Context, packId: string, name: string): Promise<JobRunView> {
-  refuseInsideTransaction(context, `run the job "${name}"`);
-  {
-    using reading = await openForReading(context);
-    requireJob(reading, packId, name);
-  }
-  using workspace = openForWriting(context);
-  return jobRunView(await runJobOnce(workspace, requireJob(workspace, packId, name)));
+  return await withOwnJobs(context, packId, "schedule run", { name });
 }
 
 /** Keeps all jobs running until a signal comes, or something that cannot be gone on with. */

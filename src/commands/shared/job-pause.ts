@@ -1,20 +1,10 @@
+import { pauseJobs, type PauseResult } from "../../daemon/jobs/own-jobs.ts";
 import { AuroraError } from "../../errors.ts";
-import { type Workspace } from "../../lifecycle/workspace.ts";
-import { appendEvent } from "../../registry/events.ts";
-import { jobIdOf, type PauseRow, setPause } from "../../registry/jobs.ts";
+import { type PauseRow } from "../../registry/jobs.ts";
 import { type Context, type Input } from "../command.ts";
-import { changeJobs, requireJob } from "./jobs.ts";
+import { changeJobs, withOwnJobs } from "./jobs.ts";
 
 export type PauseInput = Input<"all", "tag">;
-
-export type PauseResult = {
-  /** What it is about: "all", "tag", "job". */
-  kind: PauseRow["kind"];
-  /** The tag, or the job's id; "" for all. */
-  name: string;
-  paused: boolean;
-  changed: boolean;
-};
 
 /** Pauses or resumes one job, a tag, or everything. */
 export async function pauseFlow(
@@ -23,22 +13,15 @@ export async function pauseFlow(
   isPaused: boolean,
 ): Promise<PauseResult> {
   const target = targetOf(input, isPaused ? "pause" : "resume");
-  const [packId = "", name = ""] = input.args;
-  const check = (workspace: Workspace) => {
-    if (target.kind === "job") requireJob(workspace, packId, name);
-  };
-  return await changeJobs(context, `${isPaused ? "pause" : "resume"} jobs`, check, ({ registry, now }) => {
-    const at = now().toISOString();
-    const changed = setPause(registry, target, isPaused ? at : undefined);
-    if (changed)
-      appendEvent(registry, {
-        at,
-        packId: target.kind === "job" ? packId : null,
-        kind: isPaused ? "jobs-paused" : "jobs-resumed",
-        detail: { what: target.kind, name: target.name },
-      });
-    return { ...target, paused: isPaused, changed };
-  });
+  const [packId, name] = input.args;
+  if (packId !== undefined)
+    return await withOwnJobs(context, packId, isPaused ? "schedule pause" : "schedule resume", { name });
+  return await changeJobs(
+    context,
+    `${isPaused ? "pause" : "resume"} jobs`,
+    () => {},
+    (workspace) => pauseJobs(workspace, target, null, isPaused),
+  );
 }
 
 function targetOf({ args, options }: PauseInput, command: string): Pick<PauseRow, "kind" | "name"> {
@@ -53,7 +36,7 @@ function targetOf({ args, options }: PauseInput, command: string): Pick<PauseRow
   if (options.tag !== undefined) return { kind: "tag", name: options.tag };
   if (packId === undefined || name === undefined)
     throw new AuroraError("usage", `"schedule ${command}" needs the name of a job`, { hint });
-  return { kind: "job", name: jobIdOf({ pack_id: packId, name }) };
+  return { kind: "job", name };
 }
 
 /** What was done, for people. */

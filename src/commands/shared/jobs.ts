@@ -1,64 +1,70 @@
-import { type JobView, jobViews } from "../../daemon/jobs/job-view.ts";
-import { AuroraError } from "../../errors.ts";
-import { updatePackRecord } from "../../lifecycle/generation-record.ts";
-import { type PackJob, packJobs } from "../../lifecycle/jobs.ts";
+import { type JobView } from "../../daemon/jobs/job-view.ts";
+import { type JobOperation, type OwnJobs, ownJobs } from "../../daemon/jobs/own-jobs.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
-import { nearest } from "../../system/nearest.ts";
 import { type Context, type Paint } from "../command.ts";
 import { momentText } from "./local-time.ts";
-import { requireLivePack } from "./packs.ts";
+import { askOwn } from "./own-pack.ts";
 import { table } from "./text-table.ts";
-import { openForReading, openForWriting, refuseInsideTransaction } from "./workspace.ts";
+import {
+  checkPackId,
+  isConfined,
+  openForReading,
+  openForWriting,
+  refuseInsideTransaction,
+} from "./workspace.ts";
 
+type ResultOf<Name extends keyof OwnJobs> = Awaited<ReturnType<OwnJobs[Name]["run"]>>;
 /**
- * The job of a live pack.
+ * Does something with the jobs of a pack: here, or, where a confined script of that pack calls, by way of whoever runs it. A
+ * change does not wait for a transaction, which leaves jobs alone until its end; but a script inside one may not make it, since
+ * what it adds would stay when the transaction goes back.
  *
- * @throws {AuroraError} `not-found` for the pack or the job, with the nearest known name
+ * @throws {AuroraError} `denied` for a confined script that asks about another pack than its own; `locked` inside a transaction
  */
-export function requireJob(workspace: Workspace, packId: string, name: string): PackJob {
-  requireLivePack(workspace, packId);
-  const jobs = packJobs(workspace.registry, packId);
-  const job = jobs.find((one) => one.name === name);
-  if (job) return job;
-  const near = nearest(
-    name,
-    jobs.map((one) => one.name),
+export async function withOwnJobs<Name extends keyof OwnJobs>(
+  context: Context,
+  packId: string,
+  name: Name,
+  params: Record<string, unknown>,
+): Promise<ResultOf<Name>> {
+  checkPackId(packId);
+  const operation = ownJobs[name] as JobOperation<unknown, unknown>;
+  if (isConfined(context)) {
+    const { isLong = false } = operation;
+    return (await askOwn(context, packId, { operation: name, params }, isLong)) as ResultOf<Name>;
+  }
+  const checked = operation.check(packId, params);
+  if (!operation.isChange) {
+    using reading = await openForReading(context);
+    return (await operation.run(reading, packId, checked)) as ResultOf<Name>;
+  }
+  const result = await changeJobs(
+    context,
+    operation.outside?.(checked) ?? name,
+    (workspace) => operation.look(workspace, packId, checked),
+    (workspace) => operation.run(workspace, packId, checked),
   );
-  throw new AuroraError("not-found", `the pack "${packId}" has no job "${name}"`, {
-    hint: near ? `did you mean "${near}"?` : `aurora schedule list ${packId} shows its jobs`,
-  });
-}
-
-/** The job as it is shown now. */
-export function viewOf(workspace: Workspace, { packId, id }: PackJob): JobView {
-  const view = jobViews(workspace, packId).find((one) => one.id === id);
-  if (view) return view;
-  throw new AuroraError("not-found", `the job "${id}" was removed just now`);
+  return result as ResultOf<Name>;
 }
 
 /**
- * Changes what the registry says about jobs. That does not wait for a transaction, which leaves jobs alone until its end; but
- * a script inside one may not, since what it adds would stay when the transaction goes back.
+ * Changes what the registry says about jobs.
  *
- * @param check looks first, so that nothing is created for what cannot be
- * @param recordOf the pack whose record tells of the change
+ * @param look looks first, so that nothing is created for what cannot be
  */
 export async function changeJobs<T>(
   context: Context,
   description: string,
-  check: (workspace: Workspace) => void,
-  change: (workspace: Workspace) => T,
-  recordOf?: string,
+  look: (workspace: Workspace) => void,
+  change: (workspace: Workspace) => T | Promise<T>,
 ): Promise<T> {
   refuseInsideTransaction(context, description);
   {
     using reading = await openForReading(context);
-    check(reading);
+    look(reading);
   }
   using workspace = openForWriting(context);
-  const result = workspace.registry.write(() => change(workspace));
-  if (recordOf !== undefined) updatePackRecord(workspace, recordOf);
-  return result;
+  return await change(workspace);
 }
 
 /** The table of `schedule list`. */

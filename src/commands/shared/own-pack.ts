@@ -7,6 +7,7 @@ import { checkPackId, isConfined, openForReading, withOwnOrHomeLock } from "./wo
 const ANSWER_MS = 20_000;
 
 type ResultOf<Name extends keyof OwnOperations> = ReturnType<OwnOperations[Name]["run"]>;
+type Request = { operation: string; params: Record<string, unknown> };
 
 /**
  * Does something with a pack that the pack's own scripts may do too. From such a script, confined, it goes through the channel to
@@ -21,7 +22,8 @@ export async function withOwnPack<Name extends keyof OwnOperations>(
   params: Record<string, unknown>,
 ): Promise<ResultOf<Name>> {
   checkPackId(packId);
-  if (isConfined(context)) return (await ask(context, packId, name, params)) as ResultOf<Name>;
+  if (isConfined(context))
+    return (await askOwn(context, packId, { operation: name, params })) as ResultOf<Name>;
   const { isChange, check, run } = ownOperations[name] as OwnOperation<unknown, ResultOf<Name>>;
   const checked = check(packId, params);
   if (isChange)
@@ -59,14 +61,29 @@ function refuseOther({ env }: Context, packId: string): void {
   );
 }
 
-async function ask(
+/**
+ * Asks whoever runs this confined script to do something for its pack.
+ *
+ * @param isLong the answer may take as long as it likes
+ * @throws {AuroraError} what the other side answers; `denied` for another pack than its own
+ */
+export async function askOwn(
   context: Context,
   packId: string,
-  operation: string,
-  params: Record<string, unknown>,
+  request: Request,
+  isLong = false,
 ): Promise<unknown> {
   refuseOther(context, packId);
   const { callChannel } = await import("../../lifecycle/channel/call-channel.ts");
   const directory = context.env["AURORA_CHANNEL"] as string;
-  return await callChannel(directory, { operation, params }, context.waitMs + ANSWER_MS);
+  return await callChannel(
+    directory,
+    request,
+    isLong ? Number.POSITIVE_INFINITY : context.waitMs + ANSWER_MS,
+  );
+}
+
+/** The pack that a confined script belongs to; undefined for everybody else. */
+export function ownPackId(context: Context): string | undefined {
+  return isConfined(context) ? context.env["AURORA_PACK_ID"] : undefined;
 }

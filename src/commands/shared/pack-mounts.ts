@@ -1,5 +1,7 @@
 import { realpathSync } from "node:fs";
 
+import { type DataMount, MOUNTS_VARIABLE } from "../../lifecycle/data-mounts.ts";
+import { type DataMountEntry, refusalOfShare } from "../../lifecycle/data-share.ts";
 import { type Manifest } from "../../manifest/schema.ts";
 import { homePaths } from "../../system/home.ts";
 import { isAtOrBelow, type MountSpec } from "../../vfs/mount-table.ts";
@@ -7,6 +9,7 @@ import { type Quota } from "../../vfs/mount.ts";
 import { memoryDirectory } from "../../vfs/tmpfs-directory.ts";
 import { type Context } from "../command.ts";
 import { manifestOfTree } from "./tree-manifest.ts";
+import { isConfined } from "./workspace.ts";
 
 /** "write": what a command may need is created. */
 export type Purpose = "read" | "write";
@@ -77,13 +80,22 @@ function realPath(path: string): string | undefined {
 }
 
 /** Both live manifests have to agree, at each use: the other pack may have taken its consent back. */
-async function dataSpec(
-  context: Context,
-  packId: string,
-  { path, pack: other, source, mode }: Mount & { type: "data" },
-): Promise<MountSpec> {
+async function dataSpec(context: Context, packId: string, mount: DataMountEntry): Promise<MountSpec> {
+  if (isConfined(context)) return confinedDataSpec(context, mount);
+  const { path, pack: other, source, mode } = mount;
   const paths = homePaths(context.home);
   const manifest = await manifestOfTree(paths, paths.liveLink(other));
+  const reason = refusalOfShare(packId, mount, manifest);
+  if (reason !== null) return { path, kind: "refused", as: "data", code: "denied", reason };
+  const directory = paths.dataOf(other);
+  return { path, kind: "data", directory, subPath: source, mode, quota: quotaOf(manifest) };
+}
+
+/**
+ * A confined script cannot look at other packs' manifests: whoever started it has, and has let it into what they agree on. What
+ * the variable says opens nothing: the kernel decides. Nor can it count all of the giver's data for its quota.
+ */
+function confinedDataSpec({ env }: Context, { path, mode }: DataMountEntry): MountSpec {
   const refused = (reason: string): MountSpec => ({
     path,
     kind: "refused",
@@ -91,26 +103,16 @@ async function dataSpec(
     code: "denied",
     reason,
   });
-  if (!manifest) return refused(`the pack "${other}" is not installed`);
-  // A manifest that was stored before there were shares has none.
-  const shares: Partial<Manifest["pack"]["data"]>["share"] = manifest.pack.data.share;
-  const fitting = (shares ?? []).filter(
-    (share) => share.with.includes(packId) && isWithin(source, share.path),
-  );
-  if (fitting.length === 0) return refused(`the pack "${other}" does not share "${source}" with "${packId}"`);
-  if (mode === "rw" && !fitting.some((share) => share.mode === "rw"))
-    return refused(`the pack "${other}" shares "${source}" for reading only`);
-  const directory = paths.dataOf(other);
-  return { path, kind: "data", directory, subPath: source, mode, quota: quotaOf(manifest) };
-}
-
-/** Both absolute and without dots; a slash at the end means nothing. */
-function isWithin(path: string, above: string): boolean {
-  return bare(above) === "" || isAtOrBelow(bare(path), bare(above));
-}
-
-function bare(path: string): string {
-  return path.replace(/\/$/, "");
+  let mounts: Partial<DataMount>[];
+  try {
+    mounts = JSON.parse(env[MOUNTS_VARIABLE] ?? "[]") as Partial<DataMount>[];
+  } catch {
+    return refused(`${MOUNTS_VARIABLE} is not as Aurora has set it`);
+  }
+  const found = mounts.find((mount) => mount.path === path);
+  if (typeof found?.directory === "string")
+    return { path, kind: "data", directory: found.directory, subPath: "/", mode };
+  return refused(found?.refused ?? "it was not there when this script was started");
 }
 
 function memorySpec(

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 
 import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../../registry/packs.ts";
@@ -33,20 +33,7 @@ export async function openPackVfs(context: Context, packId: string, purpose: Pur
     ensureHome(homePaths(context.home));
     makeDirectory(data, 0o700);
   }
-  actAsOwner(data);
   return openVfs({ root: data, mounts, quota: quotaOf(manifest) });
-}
-
-/**
- * What root does in the data of a pack that has a user of its own, it does as that user: else the pack could not change what
- * was written for it. This program does nothing more afterwards that would need root.
- */
-function actAsOwner(directory: string): void {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = statSync(directory);
-  if (uid === 0) return;
-  process.setegid?.(gid);
-  process.seteuid?.(uid);
 }
 
 type Places = {

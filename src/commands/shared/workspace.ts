@@ -1,5 +1,6 @@
 import { AuroraError } from "../../errors.ts";
 import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { type ServiceHost } from "../../lifecycle/service-host.ts";
 import { settle, withLockedHome } from "../../lifecycle/settle.ts";
@@ -83,7 +84,7 @@ export async function withOwnOrHomeLock<T>(
 function refuseConfined(context: Context, description = "use the home"): void {
   if (!isConfined(context)) return;
   throw new AuroraError("denied", `cannot ${description}: this is called from a pack's confined script`, {
-    hint: "a script may use aurora vfs, logs, ns get, ns register, ns unregister and env, for its own pack",
+    hint: "a script may use aurora vfs, logs, ns, env and schedule, for its own pack",
   });
 }
 
@@ -142,6 +143,12 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     info: (message) => context.log.info(message),
     warn: (message) => context.log.warn(message),
     underLock: (description, work) => withOwnOrHomeLock(context, description, work),
+    forWriting: async (work) => {
+      using writable = openForWriting(context);
+      return await work(writable);
+    },
+    moreOwnOperations: async () =>
+      (await import("../../daemon/jobs/own-jobs.ts")).ownJobs as OwnOperationTable,
     [Symbol.dispose]: () => registry[Symbol.dispose](),
   };
 }

@@ -1,22 +1,84 @@
 import { AuroraError, toAuroraError } from "../../errors.ts";
-import { type OwnOperation, ownOperations } from "../own-operations.ts";
+import { isPackChanging } from "../../registry/transactions.ts";
+import { type OwnOperation, ownOperations, type OwnOperationTable } from "../own-operations.ts";
 import { type Workspace } from "../workspace.ts";
 import { type ChannelReply, type ChannelRequest } from "./protocol.ts";
 
 /** So many changes may come at once, and so many more in a second: beyond, they are refused, and do not fill the event log. */
 const MAX_CHANGES_AT_ONCE = 200;
 const CHANGES_PER_SECOND = 2;
+/** With this word the names of all other operations begin. */
+const JOBS = "schedule";
 
 /**
  * Answers what a pack's confined script asks for: for that pack, whatever the request says. A change is made under the
- * home's lock: at once where the caller holds it, as a transaction does.
+ * home's lock: at once where the caller holds it, as a transaction does. Requests are answered one after another, but for those
+ * that may take long.
  */
 export function answerOwn(
   workspace: Workspace,
   packId: string,
-): (request: ChannelRequest) => Promise<ChannelReply> {
+): (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply> {
+  const takeChange = changeLimit(packId);
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => T | Promise<T>): Promise<T> => {
+    const mine = last.then(work);
+    last = mine.catch(() => {});
+    return mine;
+  };
+  return async ({ operation, params }, signal) => {
+    try {
+      const known = await operationOf(workspace, operation);
+      const checked = known.check(packId, params);
+      if (!known.isChange) return { ok: true, result: await known.run(workspace, packId, checked) };
+      takeChange(operation);
+      if (known.outside) refuseInside(workspace, packId, known.outside(checked));
+      const change = (opened: Workspace) => known.run(opened, packId, checked, signal);
+      const begin = async () => await open(workspace, known, `${operation} ${packId}`, change);
+      return { ok: true, result: await (known.isLong === true ? begin() : inTurn(begin)) };
+    } catch (thrown) {
+      const { code, message, hint = null } = toAuroraError(thrown);
+      return { ok: false, error: { code, message, hint } };
+    }
+  };
+}
+
+/** Opens the home for a change, which needs its lock unless no transaction has to do with it. */
+async function open(
+  workspace: Workspace,
+  { outside }: OwnOperation<unknown, unknown>,
+  description: string,
+  change: (opened: Workspace) => unknown,
+): Promise<unknown> {
+  const { underLock, forWriting } = workspace;
+  if (outside !== undefined && forWriting) return await forWriting(change);
+  if (outside === undefined && underLock) return await underLock(description, change);
+  return await change(workspace);
+}
+
+async function operationOf(workspace: Workspace, name: string): Promise<OwnOperation<unknown, unknown>> {
+  const more = name.startsWith(`${JOBS} `) ? await workspace.moreOwnOperations?.() : undefined;
+  for (const table of [ownOperations as OwnOperationTable, more ?? {}]) {
+    const operation = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (operation) return operation;
+  }
+  throw new AuroraError("denied", `a pack's script cannot ask for ${JSON.stringify(name)}`);
+}
+
+/** Without a lock to take, the caller is a transaction or a dry run. A service that the daemon runs may be part of one as well. */
+function refuseInside({ registry, underLock }: Workspace, packId: string, description: string): void {
+  if (underLock !== undefined && !isPackChanging(registry, packId)) return;
+  throw new AuroraError(
+    "locked",
+    `cannot ${description}: this is called from a pack's script inside a transaction`,
+    { hint: "it would stay when the transaction goes back" },
+  );
+}
+
+/** Throws for a pack that makes too many changes. */
+function changeLimit(packId: string): (operation: string) => void {
   let [changes, refilledAt] = [MAX_CHANGES_AT_ONCE, performance.now()];
-  const takeChange = (operation: string) => {
+  return (operation) => {
     const now = performance.now();
     changes = Math.min(MAX_CHANGES_AT_ONCE, changes + ((now - refilledAt) / 1000) * CHANGES_PER_SECOND);
     refilledAt = now;
@@ -25,24 +87,5 @@ export function answerOwn(
         hint: `${CHANGES_PER_SECOND} in a second are taken`,
       });
     changes--;
-  };
-  return async ({ operation, params }) => {
-    try {
-      const known = Object.hasOwn(ownOperations, operation)
-        ? (ownOperations[operation as keyof typeof ownOperations] as OwnOperation<unknown, unknown>)
-        : undefined;
-      if (known === undefined)
-        throw new AuroraError("denied", `a pack's script cannot ask for ${JSON.stringify(operation)}`);
-      const checked = known.check(packId, params);
-      if (!known.isChange) return { ok: true, result: known.run(workspace, packId, checked) };
-      takeChange(operation);
-      const change = (locked: Workspace) => known.run(locked, packId, checked);
-      const { underLock } = workspace;
-      const result = underLock ? await underLock(`${operation} ${packId}`, change) : change(workspace);
-      return { ok: true, result };
-    } catch (thrown) {
-      const { code, message, hint = null } = toAuroraError(thrown);
-      return { ok: false, error: { code, message, hint } };
-    }
   };
 }

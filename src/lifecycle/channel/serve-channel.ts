@@ -33,19 +33,21 @@ const REPLY_POLL_MS = 2;
 const RUBBISH_PAUSE_MS = 50;
 const MAX_RUBBISH_LINES = 16;
 const LINE_LENGTH = 32;
+/** More than that would let a pack keep whoever serves it busy with itself. */
+const MAX_AT_ONCE = 16;
 
 export type ServeOptions = {
   /** Where the channel is; it is made where it does not exist. The pack may write there. */
   directory: string;
   /** Does what is asked. What it throws is the caller's answer too: it never throws. */
-  answer: (request: ChannelRequest) => Promise<ChannelReply>;
+  answer: (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply>;
   /** The user and group who may call; the caller's own by default. */
   owner?: number;
 };
 
 /**
- * Serves a channel until it is disposed: whoever runs a pack's script does this meanwhile. Requests are answered one after
- * another.
+ * Serves a channel until it is disposed: whoever runs a pack's script does this meanwhile. Few requests are answered at once,
+ * the others wait.
  *
  * The directory belongs to the pack, so everything in it may be a trap: names are opened from the directory's descriptor,
  * without following a link and without waiting, and then must be what they are taken for.
@@ -53,8 +55,7 @@ export type ServeOptions = {
  * @throws what node:fs throws, where the channel cannot be made
  */
 export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncDisposable {
-  makeDirectory(directory, 0o700);
-  const place = openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const place = openPlace(directory);
   let requests: number;
   try {
     if (owner !== undefined) lchownSync(`/proc/self/fd/${place}/.`, owner, owner);
@@ -75,6 +76,19 @@ export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncD
       closeSync(place);
     },
   };
+}
+
+/** A pack that has put something else in the place of the directory loses it. */
+function openPlace(directory: string): number {
+  for (let isSecond = false; ; isSecond = true)
+    try {
+      makeDirectory(directory, 0o700);
+      return openSync(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    } catch (thrown) {
+      const code = codeOf(thrown) ?? "";
+      if (isSecond || !["ENOTDIR", "ELOOP", "EEXIST"].includes(code)) throw thrown;
+      unlinkSync(directory);
+    }
 }
 
 /** Open for reading and writing, so that it never comes to an end. */
@@ -104,21 +118,29 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   let rest = "";
+  const answering = new Set<Promise<void>>();
+  const isOver = async () => {
+    await Promise.all(answering);
+  };
   while (!signal.aborted) {
     const chunk = await reader.read().catch(() => ({ done: true, value: undefined }));
-    if (chunk.done || chunk.value === undefined) return;
+    if (chunk.done || chunk.value === undefined) return await isOver();
     const lines = (rest + Buffer.from(chunk.value).toString("latin1")).split("\n");
     // A line that is too long is no id, whatever follows.
     rest = (lines.pop() ?? "").slice(0, LINE_LENGTH + 1);
     let rubbish = 0;
     for (const line of lines) {
-      if (signal.aborted) return;
-      if (isRequestId(line)) await answerOne(place, line, answer, signal);
-      else if (line !== "") rubbish++;
+      if (signal.aborted) return await isOver();
+      if (isRequestId(line)) {
+        while (answering.size >= MAX_AT_ONCE && !signal.aborted) await Promise.race(answering);
+        const one = answerOne(place, line, answer, signal).finally(() => answering.delete(one));
+        answering.add(one);
+      } else if (line !== "") rubbish++;
     }
     if (rubbish > MAX_RUBBISH_LINES || chunk.value.length > rest.length + 60_000)
       await Bun.sleep(RUBBISH_PAUSE_MS);
   }
+  await isOver();
 }
 
 async function answerOne(
@@ -135,7 +157,7 @@ async function answerOne(
     const result: ChannelReply =
       request === undefined
         ? { ok: false, error: { code: "usage", message: "cannot read the request", hint: null } }
-        : await answer(request);
+        : await answer(request, signal);
     await writeReply(reply, Buffer.from(`${JSON.stringify(result)}\n`), signal);
   } finally {
     closeSync(reply);

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { KEPT_DONE_JOBS } from "../../../src/commands/schedule/add.ts";
+import { KEPT_DONE_JOBS } from "../../../src/daemon/jobs/own-jobs.ts";
 import { testHome } from "../../support/test-home.ts";
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
 

@@ -157,8 +157,10 @@ test("a transaction also ends a job whose runner was killed; the next process tr
   await next.stop();
 });
 
-test("a job may change its own pack, and comes to its end", async () => {
+test("a job that is not confined may change its own pack, and comes to its end", async () => {
   await using t = await jobsHome("");
+  t.write("1.1.0", "", "one");
+  expect(await t.run(["install", "./packs/one", "--allow-all", "--approve"])).toMatchObject({ exitCode: 0 });
   t.write("2.0.0", "", "two");
   const upgrade = `"$AURORA_BIN" install ${t.packs}/two 2> /dev/null && echo upgraded`;
   await t.run(["schedule", "add", "app", "--name", "self", "--in", "0s", "--", "sh", "-c", upgrade]);

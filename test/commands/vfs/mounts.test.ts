@@ -19,8 +19,7 @@ test("a pack that mounts nothing has its data", async () => {
 /** A live pack with one mount of each type. */
 async function withMounts() {
   const t = testHome();
-  const shared = join(dirname(t.packs), "shared");
-  mkdirSync(shared);
+  const { shared } = t;
   writeFileSync(`${shared}/f`, "from the host");
   t.write({
     id: "app",
