@@ -31,7 +31,13 @@ export const packStatus = v.object({
   restarts: count,
   exit_code: orNull(v.pipe(v.number(), v.integer())),
   memory_bytes: orNull(count),
-  confinement: v.string(),
+  confinement: orNull(
+    v.object({
+      state: v.picklist(["enforced", "partial", "none", "allow-all"]),
+      user: orNull(count),
+      layers: v.array(v.object({ name: v.string(), enforced: v.boolean(), reason: orNull(v.string()) })),
+    }),
+  ),
 });
 
 export const packStatuses = v.array(packStatus);

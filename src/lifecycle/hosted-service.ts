@@ -51,7 +51,9 @@ export function hostedProcess(workspace: Workspace, pack: ScriptPack): PackProce
   for (const directory of [pack.dataDirectory, pack.logDirectory, tmpDirectory])
     makeDirectory(directory, 0o700);
   const prepared = packProcess(workspace, pack, "start", tmpDirectory);
-  return { ...prepared, env: { ...prepared.env, ...env } };
+  // The command's lock is not the service's, which goes on without it.
+  const { AURORA_LOCK: _, ...own } = prepared.env;
+  return { ...prepared, env: { ...own, ...env } };
 }
 
 /** Writes down that a service is wanted, and with what; then has its host run it. */
