@@ -9,7 +9,7 @@ import { withLockedHome } from "../lifecycle/settle.ts";
 import { startHealthy } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { livePacks } from "../registry/packs.ts";
-import { serviceOf, type ServiceRow } from "../registry/services.ts";
+import { serviceOf, type ServiceRow, setService } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { atMost } from "./at-most.ts";
 import { type ServiceKeeper } from "./service-keeper.ts";
@@ -39,6 +39,7 @@ export async function startAfterBoot(
     // Under the lock it may look otherwise: what a transaction has stopped for a moment is running again.
     for (const { manifest, script } of findDue()) {
       const { id } = manifest.pack;
+      if (isFirst) forgetNumbers(locked, id);
       try {
         await startHealthy(locked, [script]);
         workspace.info(`started ${id}`);
@@ -51,12 +52,18 @@ export async function startAfterBoot(
   });
 }
 
+/** In a new container numbers begin anew: what is recorded of a pack's processes may name others, which are let be. */
+function forgetNumbers({ registry }: Workspace, packId: string): void {
+  const row = serviceOf(registry, packId);
+  if (row) setService(registry, { ...row, state: "stopped", session: null, processes: "[]" });
+}
+
 /** Whether a oneshot pack is wanted, and was taken down rather than ended by itself. */
 function isDown(row: ServiceRow, isFirst: boolean): boolean {
   if (row.wanted !== "running") return false;
   const boot = bootId();
   if (row.boot_id !== boot || row.state === "stopped") return true;
-  return isFirst && observeService(row, boot).state !== "running";
+  return isFirst && observeService({ ...row, session: null }, boot).state !== "running";
 }
 
 /**

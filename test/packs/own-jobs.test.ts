@@ -171,4 +171,24 @@ done`,
     expect(await go(begun.revision + 2)).toMatchObject({ meta: { at: "later" } });
     expect((await t.json(["schedule", "list", "app"])) as object[]).toMatchObject([{ id: "app/own" }]);
   }, TIMEOUT_MS);
+
+  test("a service that is to say when it is ready may ask before it does, while a command holds the lock and waits", async () => {
+    await using t = userHome(user);
+    t.write({
+      id: "app",
+      ...quiet,
+      manifest: "  service: { type: notify }",
+      files: {
+        "ready.py": `import os, socket
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+`,
+      },
+      start: `"$AURORA_BIN" ns register app --meta '{"ready":true}'\npython3 ready.py\nexec sleep 300`,
+    });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    const before = (await t.json(["ns", "get", "app"])) as { meta: object; revision: number };
+    expect(before.meta).toEqual({ ready: true });
+    expect(await t.run(["restart", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.json(["ns", "get", "app"])).toMatchObject({ revision: before.revision + 1 });
+  }, TIMEOUT_MS);
 });

@@ -87,15 +87,16 @@ writeFileSync(from + "/file", "own");
 mkdirSync(from + "/directory");
 writeFileSync(from + "/directory/file", "own");
 process.stdout.write("ready");
-for (;;) {
+for (let turn = 0; ; turn++) {
   symlinkSync(secrets + "/file", from + "/link");
   renameSync(from + "/link", from + "/file");
+  writeFileSync(from + "/new", "own");
+  renameSync(from + "/new", from + "/file");
+  if (turn % 4 !== 0) continue;
   renameSync(from + "/directory", from + "/aside");
   symlinkSync(secrets, from + "/directory");
   rmSync(from + "/directory");
   renameSync(from + "/aside", from + "/directory");
-  writeFileSync(from + "/new", "own");
-  renameSync(from + "/new", from + "/file");
 }`;
   const attacker = Bun.spawn([process.execPath, "-e", attack, t.from, t.secrets], {
     env: { ...Bun.env, BUN_BE_BUN: "1" },

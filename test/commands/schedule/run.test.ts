@@ -175,6 +175,22 @@ test("a job that is not confined may change its own pack, and comes to its end",
   expect((await t.json(["list"])).value).toMatchObject([{ version: "2.0.0" }]);
 });
 
+test("a job adds a job of its own pack, which runs as well", async () => {
+  await using t = await jobsHome("");
+  const add = `"$AURORA_BIN" schedule add app --name second --in 0s -- true`;
+  await t.run(["schedule", "add", "app", "--name", "first", "--in", "0s", "--", "sh", "-c", add]);
+  const scheduler = await startScheduler(t.home);
+  const runs = await until(
+    () => history(t),
+    (all) => all.length === 2 && all.every(({ state }) => state !== "running" && state !== "waiting"),
+  );
+  expect(runs).toMatchObject([
+    { name: "first", state: "succeeded" },
+    { name: "second", state: "succeeded" },
+  ]);
+  await scheduler.stop();
+});
+
 test("a home that is removed ends it", async () => {
   await using t = await jobsHome("");
   const scheduler = await startScheduler(t.home);
