@@ -191,14 +191,21 @@ describe("a hostile pack", () => {
     expect(t.asked).toEqual([]);
   });
 
-  test("a link in the place of the channel is not followed by the next to serve it", () => {
+  test.each([
+    ["a link", (path: string, elsewhere: string) => symlinkSync(elsewhere, path)],
+    ["a file", (path: string) => writeFileSync(path, "")],
+    ["a FIFO", (path: string) => makeFifo(path, 0o600)],
+  ])("%s in the place of the channel is replaced by the next to serve it", async (_name, make) => {
     using place = scratch();
-    mkdirSync(`${place.path}/elsewhere`);
-    symlinkSync(`${place.path}/elsewhere`, `${place.path}/channel`);
-    expect(() =>
-      serveChannel({ directory: `${place.path}/channel`, answer: () => Promise.reject(new Error()) }),
-    ).toThrow(/EEXIST|ENOTDIR/);
-    expect(readdirSync(`${place.path}/elsewhere`)).toEqual([]);
+    const [directory, elsewhere] = [`${place.path}/channel`, `${place.path}/elsewhere`];
+    mkdirSync(elsewhere);
+    make(directory, elsewhere);
+    await using _channel = serveChannel({
+      directory,
+      answer: () => Promise.resolve({ ok: true, result: 1 }),
+    });
+    expect(await callChannel(directory, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
+    expect(readdirSync(elsewhere)).toEqual([]);
   });
 
   test("what stands in the place of the FIFO is replaced by the next to serve it", async () => {
