@@ -10,9 +10,11 @@ import { simplePack } from "./service-home.ts";
 
 const TIMEOUT_MS = 60_000;
 
-/** Says something to whoever supervises it, as sd_notify(3) does. */
-const SAY = `import os, socket, sys
+/** Says something to whoever supervises it, as sd_notify(3) does, and stays: of one who is gone nobody knows who it was. */
+const SAY = `import os, socket, sys, time
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), os.environ["NOTIFY_SOCKET"])
+open(sys.argv[2], "w").close()
+time.sleep(300)
 `;
 const waitFor = (name: string) => `while [ ! -e data/${name} ]; do sleep 0.02; done`;
 const notifyPack = (id: string, start: string) => simplePack({ id, start, files: { "say.py": SAY } });
@@ -25,9 +27,9 @@ describe.each(users)("as %s", (user) => {
       for (const [id, start] of [
         [
           "liar",
-          `python3 say.py READY=1\n${waitFor("go")}\npython3 say.py "READY=1\nSTATUS=I am honest"\ntouch data/said\nexec sleep 300`,
+          `python3 say.py READY=1 data/first &\n${waitFor("go")}\nexec python3 say.py "READY=1\nSTATUS=I am honest" data/said`,
         ],
-        ["honest", `touch data/up\n${waitFor("go")}\npython3 say.py READY=1\nexec sleep 300`],
+        ["honest", `touch data/up\n${waitFor("go")}\nexec python3 say.py READY=1 data/said`],
       ] as const) {
         const pack = notifyPack(id, start);
         t.write({ ...pack, manifest: pack.manifest?.replace("type: simple", "type: notify") ?? "" });
