@@ -31,9 +31,9 @@ describe.each(users)("as %s", (user) => {
       for (const [id, start] of [
         [
           "liar",
-          `python3 say.py READY=1\n${waitFor("go")}\npython3 say.py "READY=1\nSTATUS=I am honest"\ntouch data/said\nexec sleep 300`,
+          `python3 say.py READY=1 data/first &\n${waitFor("go")}\nexec python3 say.py "READY=1\nSTATUS=I am honest" data/said`,
         ],
-        ["honest", `touch data/up\n${waitFor("go")}\npython3 say.py READY=1\nexec sleep 300`],
+        ["honest", `touch data/up\n${waitFor("go")}\nexec python3 say.py READY=1 data/said`],
       ] as const) {
         const pack = notifyPack(id, start);
         t.write({ ...pack, manifest: pack.manifest?.replace("type: simple", "type: notify") ?? "" });

@@ -179,11 +179,12 @@ done`,
       ...quiet,
       manifest: "  service: { type: notify }",
       files: {
-        "ready.py": `import os, socket
+        "ready.py": `import os, socket, time
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+time.sleep(300)
 `,
       },
-      start: `"$AURORA_BIN" ns register app --meta '{"ready":true}'\npython3 ready.py\nexec sleep 300`,
+      start: `"$AURORA_BIN" ns register app --meta '{"ready":true}'\nexec python3 ready.py`,
     });
     expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
     const before = (await t.json(["ns", "get", "app"])) as { meta: object; revision: number };

@@ -44,15 +44,23 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
       absent.push(path);
       return [];
     });
+  const ownRoots = [
+    ...own(policy.execute, "execute"),
+    ...own(policy.read, "read"),
+    ...own(policy.write, "write"),
+  ];
+  // A private one would hide what lies below it, and the machine's own must not be opened up with what others have there.
+  const sharedMemory = system.sharedMemory.filter((directory) => {
+    const real = realPath(directory) ?? directory;
+    return ![home, ...ownRoots.map(({ path }) => path)].some((path) => isBelow(path, real));
+  });
   const list = [
     ...trusted(system.execute, "execute"),
     ...trusted(system.read, "read"),
     ...trusted(system.list, "list"),
     ...trusted(system.devices, "device"),
-    ...trusted(system.sharedMemory, "write", true),
-    ...own(policy.execute, "execute"),
-    ...own(policy.read, "read"),
-    ...own(policy.write, "write"),
+    ...trusted(sharedMemory, "write", true),
+    ...ownRoots,
     ...trusted(findPrograms(policy.programs, searchPath, absent), "execute"),
   ];
   return { list, absent };

@@ -3,6 +3,7 @@ import {
   chmodSync,
   lchownSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   realpathSync,
   renameSync,
@@ -59,6 +60,19 @@ async function output(policy: Policy, command: Partial<Command> & Pick<Command, 
 const sh = (script: string) => ({ argv: ["/bin/sh", "-c", script] });
 
 describe.skipIf(!canConfine)("a confined command", () => {
+  test("runs from a home in shared memory, where all else stays closed", async () => {
+    const inMemory = mkdtempSync("/dev/shm/aurora-test-");
+    try {
+      chmodSync(inMemory, 0o711);
+      makeHome(inMemory);
+      const script = `ls /dev/shm || echo "closed"; touch /dev/shm/aurora-left || echo "read-only"; echo "$PWD"`;
+      const { stdout } = await output(policyIn(inMemory), { ...sh(script), cwd: join(inMemory, "tree") });
+      expect(stdout).toBe(`closed\nread-only\n${inMemory}/tree\n`);
+    } finally {
+      rmSync(inMemory, { recursive: true });
+    }
+  });
+
   test("is the process that was spawned, and keeps exit codes and signals", async () => {
     const policy = { ...policyIn(home), processNamespace: false };
     const { launched, child } = start(policy, sh("echo $$; exit 42"));
