@@ -46,7 +46,7 @@ export class ServiceKeeper implements ServiceHost {
       {
         isWanted: (packId, generation) => this.#isWanted(packId, generation),
         isHealthy: (packId) => this.#isHealthy(packId),
-        notifyPath: `${run}/notify.sock`,
+        notifyDirectory: run,
         warn: workspace.warn,
         spawn: (options, spec) => this.#processes.spawn(options, spec),
       },

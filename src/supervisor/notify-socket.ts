@@ -1,14 +1,14 @@
-import { chmodSync, closeSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, readdirSync, rmSync } from "node:fs";
 
 import { DatagramSocket, MAX_SOCKET_PATH_BYTES } from "../system/datagram-socket.ts";
-import { randomHex } from "../system/random-id.ts";
 import { onceReadable } from "../system/readable.ts";
 import { type NotifyMessage, parseNotifyMessage } from "./notify-message.ts";
 
 /** Packs run as users of their own may write to it: who a message is from says the kernel, not the name. */
 const SOCKET_MODE = 0o666;
+const NAME = "notify-";
 
-/** The socket behind `$NOTIFY_SOCKET`, one for all services. */
+/** The socket behind `$NOTIFY_SOCKET`: each service has its own, under a name that no other one can guess. */
 export class NotifySocket {
   /** What the variable is set to. */
   readonly address: string;
@@ -17,14 +17,17 @@ export class NotifySocket {
   #unwatch: () => boolean;
 
   /**
-   * @param path where it is made, instead of what a dead daemon left there. A path that is too long for a socket gives one in
-   *   the abstract namespace, under a name that cannot be guessed
+   * @param directory where it is made, instead of what a dead daemon left there. A path that is too long for a socket gives
+   *   one in the abstract namespace
+   * @param secret the mark of the service: the name is made of it
    * @param receive called with each message and the process that sent it
    */
-  constructor(path: string, receive: (pid: number, message: NotifyMessage) => void) {
+  constructor(directory: string, secret: string, receive: (pid: number, message: NotifyMessage) => void) {
     this.#receive = receive;
+    const name = `${NAME}${secret.replaceAll("-", "")}`;
+    const path = `${directory}/${name}`;
     const isFile = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
-    this.address = isFile ? path : `@aurora-notify-${randomHex(16)}`;
+    this.address = isFile ? path : `@aurora-${name}`;
     if (isFile) rmSync(path, { force: true });
     this.#socket = new DatagramSocket(this.address);
     if (isFile) chmodSync(path, SOCKET_MODE);
@@ -54,4 +57,10 @@ export class NotifySocket {
     this.#socket.close();
     if (!this.address.startsWith("@")) rmSync(this.address, { force: true });
   }
+}
+
+/** Removes the sockets that dead daemons have left in a directory. */
+export function sweepNotifySockets(directory: string): void {
+  for (const name of readdirSync(directory))
+    if (name.startsWith(NAME)) rmSync(`${directory}/${name}`, { force: true });
 }

@@ -7,8 +7,8 @@ export type SupervisorWorld = {
   isWanted: (packId: string, generation: number) => boolean;
   /** Whether a pack that is not supervised here is healthy; tell its changes by `dependencyChanged`. */
   isHealthy: (packId: string) => boolean;
-  /** Where the socket for `notify` services is made. */
-  notifyPath: string;
+  /** Where the sockets for `notify` services are made. Only who may list it can find them. */
+  notifyDirectory: string;
   warn: (message: string) => void;
   /** Starts a process, for example a confined one; directly by default. */
   spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;

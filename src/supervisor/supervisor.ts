@@ -1,13 +1,13 @@
 import { AuroraError, systemReason } from "../errors.ts";
 import { longTimer } from "../process/long-timer.ts";
-import { isAlive, send } from "../process/tree.ts";
+import { identify, isAlive, send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
 import { adoptService } from "./adoption.ts";
 import { type Effect, Fleet } from "./fleet.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { type NotifyMessage } from "./notify-message.ts";
-import { NotifySocket } from "./notify-socket.ts";
+import { NotifySocket, sweepNotifySockets } from "./notify-socket.ts";
 import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
@@ -39,7 +39,8 @@ export class Supervisor {
   readonly #toSpawn = new Set<string>();
   /** What to add to the monotonic clock to get milliseconds since boot, which the next daemon counts by too. */
   readonly #offsetMs = bootTime().uptimeMs - performance.now();
-  #notify: NotifySocket | undefined;
+  /** By pack, with the mark of the service that knows its name. */
+  readonly #notifySockets = new Map<string, { serviceId: string; socket: NotifySocket }>();
   #cancelTimer: () => void = nothing;
   #armedMs = Infinity;
   #isTurnQueued = false;
@@ -76,6 +77,7 @@ export class Supervisor {
    * @param specs all services that are known, wanted or not
    */
   async adopt(specs: readonly ServiceSpec[]): Promise<void> {
+    sweepNotifySockets(this.#world.notifyDirectory);
     const records = new Map(this.#store.load().map((record) => [record.packId, record]));
     const isScanNeeded = [...records.values()].some((record) => !this.#isLeaderAlive(record));
     const marked = isScanNeeded ? findMarked() : new Map<string, number[]>();
@@ -157,6 +159,8 @@ export class Supervisor {
       throw new AuroraError("conflict", `cannot forget "${packId}": it is not stopped`);
     this.#fleet.remove(packId);
     this.#instances.delete(packId);
+    this.#notifySockets.get(packId)?.socket[Symbol.dispose]();
+    this.#notifySockets.delete(packId);
     this.#dirty.delete(packId);
     this.#store.remove(packId);
   }
@@ -189,7 +193,7 @@ export class Supervisor {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#cancelTimer();
-    this.#notify?.[Symbol.dispose]();
+    for (const { socket } of this.#notifySockets.values()) socket[Symbol.dispose]();
     for (const instance of this.#instances.values()) instance.release();
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
@@ -320,7 +324,7 @@ export class Supervisor {
   #spawnOne(packId: string): void {
     const instance = this.#known(packId);
     try {
-      instance.start(this.#notifyAddress(instance.spec));
+      instance.start(this.#notifyAddress(instance));
     } catch (thrown) {
       const reason = thrown instanceof AuroraError ? thrown.message : systemReason(thrown);
       this.#handle(packId, { type: "spawn-failed", reason: reason ?? String(thrown) });
@@ -329,17 +333,28 @@ export class Supervisor {
     this.#handle(packId, { type: "spawned" });
   }
 
-  #notifyAddress({ type }: ServiceSpec): string | undefined {
+  #notifyAddress({ spec: { packId, type }, serviceId }: ServiceInstance): string | undefined {
     if (type !== "notify") return undefined;
-    this.#notify ??= new NotifySocket(this.#world.notifyPath, (pid, message) => this.#notified(pid, message));
-    return this.#notify.address;
+    const known = this.#notifySockets.get(packId);
+    if (known?.serviceId === serviceId) return known.socket.address;
+    known?.socket[Symbol.dispose]();
+    const { notifyDirectory } = this.#world;
+    const socket = new NotifySocket(notifyDirectory, serviceId, (pid, message) =>
+      this.#notified(packId, pid, message),
+    );
+    this.#notifySockets.set(packId, { serviceId, socket });
+    return socket.address;
   }
 
-  /** A message is taken only from a process of the service that it speaks for. */
-  #notified(pid: number, { events, status }: NotifyMessage): void {
-    const instance = this.#instanceOfProcess(pid);
+  /**
+   * A message is taken from a process of the service that it speaks for. Of one that has ended since, nobody can tell whose it
+   * was; but it knew the name of the socket, which only that service was told.
+   */
+  #notified(packId: string, pid: number, { events, status }: NotifyMessage): void {
+    const instance = this.#instances.get(packId);
     if (instance?.spec.type !== "notify") return;
-    const { packId } = instance.spec;
+    const sender = this.#instanceOfProcess(pid);
+    if (sender ? sender !== instance : pid === 0 || identify(pid) !== undefined) return;
     if (status !== null) {
       instance.statusText = status;
       this.#dirty.add(packId);
@@ -373,7 +388,9 @@ export class Supervisor {
       hasOthers: isSameBoot && marked.length > 0,
       wasSpawned: record.leader !== null,
     };
-    this.#put(spec).resume(record, leader && { ...leader, bootId: record.bootId });
+    const instance = this.#put(spec);
+    instance.resume(record, leader && { ...leader, bootId: record.bootId });
+    if (leader) this.#notifyAddress(instance);
     const policy = policyOf(spec);
     const { state, actions } = adoptService(record.state, found, policy, this.#nowMs(), Math.random());
     this.#fleet.put(packId, policy, spec.dependencies, state);

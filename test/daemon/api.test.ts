@@ -73,6 +73,7 @@ const questions: [method: string, path: string, asked: string, body: unknown][] 
 test.each(questions)("%s %s answers %s as described", async (method, path, asked, body) => {
   const response = await ask(method, asked, body === undefined ? {} : { body: JSON.stringify(body) });
   const value: unknown = await response.json();
+  expect(value).not.toHaveProperty("error");
   expect({ status: response.status, type: response.headers.get("content-type") }).toEqual({
     status: 200,
     type: "application/json",

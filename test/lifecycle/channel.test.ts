@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -192,16 +191,21 @@ describe("a hostile pack", () => {
     expect(t.asked).toEqual([]);
   });
 
-  test("a link in the place of the channel is replaced by the next to serve it, and not followed", async () => {
+  test.each([
+    ["a link", (path: string, elsewhere: string) => symlinkSync(elsewhere, path)],
+    ["a file", (path: string) => writeFileSync(path, "")],
+    ["a FIFO", (path: string) => makeFifo(path, 0o600)],
+  ])("%s in the place of the channel is replaced by the next to serve it", async (_name, make) => {
     using place = scratch();
-    mkdirSync(`${place.path}/elsewhere`);
-    symlinkSync(`${place.path}/elsewhere`, `${place.path}/channel`);
+    const [directory, elsewhere] = [`${place.path}/channel`, `${place.path}/elsewhere`];
+    mkdirSync(elsewhere);
+    make(directory, elsewhere);
     await using _channel = serveChannel({
-      directory: `${place.path}/channel`,
-      answer: () => Promise.reject(new Error()),
+      directory,
+      answer: () => Promise.resolve({ ok: true, result: 1 }),
     });
-    expect(lstatSync(`${place.path}/channel`).isDirectory()).toBe(true);
-    expect(readdirSync(`${place.path}/elsewhere`)).toEqual([]);
+    expect(await callChannel(directory, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
+    expect(readdirSync(elsewhere)).toEqual([]);
   });
 
   test("what stands in the place of the FIFO is replaced by the next to serve it", async () => {

@@ -1,5 +1,6 @@
 /** sd_notify(3) with real processes. */
 import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { parseNotifyMessage } from "../../src/supervisor/notify-message.ts";
@@ -49,6 +50,15 @@ test("a service is ready when it says so, and its status is shown", async () => 
   expect(await starting).toMatchObject({ state: "running", statusText: "serving" });
 });
 
+test("what says it may have ended when it is heard, as systemd-notify does", async () => {
+  await using t = supervised();
+  const argv = ["/bin/sh", "-c", `'${process.execPath}' '${sender}' READY=1 STATUS=heard; exec sleep 60`];
+  for (const id of ["one", "two", "three", "four"])
+    expect(await t.supervisor.start(t.service(id, "", { ...saying(), argv }))).toMatchObject({
+      state: "running",
+    });
+});
+
 test("who is not ready in time is stopped", async () => {
   await using t = supervised();
   const spec = t.service("web", "", { ...saying("wait"), startTimeoutSeconds: 0.3, restart: "no" });
@@ -83,23 +93,26 @@ test("who says that it stops is seen to stop, with its own exit code", async () 
 test("nobody speaks for a service of which it is no process", async () => {
   await using t = supervised();
   await t.supervisor.start(t.service("web", "", { ...saying("READY=1\nSTATUS=mine", "wait") }));
-  const child = Bun.spawn([process.execPath, sender, "STATUS=forged", "STOPPING=1"], {
-    env: { NOTIFY_SOCKET: t.world.notifyPath },
-  });
-  expect(await child.exited).toBe(0);
-  // A later message of its own is a sign that the forged ones were read.
+  const address = readdirSync(t.directory).find((name) => name.startsWith("notify-")) as string;
   const go = `${t.directory}/go`;
+  const said = ["STATUS=forged", "STOPPING=1", `wait-for=${go}`];
+  const child = Bun.spawn([process.execPath, sender, ...said], {
+    env: { NOTIFY_SOCKET: `${t.directory}/${address}` },
+  });
+  // A later message of another service is a sign that the forged ones were read.
   await t.supervisor.start(
     t.service("other", "", saying("READY=1", `wait-for=${go}`, "STATUS=later", "wait")),
   );
   await Bun.write(go, "");
+  expect(await child.exited).toBe(0);
   await t.seen("other", ({ statusText }) => statusText === "later");
   expect(t.supervisor.view("web")).toMatchObject({ state: "running", statusText: "mine" });
 });
 
 test("a path that is too long for a socket gives one in the abstract namespace", async () => {
   await using t = supervised();
-  t.world.notifyPath = `${t.directory}/${"long/".repeat(30)}notify.sock`;
+  t.world.notifyDirectory = `${t.directory}/${"long/".repeat(30)}`;
+  mkdirSync(t.world.notifyDirectory, { recursive: true });
   expect(await t.supervisor.start(t.service("web", "", saying("READY=1", "wait")))).toMatchObject({
     state: "running",
   });

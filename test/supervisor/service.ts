@@ -28,7 +28,7 @@ export function supervised() {
   const world: SupervisorWorld = {
     isWanted: (packId) => !unwanted.has(packId),
     isHealthy: () => false,
-    notifyPath: `${directory}/notify.sock`,
+    notifyDirectory: directory,
     warn: (message) => void warnings.push(message),
   };
   let supervisor = new Supervisor(world, store);

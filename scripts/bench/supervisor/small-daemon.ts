@@ -47,7 +47,7 @@ const specs = listed.map(({ name, argv }): ServiceSpec => ({
 const world = {
   isWanted: () => true,
   isHealthy: () => false,
-  notifyPath: `${directory}/notify`,
+  notifyDirectory: directory,
   warn: (message: string) => console.error(message),
 };
 const supervisor = new Supervisor(world, new RecordFile(`${directory}/records`));

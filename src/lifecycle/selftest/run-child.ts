@@ -22,7 +22,7 @@ export async function runChild(
   home: string,
   killAfterMs?: number,
 ): Promise<Child> {
-  const child = Bun.spawn([self, ...argv, "--home", home, "--json", "--no-input"], {
+  const child = Bun.spawn([self, ...argv, "--home", home, "--json", "--no-input", "--no-daemon"], {
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent" },
     cwd: "/",
     stdin: "ignore",
