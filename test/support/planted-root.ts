@@ -5,7 +5,7 @@ import { scratch } from "./aurora.ts";
 export const SECRET = "what is outside";
 
 /** What leads where, from the root. Nothing is written through these afterwards: `symlinkSync` and `linkSync` follow nothing. */
-const links: Record<string, string> = {
+export const plantedLinks: Record<string, string> = {
   "out-file": "../outside/secret",
   "out-dir": "../outside",
   "d/up-and-out": "../../outside",
@@ -37,7 +37,7 @@ export function plantedRoot() {
   writeFileSync(`${inside}/hard-in`, "twice");
   linkSync(`${inside}/hard-in`, `${inside}/d/hard-twin`);
   linkSync(`${outside}/hard`, `${inside}/hard-out`);
-  for (const [name, target] of Object.entries(links)) symlinkSync(target, `${inside}/${name}`);
+  for (const [name, target] of Object.entries(plantedLinks)) symlinkSync(target, `${inside}/${name}`);
   symlinkSync(`${outside}/secret`, `${inside}/absolute`);
   symlinkSync(`${inside}/file`, `${inside}/absolute-back`);
   return {

@@ -9,7 +9,7 @@ import { DiskMount } from "../../src/vfs/disk-mount.ts";
 import { MemoryMount } from "../../src/vfs/memory-mount.ts";
 import { resolveByKernel, resolveByWalk } from "../../src/vfs/resolve.ts";
 import { SyncVfs } from "../../src/vfs/sync-vfs.ts";
-import { codeOf, plantedRoot, SECRET } from "../support/planted-root.ts";
+import { codeOf, plantedLinks, plantedRoot, SECRET } from "../support/planted-root.ts";
 
 const codes: Record<string, string> = {
   ok: "ok",
@@ -176,22 +176,7 @@ function inMemory(): SyncVfs {
   vfs.write("d/deep", "deep");
   const at = (path: string) => ({ shown: `/${path}`, relative: path, isDirectory: false });
   for (const [path, target] of Object.entries({
-    "out-file": "../outside/secret",
-    "out-dir": "../outside",
-    "d/up-and-out": "../../outside",
-    "through-dots": "d/../../outside/secret",
-    "proc-root": "/proc/self/root",
-    "link-file": "file",
-    "link-dir": "d",
-    "d/up-inside": "../file",
-    chain: "link-dir/up-inside",
-    "chain-out": "d/up-and-out/secret",
-    loop: "loop",
-    "loop-a": "loop-b",
-    "loop-b": "loop-a",
-    dangling: "not-there",
-    "dangling-deep": "nothing/there",
-    root: ".",
+    ...plantedLinks,
     absolute: "/outside/secret",
     "absolute-back": "/file",
   }))
