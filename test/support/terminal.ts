@@ -23,7 +23,7 @@ export function terminal(
     .map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
     .join(" ");
   // The shell behind it shows how the command has left the terminal.
-  const script = `stty -a > ${directory.path}/before; ${words}; echo "ended with $?"; stty -a > ${directory.path}/after; exec cat`;
+  const script = `stty -a > ${directory.path}/before; ${words}; rc=$?; stty -a > ${directory.path}/after; echo "ended with $rc"; exec cat`;
   tmux("new-session", "-d", "-x", String(size.columns), "-y", String(size.rows), script);
   const screen = () => tmux("capture-pane", "-p");
   return {
