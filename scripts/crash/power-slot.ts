@@ -68,6 +68,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
       for (const tracer of tracers) endTracer(tracer);
       endProcesses(home);
       detach(mount);
+      awaitRelease(image);
       attach(kind, image, mount);
     },
     cut(injector) {
@@ -114,6 +115,15 @@ export function detach(mount: string): void {
   must(["umount", mount]);
 }
 
+/** A confined process has a copy of the mount, which goes with it: until then the file system is the one that was cut. */
+function awaitRelease(image: string): void {
+  for (let tries = 0; tries < 200; tries++) {
+    if (Bun.spawnSync(["losetup", "--associated", image]).stdout.length === 0) return;
+    Bun.sleepSync(10);
+  }
+  throw new Error(`something holds on to ${image}`);
+}
+
 export function must(argv: string[], expected = 0): void {
   const { exitCode, signalCode, stderr } = Bun.spawnSync(argv);
   if (exitCode !== expected)
@@ -122,13 +132,16 @@ export function must(argv: string[], expected = 0): void {
 
 /**
  * Runs this program again in a mount namespace of its own, where it is not yet: otherwise any other process that copies its
- * mounts meanwhile would keep a file system alive that was shut down.
+ * mounts meanwhile would keep a file system alive that was shut down. Confined processes copy them all the same, those of other
+ * experiments too: to their copies each unmount is passed on.
  *
  * @returns the exit code of the program, or undefined inside
  */
 export function inOwnMounts(): number | undefined {
   if (Bun.env["AURORA_CRASH_MOUNTS"] === "own") return undefined;
-  const argv = ["unshare", "--mount", "--propagation", "private", process.execPath, ...process.argv.slice(1)];
+  const share = 'mount --make-rshared / && exec "$0" "$@"';
+  const own = ["unshare", "--mount", "--propagation", "private", "sh", "-c", share];
+  const argv = [...own, process.execPath, ...process.argv.slice(1)];
   const { exitCode } = Bun.spawnSync(argv, {
     stdio: ["inherit", "inherit", "inherit"],
     env: { ...process.env, AURORA_CRASH_MOUNTS: "own" },
