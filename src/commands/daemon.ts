@@ -36,7 +36,7 @@ export async function run(
 }
 
 function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof messenger>): void {
-  if (context.json) context.stdout.write(`${JSON.stringify(status)}\n`);
+  if (context.json) whereItCan(() => context.stdout.write(`${JSON.stringify(status)}\n`));
   else say(context.log.info, `aurora ${status.version} listens on ${status.socket} (pid ${status.pid})`);
 }
 
@@ -44,7 +44,16 @@ function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof
 function messenger({ env, now, stdin }: Context) {
   const isTimed = env["JOURNAL_STREAM"] === undefined && !stdin.isTerminal;
   return (log: (message: string) => void, message: string) =>
-    log(isTimed ? `${now().toISOString()} ${message}` : message);
+    whereItCan(() => log(isTimed ? `${now().toISOString()} ${message}` : message));
+}
+
+/** Whoever has started it may be gone by now, and the disk full: services need their daemon all the same. */
+function whereItCan(write: () => void): void {
+  try {
+    write();
+  } catch {
+    return;
+  }
 }
 
 /** Puts the program file as it is now in this process's place: same number, same children. */
