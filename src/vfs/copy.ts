@@ -143,9 +143,7 @@ function* copyFile(
   const target = vfs.locateWritable(to, "write");
   using file = source.mount.openFile(source.path);
   using pending = target.mount.createFile(target.path, { ...options, mode: file.mode });
-  const isCounted = target.mount.quota.bytes !== undefined;
-  const bytes =
-    (isCounted ? undefined : yield* copyInKernel(file, pending, to)) ?? (yield* copyByHand(file, pending));
+  const bytes = (yield* copyInKernel(file, pending, to)) ?? (yield* copyByHand(file, pending));
   pending.commit();
   return bytes;
 }
@@ -157,6 +155,7 @@ function* copyInKernel(
   path: VfsPath,
 ): Generator<void, number | undefined> {
   if (file.descriptor === undefined || pending.descriptor === undefined) return undefined;
+  pending.requireRoom?.(file.sizeBytes);
   if (file.sizeBytes > 0 && cloneFile(file.descriptor, pending.descriptor)) return file.sizeBytes;
   for (let copied = 0; ; yield) {
     let length: number | undefined;
@@ -170,6 +169,8 @@ function* copyInKernel(
     if (length === 0) return copied;
     if (length === undefined) return copied + (yield* copyByHand(file, pending));
     copied += length;
+    // Somebody may be adding to what is copied.
+    if (copied > file.sizeBytes) pending.requireRoom?.(copied);
   }
 }
 

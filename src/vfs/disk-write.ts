@@ -1,11 +1,12 @@
 import { closeSync, fchmodSync, fchownSync, fsyncSync, unlinkSync } from "node:fs";
 
 import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
-import { type FileStat, statDescriptor } from "../system/file-stat.ts";
+import { type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
 import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
 import { randomHex } from "../system/random-id.ts";
 import { renameIn, renameNew } from "../system/renameat2.ts";
+import { type Growth } from "./accounting.ts";
 import { NEW_FILE_MODE } from "./disk-change.ts";
 import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncUpwards } from "./disk-root.ts";
 import { type PendingFile, type WriteOptions } from "./mount.ts";
@@ -37,7 +38,6 @@ export function createPending(
     try {
       if (place.old && options.isNew) throw refusal("EEXIST", path, "write");
       if (place.old) requireFile(path, place.old, "write");
-      root.accounting.require(0, place.old ? 0 : 1, path, "write");
       return new PendingDiskFile(root, place, path, options, isStream);
     } catch (thrown) {
       closeSync(place.directory);
@@ -84,24 +84,28 @@ class PendingDiskFile implements PendingFile {
 
   write(bytes: Uint8Array): void {
     this.#guarded(() => {
-      this.#requireRoom(this.#written + bytes.length);
+      this.requireRoom(this.#written + bytes.length);
       writeFully(this.descriptor, bytes);
       this.#written += bytes.length;
     });
   }
 
+  requireRoom(sizeBytes: number): void {
+    const { accounting } = this.#root;
+    if (accounting.isLimited) accounting.require(this.#growth(sizeBytes), this.#path, "write");
+  }
+
   commit(): void {
     this.#guarded(() => {
       const { accounting } = this.#root;
-      if (accounting.isLimited) {
-        // The kernel may have copied into it, past `write`.
-        this.#written = statDescriptor(this.descriptor).sizeBytes;
-        this.#requireRoom(this.#written);
-      }
       if (this.#options.isDurable) fsyncSync(this.descriptor);
-      this.#takeName();
-      const { old } = this.#place;
-      accounting.add(this.#written - (old?.sizeBytes ?? 0), old ? 0 : 1);
+      if (!accounting.isLimited) this.#takeName();
+      else
+        accounting.exclusively(this.#path, "write", () => {
+          // The kernel may have copied into it, past `write`.
+          const { sizeBytes } = statDescriptor(this.descriptor);
+          accounting.grow(this.#growth(sizeBytes), this.#path, "write", () => this.#takeName());
+        });
       if (this.#options.isDurable) syncUpwards(this.#root, this.#place.directory);
     });
   }
@@ -131,9 +135,11 @@ class PendingDiskFile implements PendingFile {
     this.#temporary = undefined;
   }
 
-  #requireRoom(sizeBytes: number): void {
-    const { old } = this.#place;
-    this.#root.accounting.require(sizeBytes - (old?.sizeBytes ?? 0), old ? 0 : 1, this.#path, "write");
+  /** What it takes more than what it replaces, which others may have exchanged since we looked. */
+  #growth(sizeBytes: number): Growth {
+    const { directory, name } = this.#place;
+    const old = statAt(directory, nameForCall(name));
+    return { bytes: sizeBytes - (old?.type === "file" ? old.sizeBytes : 0), entries: old ? 0 : 1 };
   }
 
   /** Whoever may write into the directory may have taken it away already. */

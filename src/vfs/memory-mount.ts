@@ -22,7 +22,7 @@ import {
   type Watch,
   type WriteOptions,
 } from "./mount.ts";
-import { explain, intoItself, noLink, requireFileName, vfsError } from "./vfs-error.ts";
+import { guarded, intoItself, noLink, requireFileName, vfsError } from "./vfs-error.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 /** How many files, directories and links a memory mount holds where nothing else is said. */
@@ -367,14 +367,6 @@ export class MemoryMount implements Mount {
       (entries > 0 && this.#entries + entries > this.quota.entries)
     )
       throw exceeded(path, verb);
-  }
-}
-
-function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    throw explain(thrown, path, verb);
   }
 }
 

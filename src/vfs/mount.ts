@@ -52,7 +52,10 @@ export type OpenFile = Disposable & {
 export type PendingFile = Disposable & {
   write: (bytes: Uint8Array) => void;
   commit: () => void;
+  /** For what the kernel can write by itself. */
   readonly descriptor?: number;
+  /** Refuses so many bytes where they would be more than the quota allows: `write` and `commit` do by themselves. */
+  requireRoom?: (sizeBytes: number) => void;
 };
 
 /** A file that records are added to, locked against others who append. Disposed without a commit, it is as it was. */
