@@ -11,6 +11,7 @@ import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
+import { type MemoryMount, memoryMounts } from "./memory-mounts.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
 import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
@@ -47,13 +48,20 @@ export function packProcess(
   tmpDirectory: string,
   isAudit = false,
 ): PackProcess {
-  const env = environment(workspace, pack, tmpDirectory);
   const user = userOf(workspace, pack, purpose, true);
-  if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
-  else if (process.geteuid?.() === 0) giveToRoot(pack);
+  const memory = memoryMounts(pack, true);
+  const inMemory = memory.map(({ directory }) => directory);
+  if (user !== undefined) giveToUser(workspace, pack, [tmpDirectory, ...inMemory], user);
+  else if (process.geteuid?.() === 0) giveToRoot(pack, inMemory);
   const mounts = dataMounts(workspace, pack);
   openDataMounts(workspace, pack, mounts, user ?? process.geteuid?.() ?? 0);
-  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, mounts);
+  const env: Record<string, string> = {
+    ...environment(workspace, pack, tmpDirectory),
+    ...(mounts.length + memory.length === 0
+      ? {}
+      : { [MOUNTS_VARIABLE]: JSON.stringify([...mounts, ...memory]) }),
+  };
+  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, { data: mounts, memory });
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
   const confinement = prepareConfinement(policy, probeKernel(), {
     required: isRequired || workspace.requireConfinement === true,
@@ -79,7 +87,6 @@ export function packProcess(
         PATH,
         TMPDIR: tmpDirectory,
         AURORA_CHANNEL: channel,
-        ...(mounts.length === 0 ? {} : { [MOUNTS_VARIABLE]: JSON.stringify(mounts) }),
       },
       confinement,
       channel,
@@ -124,6 +131,9 @@ export function explainPackProcess(
   };
 }
 
+/** What a pack mounts and its processes may write to, as it is now. */
+type ProcessMounts = { data: readonly DataMount[]; memory: readonly MemoryMount[] };
+
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
 export function policyOf(
   workspace: Workspace,
@@ -131,13 +141,13 @@ export function policyOf(
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
-  mounts: readonly DataMount[] = dataMounts(workspace, pack),
+  mounts: ProcessMounts = { data: dataMounts(workspace, pack), memory: memoryMounts(pack, false) },
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint, dependencies } = manifest.pack;
   const needed = dependencies.map(({ pack_id }) => pack_id);
   const shared = (wanted: DataMount["mode"]) =>
-    mounts.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
+    mounts.data.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
     // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
@@ -146,6 +156,7 @@ export function policyOf(
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
     scratchDir: tmpDirectory,
+    memory: mounts.memory.map(({ directory }) => directory),
     home: pack.home,
     permissions: {
       // In a dry run only copies may be written.

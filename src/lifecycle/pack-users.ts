@@ -97,9 +97,11 @@ function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
  * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it. Unconfined,
  * root can, and a service that still runs as the pack's user needs its files: then it is only marked, by its group, that root
  * has been there.
+ *
+ * @param more directories that are the pack's as its data is
  */
-export function giveToRoot(pack: ScriptPack): void {
-  for (const directory of [pack.dataDirectory, pack.logDirectory]) {
+export function giveToRoot(pack: ScriptPack, more: readonly string[]): void {
+  for (const directory of [pack.dataDirectory, pack.logDirectory, ...more]) {
     const { uid } = lstatSync(directory);
     if (uid === 0) continue;
     if (pack.allowAll) lchownSync(directory, uid, 0);
@@ -110,12 +112,19 @@ export function giveToRoot(pack: ScriptPack): void {
 /**
  * Gives a pack's user what is the pack's: its data, its logs and its scratch, and in a dry run the copy of the tree; and opens
  * the way to them, for passing through only. The store's tree it may read, as its group.
+ *
+ * @param more directories that are the pack's as its data is: its scratch, its memory
  */
-export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory: string, uid: number): void {
+export function giveToUser(
+  workspace: Workspace,
+  pack: ScriptPack,
+  more: readonly string[],
+  uid: number,
+): void {
   const own = [
     pack.dataDirectory,
     pack.logDirectory,
-    tmpDirectory,
+    ...more,
     ...(pack.isDryRun ? [pack.packDirectory] : []),
   ];
   for (const directory of own) {

@@ -44,7 +44,7 @@ function allowed(policy: Policy, layers: readonly Layer[]): Explanation[] {
     ...policy.execute.map((path) => line(`read and execute ${path}`, "landlock-files")),
     ...policy.programs.map((name) => line(`execute the program ${name}`, "landlock-files")),
     ...policy.read.map((path) => line(`read ${path}`, "landlock-files")),
-    ...policy.write.map((path) => line(`write ${path}`, "landlock-files")),
+    ...[...policy.write, ...policy.memory].map((path) => line(`write ${path}`, "landlock-files")),
     ...net.connect.map((port) => line(`connect to TCP port ${port} of any host`, "landlock-ports")),
     ...net.listen.map((port) => line(`listen on TCP port ${port}`, "landlock-ports")),
     ...(net.listen.length > 0 ? [line("listen on a TCP port of the kernel's choice", "seccomp")] : []),

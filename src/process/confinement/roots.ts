@@ -13,8 +13,11 @@ export type Root = {
   isDirectory: boolean;
   /** Opened without following any symlink in it: the pack could have planted one. */
   isStrict: boolean;
-  /** A directory for shared memory that a mount namespace replaces by one of its own. */
-  isSharedMemory: boolean;
+  /**
+   * "replaced": a directory for shared memory, in whose place a mount namespace has one of its own. "kept": a directory in one
+   * of those, two levels below it, which is in the new one too.
+   */
+  sharedMemory?: "replaced" | "kept";
 };
 
 export type Roots = {
@@ -38,9 +41,7 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
       const resolved = resolveOwn(path, policy.home, home);
       const stat = resolved === undefined ? undefined : statOrNothing(resolved);
       if (resolved !== undefined && stat !== undefined)
-        return [
-          { path: resolved, access, isDirectory: stat.isDirectory(), isStrict: true, isSharedMemory: false },
-        ];
+        return [{ path: resolved, access, isDirectory: stat.isDirectory(), isStrict: true }];
       absent.push(path);
       return [];
     });
@@ -59,8 +60,9 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
     ...trusted(system.read, "read"),
     ...trusted(system.list, "list"),
     ...trusted(system.devices, "device"),
-    ...trusted(sharedMemory, "write", true),
+    ...trusted(sharedMemory, "write").map((root): Root => ({ ...root, sharedMemory: "replaced" })),
     ...ownRoots,
+    ...own(policy.memory, "write").map((root): Root => ({ ...root, sharedMemory: "kept" })),
     ...trusted(findPrograms(policy.programs, searchPath, absent), "execute"),
   ];
   return { list, absent };
@@ -72,12 +74,10 @@ export function systemRootAround({ system, home }: Policy): string | undefined {
   return [...system.execute, ...system.read].find((root) => isBelow(real, realPath(root) ?? root));
 }
 
-function trusted(paths: readonly string[], access: Access, isSharedMemory = false): Root[] {
+function trusted(paths: readonly string[], access: Access): Root[] {
   return paths.flatMap((path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
-    return stat === undefined
-      ? []
-      : [{ path, access, isDirectory: stat.isDirectory(), isStrict: false, isSharedMemory }];
+    return stat === undefined ? [] : [{ path, access, isDirectory: stat.isDirectory(), isStrict: false }];
   });
 }
 
