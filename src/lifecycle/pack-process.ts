@@ -3,12 +3,13 @@ import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
-import { probeKernel } from "../process/confinement/kernel.ts";
+import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
 import { type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
+import { homePaths } from "../system/home.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
 import { type MemoryMount, memoryMounts } from "./memory-mounts.ts";
@@ -63,7 +64,7 @@ export function packProcess(
   };
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, { data: mounts, memory });
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
-  const confinement = prepareConfinement(policy, probeKernel(), {
+  const confinement = prepareConfinement(policy, kernelFeatures(workspace), {
     required: isRequired || workspace.requireConfinement === true,
     audit: isAudit,
     // The operator's: a pack may set its own PATH, and must not choose what a name in permissions.run means.
@@ -119,12 +120,12 @@ export function explainPackProcess(
     `${workspace.paths.tmp}/${purpose}-…`,
     userOf(workspace, pack, purpose, false),
   );
-  const features = probeKernel();
+  const features = kernelFeatures(workspace);
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
   return {
     pack_id: pack.manifest.pack.id,
     policy: explainPolicy(policy, features, process.geteuid?.() === 0),
-    layers: summarizeConfinement(policy).layers,
+    layers: summarizeConfinement(workspace, policy).layers,
     absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) =>
       known.has(path),
     ),
@@ -267,9 +268,15 @@ export type ConfinementSummary = {
   layers: { name: string; enforced: boolean; reason: string | null }[];
 };
 
+/** What this kernel offers: it is tried once after each start of the machine, and kept in the home by who holds its lock. */
+function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeatures {
+  const { kernel } = homeOnDisk === undefined ? paths : homePaths(homeOnDisk);
+  return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
+}
+
 /** What confines a policy's processes on this machine. */
-export function summarizeConfinement(policy: Policy): ConfinementSummary {
-  return summaryOf(policy, layersFor(policy, probeKernel(), process.geteuid?.() === 0));
+export function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
+  return summaryOf(policy, layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
 }
 
 function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {

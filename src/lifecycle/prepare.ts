@@ -144,6 +144,7 @@ function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll:
 function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
   const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
   return summarizeConfinement(
+    workspace,
     policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
   );
 }

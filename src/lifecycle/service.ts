@@ -1,6 +1,7 @@
 import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
@@ -46,40 +47,24 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const { id, entrypoint } = pack.manifest.pack;
   const host = hostOf(workspace, pack.manifest);
   if (host) return await startHosted(workspace, host, pack);
-  const serviceId = crypto.randomUUID();
-  const boot = bootId();
-  const row: ServiceRow = {
-    pack_id: id,
-    wanted: "running",
-    state: "starting",
-    generation: pack.generation,
-    since: timestamp(workspace),
-    service_id: serviceId,
-    session: null,
-    boot_id: boot,
-    processes: "[]",
-    rc: null,
-    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
-    health: "unknown",
-    health_at: null,
-  };
-  setService(workspace.registry, row);
   if (entrypoint.start === null) {
-    setService(workspace.registry, { ...row, state: "running", rc: 0 });
+    const { since: at } = recordEmptyStart(workspace, pack);
     return {
       name: "start",
       rc: 0,
       signal: null,
       timeout: false,
-      at: row.since,
+      at,
       duration_ms: 0,
       stdout: "",
       stderr: "",
     };
   }
 
-  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
-  const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
+  const row = startingRow(workspace, pack);
+  setService(workspace.registry, row);
+  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, row.service_id);
+  const left = findProcesses({ environment: { AURORA_SERVICE: row.service_id }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -99,6 +84,37 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   });
   if (report.rc !== 0) await stopProcesses(pack, { ...row, session });
   return report;
+}
+
+/** Whether there is nothing that a start of this pack would run. */
+export function startsNothing({ pack }: Manifest): boolean {
+  return pack.entrypoint.start === null;
+}
+
+/** The start of a pack that starts nothing: it runs by what the registry says. */
+export function recordEmptyStart(workspace: Workspace, pack: ScriptPack): ServiceRow {
+  const row: ServiceRow = { ...startingRow(workspace, pack), state: "running", rc: 0 };
+  setService(workspace.registry, row);
+  return row;
+}
+
+function startingRow(workspace: Workspace, { manifest, generation }: ScriptPack): ServiceRow {
+  const { id } = manifest.pack;
+  return {
+    pack_id: id,
+    wanted: "running",
+    state: "starting",
+    generation,
+    since: timestamp(workspace),
+    service_id: crypto.randomUUID(),
+    session: null,
+    boot_id: bootId(),
+    processes: "[]",
+    rc: null,
+    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
+    health: "unknown",
+    health_at: null,
+  };
 }
 
 async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly string[], serviceId: string) {

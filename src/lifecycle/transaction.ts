@@ -31,7 +31,7 @@ import { type Confirmation, planOf } from "./confirmation.ts";
 import { anchorJobs } from "./jobs.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
-import { performStep, type StepDetail, undoStep } from "./perform.ts";
+import { isOnlyRecorded, type PerformContext, performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
@@ -44,7 +44,6 @@ export type TransactionEnd = {
   reason: string | null;
 };
 
-/** An entry of the journal that may not be written yet. */
 type JournalEntry = Omit<JournalRow, "seq">;
 
 /** Approval as it is recorded: who approved which plan. */
@@ -69,7 +68,7 @@ export async function runTransaction(
     confirmWithinMs === undefined
       ? undefined
       : { within_ms: confirmWithinMs, started: bootTime(), started_at: at };
-  workspace.registry.write(() => {
+  return await drive(workspace, id, kind, plan, () => {
     insertTransaction(
       workspace.registry,
       {
@@ -96,35 +95,37 @@ export async function runTransaction(
         detail: { transaction: id, kind, generation: to?.generation ?? null },
       });
   });
-  return await drive(workspace, id, kind, plan);
 }
 
 /**
  * Feeds the pure runner with the journal and does what it says, until the end.
  *
- * That a step has ended is written together with what follows from it: one flush of the database instead of two. A crash in
- * between finds a step that was begun and has no end, which is undone like any other.
+ * What need not be durable at once is written together with what follows from it: one flush of the database instead of two.
+ * That is the transaction itself, until its first step begins; that a step has ended, since a crash in between finds a step that
+ * was begun and has no end, which is undone like any other; and all of a step that changes nothing but the registry.
+ *
+ * @param open records a new transaction
  */
 async function drive(
   workspace: Workspace,
   id: string,
   kind: TransactionKind,
   plan: TransactionPlan,
+  open?: () => void,
 ): Promise<TransactionEnd> {
   const { registry } = workspace;
-  const context = { workspace, transactionId: id, plan };
-  const journal: JournalEntry[] = journalOf(registry, id);
-  const unwritten: JournalEntry[] = [];
+  const unwritten = open ? [open] : [];
   const flush = () => {
-    for (const entry of unwritten.splice(0)) appendJournal(registry, entry);
+    for (const write of unwritten.splice(0)) write();
   };
+  const record = (write: () => void) => void unwritten.push(write);
+  const context: PerformContext = { workspace, transactionId: id, plan, record };
+  const journal: JournalEntry[] = open ? [] : journalOf(registry, id);
   const note = (step: number, status: JournalStatus, detail: StepDetail | null) => {
     const text = detail === null ? null : JSON.stringify(detail);
     const entry = { transaction_id: id, step, status, at: timestamp(workspace), detail: text };
     journal.push(entry);
-    unwritten.push(entry);
-    if (status !== "done" && status !== "failed" && status !== "undo-done" && status !== "undo-failed")
-      registry.write(flush);
+    record(() => appendJournal(registry, entry));
   };
 
   for (;;) {
@@ -138,19 +139,25 @@ async function drive(
     if (!step) throw new Error("the runner named a step that the plan does not have");
     if (action.type === "undo") {
       note(action.step, "undo-begin", null);
+      registry.write(flush);
       const detail = await reported(
         step.kind,
         () => undoStep(context, step),
         (error) => {
-          leaveToNextCommand(error, () => note(action.step, "undo-put-off", null));
+          leaveToNextCommand(error, () => {
+            note(action.step, "undo-put-off", null);
+            registry.write(flush);
+          });
         },
       );
       note(action.step, detail.reason === null ? "undo-done" : "undo-failed", detail);
     } else if (workspace.signal.aborted) {
       note(-1, "abort", abortDetail(`stopped by ${String(workspace.signal.reason)}`));
+      registry.write(flush);
     } else {
       workspace.info(`${step.kind} ${step.pack_id}`);
       note(action.step, "begin", null);
+      if (!isOnlyRecorded(context, step)) registry.write(flush);
       const detail = await reported(step.kind, () => performStep(context, step));
       // A script that the operator's signal has ended did not fail by itself.
       if (detail.reason !== null && workspace.signal.aborted)
@@ -205,13 +212,13 @@ function commit(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const confirm = registry.get<{ confirm: string | null }>(
-    "SELECT confirm FROM transactions WHERE id = ?",
-    id,
-  )?.confirm;
-  const state = confirm ? "unconfirmed" : "committed";
-  registry.write(() => {
+  const { confirm, state } = registry.write(() => {
     flushJournal();
+    const confirm = registry.get<{ confirm: string | null }>(
+      "SELECT confirm FROM transactions WHERE id = ?",
+      id,
+    )?.confirm;
+    const state = confirm ? "unconfirmed" : "committed";
     for (const pack of plan.packs) {
       if (pack.to) {
         const tree = treeByDigest(registry, pack.to.digest);
@@ -254,6 +261,7 @@ function commit(
       cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
       confirm: confirm ?? null,
     });
+    return { confirm, state } as const;
   });
   if (!confirm) cleanUp(workspace, id, cleanupOf(plan, "committed"));
   return { transaction: id, state, reason: null };

@@ -103,7 +103,8 @@ function readBounded(path: string, file: string): Uint8Array {
     if (!stat.isFile()) throw refused(file, "it is no regular file", "pack-invalid");
     if (stat.size > MAX_MANIFEST_BYTES) throw tooLarge(file);
     // One byte more than may be: a file that grows meanwhile, or that says 0 as those of /proc do, is bounded too.
-    const buffer = Buffer.alloc(MAX_MANIFEST_BYTES + 1);
+    // Nothing is written into it but what is read: filling a mebibyte costs more than reading a manifest.
+    const buffer = Buffer.allocUnsafeSlow(MAX_MANIFEST_BYTES + 1);
     let length = 0;
     for (;;) {
       const count = readSync(descriptor, buffer, length, buffer.length - length, null);

@@ -39,9 +39,33 @@ export function syncDirectory(path: string): void {
 
 /** Creates a file that must not exist, and flushes its content. Its name is durable only after `syncDirectory`. */
 export function createFile(path: string, content: string | Uint8Array, mode: number): void {
+  createWith(path, content, mode, fsyncSync);
+}
+
+/** Creates a file that must not exist. Neither its content nor its name is durable: `syncFile` and `syncDirectory` see to that. */
+export function createUnflushed(path: string, content: string | Uint8Array, mode: number): void {
+  createWith(path, content, mode, () => {});
+}
+
+function createWith(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  flush: (descriptor: number) => void,
+): void {
   const descriptor = createSync(path, mode);
   try {
     writeFully(descriptor, typeof content === "string" ? Buffer.from(content) : content);
+    flush(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Flushes the content of a file. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
