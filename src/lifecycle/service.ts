@@ -78,7 +78,11 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
     };
   }
 
-  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
+  const start = runStart(workspace, pack, entrypoint.start, serviceId);
+  const { report, session, summary } = await start.catch((thrown: unknown) => {
+    setService(workspace.registry, { ...row, state: "failed" });
+    throw thrown;
+  });
   const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
