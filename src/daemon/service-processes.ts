@@ -22,13 +22,34 @@ const LAUNCH_MS = 10_000;
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #channels = new Map<string, AsyncDisposable>();
+  /** Why the last start of a pack could not be confined. */
+  readonly #denials = new Map<string, AuroraError>();
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
   }
 
   /** @throws {AuroraError} as `spawnConfined`; `denied` where it cannot be confined as it has to be */
-  spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {
+  spawn(options: ChildOptions, spec: ServiceSpec): Bun.Subprocess {
+    this.#denials.delete(spec.packId);
+    try {
+      return this.#spawn(options, spec);
+    } catch (thrown) {
+      this.#noteDenial(spec.packId, toAuroraError(thrown));
+      throw thrown;
+    }
+  }
+
+  /** Why the last start could not be confined; undefined where it was, or has not ended yet. */
+  denialOf(packId: string): AuroraError | undefined {
+    return this.#denials.get(packId);
+  }
+
+  #noteDenial(packId: string, error: AuroraError | undefined): void {
+    if (error?.code === "denied") this.#denials.set(packId, error);
+  }
+
+  #spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {
     const pack = hostedPackOf(this.#workspace, packId, generation);
     if (!pack) throw new AuroraError("not-found", `cannot start "${packId}": its tree is not known any more`);
     const prepared = hostedProcess(this.#workspace, pack);
@@ -100,6 +121,7 @@ export class ServiceProcesses implements AsyncDisposable {
     if (isLaunched) return;
     clearTimeout(timer);
     const failure = confined.failure();
+    this.#noteDenial(packId, failure);
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
     confined.dispose();
   }

@@ -1,3 +1,4 @@
+import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { runGate } from "../process/health-gate.ts";
 import { probeHttp, probeTcp } from "../process/probe.ts";
@@ -59,7 +60,11 @@ export async function checkHealth(
   return report;
 }
 
-/** Waits until a started pack is healthy by its manifest's four clocks, and records what came of it. */
+/**
+ * Waits until a started pack is healthy by its manifest's four clocks, and records what came of it.
+ *
+ * @throws {AuroraError} `denied` where its health check cannot be confined, which says nothing about its health
+ */
 export async function gateHealth(
   workspace: Workspace,
   pack: ScriptPack,
@@ -69,17 +74,26 @@ export async function gateHealth(
   if (!hasHealthCheck(pack.manifest))
     return { name: "health", rc: null, duration_ms: 0, output_tail: "", reason: null };
   let last: HealthReport | undefined;
+  let denial: AuroraError | undefined;
+  const denied = new AbortController();
   const started = performance.now();
   const { healthy, reason } = await runGate(
     health,
     async (probeSignal) => {
-      const report = await checkHealth(workspace, pack, probeSignal);
+      const report = await checkHealth(workspace, pack, probeSignal).catch((thrown: unknown) => {
+        if (thrown instanceof AuroraError && thrown.code === "denied") {
+          denial = thrown;
+          denied.abort();
+        }
+        throw thrown;
+      });
       // A check that the deadline has ended says nothing about what it looked at.
       if (!probeSignal.aborted) last = report;
       return report.health === "healthy";
     },
-    signal,
+    AbortSignal.any([signal, denied.signal]),
   );
+  if (denial !== undefined) throw denial;
   recordHealth(workspace, id, healthy ? "healthy" : "unhealthy");
   return {
     name: "health",

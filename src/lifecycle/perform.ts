@@ -29,6 +29,8 @@ export type StepDetail = {
   output_tail: string;
   /** Why it failed; null where it did not. */
   reason: string | null;
+  /** Something of the pack could not be confined as it has to be, so it was not run. */
+  is_denied?: boolean;
 };
 
 export type PerformContext = {

@@ -63,7 +63,11 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
 
   const row = startingRow(workspace, pack);
   setService(workspace.registry, row);
-  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, row.service_id);
+  const start = runStart(workspace, pack, entrypoint.start, row.service_id);
+  const { report, session, summary } = await start.catch((thrown: unknown) => {
+    setService(workspace.registry, { ...row, state: "failed" });
+    throw thrown;
+  });
   const left = findProcesses({ environment: { AURORA_SERVICE: row.service_id }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {

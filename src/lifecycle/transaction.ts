@@ -42,7 +42,12 @@ export type TransactionEnd = {
   state: TransactionState;
   /** Why it did not commit, or null. */
   reason: string | null;
+  /** It went back because something could not be confined. Not in the printed document, which has the reason. */
+  [isDenied]?: boolean;
 };
+
+/** See `TransactionEnd`. */
+export const isDenied: unique symbol = Symbol("is denied");
 
 type JournalEntry = Omit<JournalRow, "seq">;
 
@@ -179,7 +184,14 @@ async function reported(
     const error = toAuroraError(thrown);
     refuse(error);
     const details = error.diagnostics.map(({ message }) => message).join("\n");
-    return { name, rc: null, duration_ms: 0, output_tail: details, reason: error.message };
+    return {
+      name,
+      rc: null,
+      duration_ms: 0,
+      output_tail: details,
+      reason: error.message,
+      ...(error.code === "denied" ? { is_denied: true } : {}),
+    };
   }
 }
 
@@ -290,7 +302,7 @@ function finishBack(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const { reason, gate } = failureOf(plan, journal);
+  const { reason, gate, ...failure } = failureOf(plan, journal);
   const wasLive =
     registry.get<{ state: TransactionState }>("SELECT state FROM transactions WHERE id = ?", id)?.state ===
     "unconfirmed";
@@ -339,7 +351,7 @@ function finishBack(
     });
   });
   cleanUp(workspace, id, cleanupOf(plan, state));
-  return { transaction: id, state, reason };
+  return { transaction: id, state, reason, [isDenied]: failure.isDenied };
 }
 
 function record(
@@ -368,7 +380,7 @@ function record(
 function failureOf(
   plan: TransactionPlan,
   journal: readonly JournalEntry[],
-): { reason: string; gate: string | undefined } {
+): { reason: string; gate: string | undefined; isDenied: boolean } {
   const entry = journal.find(({ status }) => status === "failed" || status === "abort");
   const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
   const step = plan.steps[entry?.step ?? -1];
@@ -376,6 +388,7 @@ function failureOf(
   return {
     reason: step ? `${step.pack_id}: ${text}` : text,
     gate: step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined,
+    isDenied: detail?.is_denied === true,
   };
 }
 
