@@ -3,6 +3,7 @@ import { runDaemon } from "../daemon/run-daemon.ts";
 import { systemdUnit } from "../daemon/systemd-unit.ts";
 import { AuroraError } from "../errors.ts";
 import { homePaths } from "../system/home.ts";
+import { systemdVersion } from "../system/systemd-version.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
 
@@ -14,7 +15,8 @@ export async function run(
 ): Promise<Result> {
   const { home, self, env } = context;
   const isUser = options.user === true;
-  if (options["print-systemd-unit"] === true) return { unit: systemdUnit({ self, home, isUser }) };
+  if (options["print-systemd-unit"] === true)
+    return { unit: systemdUnit({ self, home, isUser, systemdVersion: systemdVersion() }) };
   if (isUser) throw new AuroraError("usage", "option --user belongs to --print-systemd-unit");
   const idleExit = options["idle-exit"];
   const say = messenger(context);

@@ -140,6 +140,23 @@ describe("the systemd unit", () => {
     expect(unit).toContain('ExecStart="/opt/my aurora" daemon --home "/srv/50%%/\\"a\\"/$$HOME"\n');
   });
 
+  test("the daemon can be started again while groups with limits are in use, on any systemd", () => {
+    const unit = (systemdVersion?: number) =>
+      systemdUnit({ self: "/bin/aurora", home: "/home", isUser: false, systemdVersion });
+    for (const old of [unit(), unit(253)]) {
+      expect(old).toContain('ExecStopPost=-/bin/sh -c \'echo "-memory -pids" >');
+      expect(old).not.toContain("DelegateSubgroup");
+    }
+    expect(unit(254)).toContain("DelegateSubgroup=aurora-self\n");
+    expect(unit(254)).not.toContain("ExecStopPost");
+  });
+
+  test("what it starts is not spared when the machine runs out of memory", () => {
+    expect(systemdUnit({ self: "/bin/aurora", home: "/home", isUser: false })).not.toContain(
+      "OOMScoreAdjust",
+    );
+  });
+
   const hasSystemd = Bun.which("systemd-analyze") !== null;
   test.skipIf(!hasSystemd).each([[[]], [["--user"]]])(
     "systemd-analyze accepts it with %p (needs systemd)",
