@@ -67,6 +67,8 @@ export class ServiceProcesses implements AsyncDisposable {
 
   /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
   adopt(packId: string, generation: number, pid: number): void {
+    // It has just been started here.
+    if (this.#channels.has(packId)) return;
     try {
       const pack = hostedPackOf(this.#workspace, packId, generation);
       if (!pack) return;
