@@ -77,11 +77,16 @@ export function finish<Result>(steps: Generator<void, Result>): Result {
   }
 }
 
-/** What rename(2) would say of a move from one to the other, had they been on one file system. */
+/**
+ * What rename(2) would say of a move from one to the other, had they been on one file system.
+ *
+ * @param source what has the name itself, also where it is a link that is written with a slash
+ */
 export function requireReplaceable(
   source: Entry,
   from: VfsPath,
   to: VfsPath,
+  isNew: boolean,
   look: () => (Entry & { isEmpty: () => boolean }) | undefined,
 ): void {
   if ((from.isDirectory || to.isDirectory) && source.type !== "directory")
@@ -89,6 +94,7 @@ export function requireReplaceable(
   if (source.type === "other") throw refusal("ENXIO", from, "move");
   const old = look();
   if (!old) return;
+  if (isNew) throw refusal("EEXIST", to, "move to");
   if (source.type !== "directory" && old.type === "directory") throw refusal("EISDIR", to, "move to");
   if (source.type === "directory" && old.type !== "directory") throw refusal("ENOTDIR", to, "move to");
   if (old.type === "directory" && !old.isEmpty()) throw refusal("ENOTEMPTY", to, "move to");
@@ -142,7 +148,11 @@ function* copyFile(
   const source = origin.locateAt(from);
   const target = vfs.locateWritable(to, "write");
   using file = source.mount.openFile(source.path);
-  using pending = target.mount.createFile(target.path, { ...options, mode: file.mode });
+  using pending = target.mount.createFile(target.path, {
+    ...options,
+    mode: file.mode,
+    isReplacing: options.isMove === true,
+  });
   const bytes = (yield* copyInKernel(file, pending, to)) ?? (yield* copyByHand(file, pending));
   pending.commit();
   return bytes;

@@ -20,7 +20,7 @@ let counter = 0;
 
 /**
  * A file that takes its name when it is whole. An old file keeps its mode and owner; a symlink is followed while it stays
- * inside and is never replaced.
+ * inside, and only replaced where it is asked for.
  *
  * @param isStream it may take long: then it has no name before the end, where the file system can, so that a crash leaves
  * nothing; elsewhere it is locked, so that a sweep does not take it for abandoned however slowly it grows
@@ -34,10 +34,12 @@ export function createPending(
   requireFileName(path, "write");
   try {
     if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
-    const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
+    const isKept = options.isNew === true || options.isReplacing === true;
+    const place = findPlace(root, path.relative, isKept ? "keep" : "follow");
     try {
       if (place.old && options.isNew) throw refusal("EEXIST", path, "write");
-      if (place.old) requireFile(path, place.old, "write");
+      if (place.old && (!options.isReplacing || place.old.type === "directory"))
+        requireFile(path, place.old, "write");
       return new PendingDiskFile(root, place, path, options, isStream);
     } catch (thrown) {
       closeSync(place.directory);
@@ -64,7 +66,8 @@ class PendingDiskFile implements PendingFile {
     this.#place = place;
     this.#path = path;
     this.#options = options;
-    const mode = place.old?.mode ?? options.mode ?? NEW_FILE_MODE;
+    const old = place.old?.type === "file" ? place.old : undefined;
+    const mode = old?.mode ?? options.mode ?? NEW_FILE_MODE;
     const unnamed = isStream ? openUnnamed(place.directory, mode) : undefined;
     if (unnamed === undefined) {
       this.#temporary = freshName();
@@ -72,7 +75,7 @@ class PendingDiskFile implements PendingFile {
     } else this.descriptor = unnamed;
     try {
       if (isStream && unnamed === undefined) tryFlock(this.descriptor, "shared");
-      if (place.old) takeOver(this.descriptor, place.old);
+      if (old) takeOver(this.descriptor, old);
       else giveToOwner(root, this.descriptor);
     } catch (thrown) {
       // The directory is the caller's to close: it has no file yet that would do so.

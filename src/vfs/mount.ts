@@ -32,6 +32,8 @@ export type WriteOptions = {
   isDurable?: boolean;
   /** Create the directories above it. */
   hasParents?: boolean;
+  /** Take the place of whatever has the name, as rename(2) does, a link too, instead of following it; not of a directory. */
+  isReplacing?: boolean;
   /** Change the file in place instead of replacing it: less work, but a reader may see a part. */
   isInPlace?: boolean;
   /** Permission bits of a new file. */

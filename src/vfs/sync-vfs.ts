@@ -197,9 +197,11 @@ export class SyncVfs implements Disposable, VfsView {
       return;
     }
     const [start, end] = [parseVfsPath(from), parseVfsPath(to)];
-    requireReplaceable(source.mounted.mount.stat(source.path, false), start, end, () =>
+    const entryAt = ({ mounted, path }: Located<Mounted>) =>
+      mounted.mount.stat({ ...path, isDirectory: false }, false);
+    requireReplaceable(entryAt(source), start, end, options.isNew === true, () =>
       ifFound(() => ({
-        ...target.mounted.mount.stat(target.path, false),
+        ...entryAt(target),
         isEmpty: () => target.mounted.mount.names(target.path).length === 0,
       })),
     );
