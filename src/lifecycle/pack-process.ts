@@ -9,6 +9,7 @@ import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
+import { brokenVariables } from "../system/broken-variables.ts";
 import { homePaths } from "../system/home.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
@@ -241,7 +242,7 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
   };
   const own = environmentOf(workspace.registry, id);
   return {
-    ...packEnvironment(facts, workspace.env, pack.permissions.env, own),
+    ...packEnvironment(facts, workspace.env, pack.permissions.env, own, brokenVariables(workspace.env)),
     // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
     ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
   };

@@ -1,4 +1,4 @@
-import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fchownSync, fstatSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -20,6 +20,7 @@ import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
 import { packProcess } from "./pack-process.ts";
+import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
@@ -34,8 +35,6 @@ import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
 const KILL_TIMEOUT_MS = 5000;
-/** So much of what a start has printed is kept for its report. */
-const MAX_REPORT_BYTES = 65_536;
 
 /**
  * Starts a pack's service. What the start entrypoint of a oneshot pack leaves running belongs to the pack: its output goes
@@ -162,25 +161,14 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       timeout: result.timeout,
       at,
       duration_ms: Math.round(result.durationMs),
-      stdout: readRange(stdout, before.stdout, after.stdout),
-      stderr: readRange(stderr, before.stderr, after.stderr),
+      stdout: printedSince(stdout, before.stdout),
+      stderr: printedSince(stderr, before.stderr),
     };
     return { report, session: result.pid, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
   }
-}
-
-/** What a start has printed is at the end of the log; the last 64 KiB of it are enough for a report. */
-function readRange(descriptor: number, from: number, to: number): string {
-  const start = Math.max(from, to - MAX_REPORT_BYTES);
-  const bytes = Buffer.alloc(Math.max(to - start, 0));
-  return bytes.toString(
-    "utf8",
-    0,
-    bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start),
-  );
 }
 
 /**

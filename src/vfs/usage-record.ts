@@ -21,7 +21,7 @@ export type CountRecord = { bytes: number; entries: number; startedMs: number; e
 const WAIT_MS = 10_000;
 const LONGEST_PAUSE_MS = 3;
 /** Called like an unfinished file, so that nothing shows, counts or copies it. */
-const NAME = `${TEMPORARY_PREFIX}usage`;
+export const USAGE_RECORD = `${TEMPORARY_PREFIX}usage`;
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 const MODE = 0o660;
@@ -53,10 +53,10 @@ export class UsageRecord {
   }
 
   /** Waits for the lock. Returns false where others have it for too long: one that was stopped, say. */
-  lock(): boolean {
+  lock(waitMs = WAIT_MS): boolean {
     const held = openSync(`/proc/self/fd/${this.#directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      const end = performance.now() + WAIT_MS;
+      const end = performance.now() + waitMs;
       while (!tryFlock(held, "exclusive")) {
         if (performance.now() > end) {
           closeSync(held);
@@ -122,7 +122,7 @@ export class UsageRecord {
   #open(flags: number): number | undefined {
     let file: number;
     try {
-      file = openSync(placeOf(this.#directory, NAME), flags, MODE);
+      file = openSync(placeOf(this.#directory, USAGE_RECORD), flags, MODE);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === undefined) throw thrown;
       return undefined;
@@ -143,7 +143,7 @@ export class UsageRecord {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
     try {
-      unlinkSync(placeOf(this.#directory, NAME));
+      unlinkSync(placeOf(this.#directory, USAGE_RECORD));
     } catch (thrown) {
       // Something that is no record does no harm. A number that is too low would.
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT" && this.read()) throw thrown;

@@ -17,6 +17,7 @@ import { join } from "node:path";
 
 import { TEMPORARY_PREFIX } from "../../src/system/durable.ts";
 import { tryFlock } from "../../src/system/flock.ts";
+import { UsageRecord } from "../../src/vfs/usage-record.ts";
 import { openVfs } from "../../src/vfs/vfs.ts";
 import { auroraCommand, scratch } from "../support/aurora.ts";
 import { codeOf } from "../support/planted-root.ts";
@@ -235,6 +236,18 @@ test("without a quota there is no record and no lock", async () => {
   await vfs.rename("d/a", "b");
   closeSync(descriptor);
   expect(readdirSync(directory.path).toSorted()).toEqual(["b", "d"]);
+});
+
+test("who finds it locked for too long says so, and has done nothing", () => {
+  using directory = scratch();
+  const [held, root] = [openSync(directory.path, "r"), openSync(directory.path, "r")];
+  tryFlock(held, "exclusive");
+  expect(new UsageRecord(root, undefined).lock(0)).toBe(false);
+  closeSync(held);
+  const record = new UsageRecord(root, undefined);
+  expect(record.lock(0)).toBe(true);
+  record.unlock();
+  closeSync(root);
 });
 
 test("commands at the same time: write, append, cp and import keep within it together", async () => {
