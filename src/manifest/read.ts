@@ -32,16 +32,21 @@ export type ReadManifest = ParsedManifest & {
  * At most 1 MiB is read, and nothing is waited for: what is no regular file is refused.
  *
  * @param shownAs how messages call the directory; as it is given by default
+ * @param seen what was read before under the same name: the same bytes are not parsed again
  * @throws {AuroraError} `manifest-missing`, `manifest-syntax`, `manifest-invalid`, `pack-invalid`, and `io`
  */
-export function readManifest(directory: string, shownAs: string = directory): ReadManifest {
+export function readManifest(
+  directory: string,
+  shownAs: string = directory,
+  seen?: ReadManifest,
+): ReadManifest {
   const present = MANIFEST_FILES.filter((name) => isThere(directory, name, shownAs));
   const winner = present[0];
   if (winner === undefined)
     throw new AuroraError("manifest-missing", `cannot find a manifest in "${shownAs}"`, {
       hint: `a pack has a ${MANIFEST_FILES.join(", ")}; aurora init writes one`,
     });
-  const read = readOne(directory, winner, shownAs);
+  const read = readOne(directory, winner, shownAs, seen);
   const preference = read.manifest.pack.autoscan.manifest_preference;
   const preferred = preference.flatMap((name) => filesOf[name]).find((name) => present.includes(name));
   if (preferred === undefined || preferred === winner) return read;
@@ -51,13 +56,19 @@ export function readManifest(directory: string, shownAs: string = directory): Re
     ...(source === undefined ? {} : { source }),
     hint: `remove "${winner}", or put its format first in manifest_preference`,
   };
-  const chosen = readOne(directory, preferred, shownAs);
+  const chosen = readOne(directory, preferred, shownAs, seen);
   return { ...chosen, warnings: [warning, ...chosen.warnings] };
 }
 
-function readOne(directory: string, name: ManifestFile, shownAs: string): ReadManifest {
+function readOne(
+  directory: string,
+  name: ManifestFile,
+  shownAs: string,
+  seen: ReadManifest | undefined,
+): ReadManifest {
   const file = join(shownAs, name);
   const bytes = readBounded(insidePath(directory, name, file), file);
+  if (seen?.file === file && Buffer.compare(seen.bytes, bytes) === 0) return { ...seen, warnings: [] };
   const format = name === "manifest.json" ? "json" : "yaml";
   return { ...parseManifest(bytes, file, format), file, format, bytes };
 }
