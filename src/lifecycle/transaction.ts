@@ -27,7 +27,7 @@ import {
 import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
-import { type Confirmation, planOf } from "./confirmation.ts";
+import { confirmationFrom, confirmationOf, planOf } from "./confirmation.ts";
 import { anchorJobs } from "./jobs.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -65,10 +65,6 @@ export async function runTransaction(
 ): Promise<TransactionEnd> {
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
-  const confirmation: Confirmation | undefined =
-    confirmWithinMs === undefined
-      ? undefined
-      : { within_ms: confirmWithinMs, started: bootTime(), started_at: at };
   workspace.registry.write(() => {
     insertTransaction(
       workspace.registry,
@@ -84,7 +80,7 @@ export async function runTransaction(
         finished_at: null,
         reason: null,
         cleanup: null,
-        confirm: confirmation ? JSON.stringify(confirmation) : null,
+        confirm: confirmWithinMs === undefined ? null : confirmationFrom(confirmWithinMs, at),
       },
       plan.packs.map(({ pack_id }) => pack_id),
     );
@@ -205,10 +201,12 @@ function commit(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const confirm = registry.get<{ confirm: string | null }>(
+  const asked = registry.get<{ confirm: string | null }>(
     "SELECT confirm FROM transactions WHERE id = ?",
     id,
   )?.confirm;
+  // However long a start and its health check took: the operator has the whole time from here on.
+  const confirm = asked ? confirmationFrom(confirmationOf(asked).within_ms, at) : null;
   const state = confirm ? "unconfirmed" : "committed";
   registry.write(() => {
     flushJournal();
@@ -252,7 +250,7 @@ function commit(
       finished_at: confirm ? null : at,
       reason: null,
       cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
-      confirm: confirm ?? null,
+      confirm,
     });
   });
   if (!confirm) cleanUp(workspace, id, cleanupOf(plan, "committed"));
