@@ -35,6 +35,7 @@ import { performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
+import { isTaken } from "./verify-home.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 export type TransactionEnd = {
@@ -63,6 +64,7 @@ export async function runTransaction(
   approval: Approval,
   confirmWithinMs: number | undefined,
 ): Promise<TransactionEnd> {
+  for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
   workspace.registry.write(() => {
@@ -93,6 +95,18 @@ export async function runTransaction(
       });
   });
   return await drive(workspace, id, kind, plan);
+}
+
+/** Neither the switch nor its undo could get past a directory: then nobody could change anything any more. */
+function refuseTakenLink({ paths }: Workspace, packId: string): void {
+  if (!isTaken(paths, packId)) return;
+  throw new AuroraError(
+    "state-invalid",
+    `cannot change "${packId}": "${paths.liveLink(packId)}" is no link`,
+    {
+      hint: "it is not Aurora's: move it away and run the command again",
+    },
+  );
 }
 
 /**
