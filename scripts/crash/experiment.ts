@@ -136,6 +136,9 @@ function isOfScript(call: string): boolean {
   return /^\w+ (store\/[0-9a-f]{64}\/)?data\//.test(call);
 }
 
+/** Several experiments at once keep a small machine busy. */
+const HANGS = { hangsAfterMs: 60_000 };
+
 /** Runs the next command; that it succeeds is part of what must hold. */
 export async function afterwards(
   tools: Tools,
@@ -143,8 +146,9 @@ export async function afterwards(
   slot: Slot,
   faults: string[],
 ): Promise<void> {
-  const { exitCode, stdout, stderr } = await runChild(tools.binary, argv, slot.home);
-  if (exitCode !== 0) faults.push(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stdout} ${stderr}`);
+  const { exitCode, hangs, stdout, stderr } = await runChild(tools.binary, argv, slot.home, HANGS);
+  if (hangs) faults.push(`aurora ${argv.join(" ")} hangs`);
+  else if (exitCode !== 0) faults.push(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stdout} ${stderr}`);
 }
 
 /** What a program said of its end: a failure is the old state. One that was stopped may have printed its whole document before. */
@@ -205,6 +209,6 @@ function withPacks({ packs }: Tools, argv: readonly string[]): string[] {
 }
 
 async function mustRun(tools: Tools, argv: readonly string[], home: string): Promise<void> {
-  const { exitCode, stderr } = await runChild(tools.binary, withPacks(tools, argv), home);
+  const { exitCode, stderr } = await runChild(tools.binary, withPacks(tools, argv), home, HANGS);
   if (exitCode !== 0) throw new Error(`aurora ${argv.join(" ")} ends with ${exitCode}: ${stderr}`);
 }
