@@ -97,9 +97,12 @@ try {
       directory,
       onFinding: ({ operation, mode, at, call, faults }) =>
         console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
+      // A full run takes hours: what there is stays, whatever ends it.
+      onResult: (results) => {
+        if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+      },
     });
     console.log(table(results));
-    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
     exitCode = results.some(({ findings }) => findings.length > 0) ? 1 : 0;
   }
 } finally {

@@ -16,6 +16,11 @@ export function writeTestPacks(directory: string): string {
   return directory;
 }
 
+/** Numbers come back, and soon where much is crashed: with when it began a process is not taken for another, and killed. */
+function bornOf(pid: string): string {
+  return `read -r stat < /proc/${pid}/stat\nset -- $stat\nborn=\${22}`;
+}
+
 function writePack(directory: string, { id, version, needs = [], snapshot = false }: Pack): void {
   mkdirSync(directory, { recursive: true });
   const script = (name: string, body: string) => {
@@ -23,9 +28,10 @@ function writePack(directory: string, { id, version, needs = [], snapshot = fals
     chmodSync(`${directory}/${name}.sh`, 0o755);
   };
   script("install", ": > data/installed");
-  script("start", `: > data/was-${version}\nsleep 600 &\necho $! > data/pid`);
-  script("stop", 'kill "$(cat data/pid)"');
-  script("health", 'kill -0 "$(cat data/pid)"');
+  script("start", `: > data/was-${version}\nsleep 600 &\n${bornOf("$!")}\necho "$! $born" > data/pid`);
+  const isOwn = `read -r pid since < data/pid\n${bornOf("$pid")}\n[ "$born" = "$since" ]`;
+  script("stop", `${isOwn}\nkill "$pid"`);
+  script("health", isOwn);
   writeFileSync(`${directory}/content`, `${id} ${version}\n`);
   writeFileSync(
     `${directory}/manifest.yaml`,

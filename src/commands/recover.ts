@@ -45,10 +45,11 @@ async function isDeadlineMissed(context: Context): Promise<boolean> {
   for (;;) {
     using workspace = await openForReading(context);
     const waiting = openTransactions(workspace.registry).filter(({ state }) => state === "unconfirmed");
-    const left = Math.min(...waiting.map((row) => confirmationLeftMs(row, bootTime())));
     if (waiting.length === 0 || context.signal.aborted) return false;
-    if (left <= 0) return true;
-    await Bun.sleep(Math.min(WATCH_MS, left));
+    const [boot, now] = [bootTime(), context.now()];
+    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, boot, now)));
+    if (leftMs === 0) return true;
+    await Bun.sleep(Math.min(WATCH_MS, leftMs));
   }
 }
 

@@ -1,4 +1,4 @@
-import { confirmationLeftMs, isOverdue } from "../lifecycle/confirmation.ts";
+import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { settle } from "../lifecycle/settle.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
@@ -31,10 +31,10 @@ export class ConfirmationWatch {
     clearTimeout(this.#timer);
     const waiting = this.#waiting();
     if (waiting.length === 0 || this.#isSettling) return;
-    const { now } = this.#workspace;
-    if (waiting.some((row) => isOverdue(row, bootTime(), now()))) return void this.#goBack();
-    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, bootTime())));
-    this.#timer = setTimeout(() => this.look(), Math.min(LOOK_MS, Math.max(1, leftMs)));
+    const [boot, now] = [bootTime(), this.#workspace.now()];
+    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, boot, now)));
+    if (leftMs === 0) return void this.#goBack();
+    this.#timer = setTimeout(() => this.look(), Math.min(LOOK_MS, leftMs));
   }
 
   [Symbol.dispose](): void {

@@ -27,7 +27,7 @@ import {
 import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
-import { type Confirmation, planOf } from "./confirmation.ts";
+import { confirmationFrom, confirmationOf, planOf } from "./confirmation.ts";
 import { anchorJobs } from "./jobs.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -35,6 +35,7 @@ import { isOnlyRecorded, type PerformContext, performStep, type StepDetail, undo
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
+import { isTaken } from "./verify-home.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 export type TransactionEnd = {
@@ -67,12 +68,9 @@ export async function runTransaction(
   approval: Approval,
   confirmWithinMs: number | undefined,
 ): Promise<TransactionEnd> {
+  for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
-  const confirmation: Confirmation | undefined =
-    confirmWithinMs === undefined
-      ? undefined
-      : { within_ms: confirmWithinMs, started: bootTime(), started_at: at };
   return await drive(workspace, id, kind, plan, () => {
     insertTransaction(
       workspace.registry,
@@ -88,7 +86,7 @@ export async function runTransaction(
         finished_at: null,
         reason: null,
         cleanup: null,
-        confirm: confirmation ? JSON.stringify(confirmation) : null,
+        confirm: confirmWithinMs === undefined ? null : confirmationFrom(confirmWithinMs, at),
       },
       plan.packs.map(({ pack_id }) => pack_id),
     );
@@ -100,6 +98,18 @@ export async function runTransaction(
         detail: { transaction: id, kind, generation: to?.generation ?? null },
       });
   });
+}
+
+/** Neither the switch nor its undo could get past a directory: then nobody could change anything any more. */
+function refuseTakenLink({ paths }: Workspace, packId: string): void {
+  if (!isTaken(paths, packId)) return;
+  throw new AuroraError(
+    "state-invalid",
+    `cannot change "${packId}": "${paths.liveLink(packId)}" is no link`,
+    {
+      hint: "it is not Aurora's: move it away and run the command again",
+    },
+  );
 }
 
 /**
@@ -226,10 +236,12 @@ function commit(
   const at = timestamp(workspace);
   const { confirm, state } = registry.write(() => {
     flushJournal();
-    const confirm = registry.get<{ confirm: string | null }>(
+    const asked = registry.get<{ confirm: string | null }>(
       "SELECT confirm FROM transactions WHERE id = ?",
       id,
     )?.confirm;
+    // However long a start and its health check took: the operator has the whole time from here on.
+    const confirm = asked ? confirmationFrom(confirmationOf(asked).within_ms, at) : null;
     const state = confirm ? "unconfirmed" : "committed";
     for (const pack of plan.packs) {
       if (pack.to) {
@@ -271,7 +283,7 @@ function commit(
       finished_at: confirm ? null : at,
       reason: null,
       cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
-      confirm: confirm ?? null,
+      confirm,
     });
     return { confirm, state } as const;
   });

@@ -231,6 +231,12 @@ function explain(thrown: unknown, path = "state.db"): unknown {
       "cannot write the registry: it is read-only for this user",
       about,
     );
+  // The rollback journal is gone by then: the change is made, and only the disk has not said that it keeps it.
+  if (code === "SQLITE_IOERR_DIR_FSYNC")
+    return new AuroraError("io", `the change is made, but the directory of "${path}" cannot be flushed`, {
+      ...about,
+      hint: "a power cut may undo it: look after the disk, then see aurora list and aurora verify",
+    });
   if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_CANTOPEN"))
     return new AuroraError("io", `cannot use the registry "${path}": ${thrown.message}`, about);
   return thrown;
