@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
 import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
-import { type Layer, layersFor } from "../process/confinement/layers.ts";
+import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
@@ -77,9 +77,7 @@ export function packProcess(
     warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
   const { layers } = confinement;
   // Each of these keeps it from the home's state; an audit is to be as the real thing.
-  const isKeptOut = layers.some(
-    ({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"),
-  );
+  const isKeptOut = isEnforced(layers, "landlock-files", "mount-namespace");
   if (isKeptOut || confinement.audit !== undefined) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);

@@ -1,5 +1,5 @@
 import { type KernelFeatures } from "./kernel.ts";
-import { type Layer, type LayerName, layersFor } from "./layers.ts";
+import { isEnforced, type Layer, type LayerName, layersFor } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 
 /** One line of what a command may do. */
@@ -105,10 +105,6 @@ function limits({ limits: values }: Policy, layers: readonly Layer[]): Explanati
     const isHeld = isEnforced(layers, layer);
     return [{ what: text(value), verdict: isHeld ? "denied" : "open", by: statusOf(layers, layer) }];
   });
-}
-
-function isEnforced(layers: readonly Layer[], name: LayerName): boolean {
-  return layers.some((layer) => layer.name === name && layer.enforced);
 }
 
 function statusOf(layers: readonly Layer[], name: LayerName): string {

@@ -1,10 +1,11 @@
-import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { lstatSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 
 import { AuroraError } from "../../errors.ts";
 import { findExecutable } from "../find-executable.ts";
 import { type Access } from "./landlock-rules.ts";
 import { isBelow, type Policy } from "./policy.ts";
+import { resolveTrusted } from "./resolve-trusted.ts";
 import { type SystemFiles } from "./system-files.ts";
 
 /** A path that is granted, as it is opened. */
@@ -107,32 +108,8 @@ function trusted(paths: readonly string[], access: Access): Root[] {
 function resolveOwn(path: string, home: string, realHome: string): string | undefined {
   if (path === "/") return path;
   if (isBelow(path, home)) return `${realHome}${path.slice(home.length)}`;
-  const parent = realPath(dirname(path));
-  if (parent !== undefined) checkLinks(dirname(path));
+  const parent = resolveTrusted(dirname(path));
   return parent === undefined ? undefined : `${parent === "/" ? "" : parent}/${basename(path)}`;
-}
-
-/** As many as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40;
-
-/**
- * On the way to a path outside the home there may be links, as /var/run is one, but only root's and the caller's own: in a
- * directory that others may write to, somebody else's could lead anywhere.
- *
- * @throws {AuroraError} `denied`
- */
-function checkLinks(path: string, depth = 0): void {
-  if (depth > MAX_LINKS) throw new AuroraError("denied", `cannot grant "${path}": too many links`);
-  const parts = path.split("/").filter(Boolean);
-  for (let count = 1; count <= parts.length; count++) {
-    const prefix = `/${parts.slice(0, count).join("/")}`;
-    const stat = statOrNothing(prefix);
-    if (!stat?.isSymbolicLink()) continue;
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.())
-      throw new AuroraError("denied", `cannot grant "${path}": "${prefix}" is a link of another user's`);
-    const target = resolve(dirname(prefix), readlinkSync(prefix));
-    return checkLinks([target, ...parts.slice(count)].join("/"), depth + 1);
-  }
 }
 
 /** Where a program is a link, as with alternatives, what it leads to is what has to be executed. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
@@ -7,8 +7,7 @@ import { type KernelFeatures, probeKernel, withReExec } from "../../../src/proce
 import { packUser } from "../../../src/process/confinement/pack-user.ts";
 import { type Policy } from "../../../src/process/confinement/policy.ts";
 import { run } from "../../../src/process/run.ts";
-import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
 
 /** What scripts do every day, each run by `sh` in an empty directory of the pack's data. It works, or `why` says why not. */
 const commands: [needs: string, script: string, why?: string][] = [
@@ -132,13 +131,11 @@ const setUps: [string, SetUp][] = [
 ];
 
 describe.skipIf(!isConfinable).each(setUps)("everyday commands, confined %s", (_name, { kernel, uid }) => {
-  let place: ReturnType<typeof scratch>;
+  let place: ReturnType<typeof confinedHome>;
   let home: string;
   beforeAll(() => {
-    place = scratch();
-    chmodSync(place.path, 0o711);
-    home = realpathSync(place.path);
-    makeHome(home);
+    place = confinedHome();
+    home = place.path;
     if (uid !== undefined) for (const name of ["data", "logs", "tmp"]) chownSync(join(home, name), uid, uid);
   });
   afterAll(() => place?.[Symbol.dispose]());
