@@ -5,6 +5,7 @@ import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
 import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
+import { usersOfPacks } from "../registry/pack-users.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
 import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
@@ -25,6 +26,8 @@ type PackRecord = {
   namespace: NamespaceRow | null;
   environment: EnvironmentRow[];
   data_epoch: number | null;
+  /** The user that it runs as, where Aurora is root's. */
+  user?: number | null;
   /** What operators have added. */
   jobs?: JobRow[];
 };
@@ -68,6 +71,7 @@ function packRecord({ registry }: Workspace, packId: string): PackRecord {
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    user: usersOfPacks(registry).get(packId) ?? null,
     jobs: operatorJobs(registry, packId),
   };
 }
