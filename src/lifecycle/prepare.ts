@@ -19,8 +19,7 @@ import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
 import { hostOf } from "./hosted-service.ts";
-import { policyOf, summarizeConfinement } from "./pack-process.ts";
-import { userOf } from "./pack-users.ts";
+import { plannedConfinement } from "./pack-process.ts";
 import { noPermissions, permissionGrowth, permissionsOf, raisedLimits } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
@@ -111,7 +110,10 @@ export function prepareWanted(
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,
       grows: growthOf(before, manifest, allowAll),
-      confinement: confinementOf(workspace, manifest, digest, allowAll),
+      confinement: plannedConfinement(
+        workspace,
+        scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 }),
+      ),
     });
   }
   for (const packId of changing) {
@@ -139,14 +141,6 @@ function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll:
   const wasRequired = before?.manifest.pack.permissions.confinement === "required";
   const isRequired = manifest.pack.permissions.confinement === "required";
   return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
-}
-
-function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
-  const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
-  return summarizeConfinement(
-    workspace,
-    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
-  );
 }
 
 /** For each pack that is rolled back: its data as the generation left it that it goes back to, where that was kept. */
