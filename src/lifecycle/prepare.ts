@@ -20,8 +20,7 @@ import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
 import { growthOf } from "./growth.ts";
 import { hostOf } from "./hosted-service.ts";
-import { policyOf, summarizeConfinement } from "./pack-process.ts";
-import { userOf } from "./pack-users.ts";
+import { plannedConfinement } from "./pack-process.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -110,7 +109,10 @@ export function prepareWanted(
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,
       grows: growthOf(before, manifest, allowAll),
-      confinement: confinementOf(workspace, manifest, digest, allowAll),
+      confinement: plannedConfinement(
+        workspace,
+        scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 }),
+      ),
     });
   }
   for (const packId of changing) {
@@ -125,14 +127,6 @@ export function prepareWanted(
   );
   const allowAll = new Set(list.filter((pack) => pack.allowAll).map(({ manifest }) => manifest.pack.id));
   return { document: planDocument(kind, actions, planned), actions, wanted, allowAll, restores };
-}
-
-function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
-  const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
-  return summarizeConfinement(
-    workspace,
-    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
-  );
 }
 
 /** For each pack that is rolled back: its data as the generation left it that it goes back to, where that was kept. */

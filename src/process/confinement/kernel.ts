@@ -62,8 +62,8 @@ let isKept = false;
 
 /**
  * Finds out what the kernel offers, by trying it: what /proc says is not what a container or AppArmor lets one do. Costs
- * some 4 ms the first time; the result is kept until the program ends and, in `file`, until the machine is started again or
- * something changes that it depends on.
+ * some 4 ms the first time; the result is kept until the program ends and, where nothing is missing, in `file` until the machine is
+ * started again or something changes that it depends on.
  *
  * On another system than Linux nothing is tried, and everything has the same reason.
  */
@@ -73,11 +73,21 @@ export function probeKernel(file?: FeatureFile): KernelFeatures {
     isKept = known !== undefined;
   }
   known ??= probe();
-  if (file?.isWritable === true && !isKept) {
+  if (file?.isWritable === true && !isKept && hasAll(known)) {
     writeFeatures(file.path, featureKey(), known);
     isKept = true;
   }
   return known;
+}
+
+/**
+ * Only a kernel that offers everything is remembered. Should it not any more, a start fails; but what was missing may be there the
+ * next time, in another container of the same machine, and then it has to be used.
+ */
+function hasAll(features: KernelFeatures): boolean {
+  const { launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace } = features;
+  const reasons = [launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace];
+  return features.backEnd !== "re-exec" && reasons.every((reason) => reason === null);
 }
 
 function probe(): KernelFeatures {
