@@ -8,7 +8,7 @@ const env = { PATH: "/usr/bin:/bin" };
 const ROUNDS = 400;
 const PYTHON_ROUNDS_PER_BATCH = 20;
 const CAPTURE_BYTES = 1_000_000_000;
-const CAPTURE_ROUNDS = 5;
+const CAPTURE_ROUNDS = 11;
 /** A run against the bare runtime's spawn, which reads no output and looks after nothing. */
 const TARGET_RATIO = 1.3;
 /** Of the time that `cat > /dev/null` takes: 0.7 of its speed. */
@@ -99,14 +99,22 @@ async function benchCapture(): Promise<BenchRow[]> {
     const piped = ["sh", "-c", `${source.join(" ")} | cat > /dev/null`];
     cat.push(await timed(async () => await Bun.spawn(piped, { env }).exited));
   }
+  // Each against its neighbour in time: a busy machine meets both.
+  const ratios = ours.map((value, round) => value / (cat[round] as number));
+  const row = { unit: "ms", against: "cat > /dev/null" };
   return [
     {
+      ...row,
       name: "capture 1 GB",
       value: median(ours),
-      unit: "ms",
-      ratio: median(ours) / median(cat),
-      against: "cat > /dev/null",
+      ratio: median(ratios),
       target: CAPTURE_TARGET_RATIO,
+    },
+    {
+      ...row,
+      name: `capture 1 GB, worst of ${CAPTURE_ROUNDS}`,
+      value: Math.max(...ours),
+      ratio: Math.max(...ratios),
     },
   ];
 }

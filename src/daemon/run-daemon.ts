@@ -86,6 +86,8 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     reload: () => daemon.reload({ binary: false }),
     pass: (signal) => keeper.signalAll(signal),
   });
+  // However it ends: a socket that is left would keep this process, and take the place of the next daemon's.
+  await using open = new AsyncDisposableStack();
   let listening: Listening | undefined;
   const http = () => listening?.counts ?? { clients: 0, streams: 0, requests: 0 };
   using idle = new IdleWatch(world.idleExitMs, {
@@ -111,13 +113,15 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   await keeper.adopt();
   await settleAtStart(workspace);
   await jobs.look();
-  listening = new Listening({
-    paths,
-    daemon,
-    touch: () => idle.touch(),
-    warn: world.warn,
-    onGone: () => ended.resolve("home-gone"),
-  });
+  listening = open.use(
+    new Listening({
+      paths,
+      daemon,
+      touch: () => idle.touch(),
+      warn: world.warn,
+      onGone: () => ended.resolve("home-gone"),
+    }),
+  );
   using _watch = new RegistryWatch(paths, (isReplaced) => {
     // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
     if (isReplaced) return ended.resolve("become-binary");
@@ -135,7 +139,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   const ending = await ended.promise;
   world.info(`ending: ${ending}`);
   if (ending !== "become-binary") notifySystemd(env["NOTIFY_SOCKET"], "STOPPING=1");
-  await listening[Symbol.asyncDispose]();
+  await open.disposeAsync();
   stopping.abort("SIGTERM");
   if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
   return ending;

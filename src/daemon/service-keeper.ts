@@ -68,7 +68,7 @@ export class ServiceKeeper implements ServiceHost {
   async adopt(): Promise<void> {
     await this.#supervisor.adopt(allServiceSpecs(this.#workspace));
     for (const { packId, generation, pid } of this.#supervisor.views())
-      if (pid !== null) this.#processes.adopt(packId, generation);
+      if (pid !== null) this.#processes.adopt(packId, generation, pid);
     this.#noteNow();
   }
 
@@ -83,7 +83,8 @@ export class ServiceKeeper implements ServiceHost {
   /**
    * Runs the service that the registry says is wanted.
    *
-   * @throws {AuroraError} `conflict` where it wants another generation or none; `not-found`
+   * @throws {AuroraError} `conflict` where it wants another generation or none; `not-found`; `denied` where it could not be
+   *   confined: it is tried on
    */
   async start(packId: string, generation: number): Promise<HostedService> {
     const row = serviceOf(this.#workspace.registry, packId);
@@ -99,6 +100,8 @@ export class ServiceKeeper implements ServiceHost {
     const isNew = first.state === "running" && first.pid !== before?.pid;
     const view = isNew && spec.type === "simple" ? await this.#settled(packId, first) : first;
     this.#noteNow();
+    const denial = view.state === "running" ? undefined : this.#processes.denialOf(packId);
+    if (denial !== undefined) throw denial;
     return hostedOf(view);
   }
 

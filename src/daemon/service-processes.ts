@@ -5,6 +5,7 @@ import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
+import { removeForgottenGroups } from "../process/confinement/control-group.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
@@ -22,13 +23,34 @@ const LAUNCH_MS = 10_000;
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #channels = new Map<string, AsyncDisposable>();
+  /** Why the last start of a pack could not be confined. */
+  readonly #denials = new Map<string, AuroraError>();
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
   }
 
   /** @throws {AuroraError} as `spawnConfined`; `denied` where it cannot be confined as it has to be */
-  spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {
+  spawn(options: ChildOptions, spec: ServiceSpec): Bun.Subprocess {
+    this.#denials.delete(spec.packId);
+    try {
+      return this.#spawn(options, spec);
+    } catch (thrown) {
+      this.#noteDenial(spec.packId, toAuroraError(thrown));
+      throw thrown;
+    }
+  }
+
+  /** Why the last start could not be confined; undefined where it was, or has not ended yet. */
+  denialOf(packId: string): AuroraError | undefined {
+    return this.#denials.get(packId);
+  }
+
+  #noteDenial(packId: string, error: AuroraError | undefined): void {
+    if (error?.code === "denied") this.#denials.set(packId, error);
+  }
+
+  #spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {
     const pack = hostedPackOf(this.#workspace, packId, generation);
     if (!pack) throw new AuroraError("not-found", `cannot start "${packId}": its tree is not known any more`);
     const prepared = hostedProcess(this.#workspace, pack);
@@ -44,10 +66,15 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
-  adopt(packId: string, generation: number): void {
+  adopt(packId: string, generation: number, pid: number): void {
+    // It has just been started here.
+    if (this.#channels.has(packId)) return;
     try {
       const pack = hostedPackOf(this.#workspace, packId, generation);
-      if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+      if (!pack) return;
+      const prepared = hostedProcess(this.#workspace, pack);
+      this.#serve(packId, pack, prepared);
+      prepared.confinement.renewGroup?.(pid);
     } catch (thrown) {
       this.#workspace.warn(
         `"${packId}" cannot ask for anything until it is started anew: ${toAuroraError(thrown).message}`,
@@ -60,6 +87,7 @@ export class ServiceProcesses implements AsyncDisposable {
     const channel = this.#channels.get(packId);
     this.#channels.delete(packId);
     await channel?.[Symbol.asyncDispose]();
+    removeForgottenGroups();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,6 +128,7 @@ export class ServiceProcesses implements AsyncDisposable {
     if (isLaunched) return;
     clearTimeout(timer);
     const failure = confined.failure();
+    this.#noteDenial(packId, failure);
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
     confined.dispose();
   }

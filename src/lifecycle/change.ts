@@ -14,7 +14,7 @@ import { type PlanDocument } from "./plan-document.ts";
 import { type PreparedChange } from "./prepare.ts";
 import { endingOf, outputTail } from "./script.ts";
 import { compileSteps, type PackNeeds, type TransactionPack } from "./steps.ts";
-import { type Approval, runTransaction, type TransactionEnd } from "./transaction.ts";
+import { type Approval, isDenied, runTransaction, type TransactionEnd } from "./transaction.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type ChangeOptions = {
@@ -34,6 +34,8 @@ export type ChangeResult = {
   reason: string | null;
   changed: boolean;
   packs: { pack_id: string; version: string; generation: number | null; digest: string; health: string }[];
+  /** See `TransactionEnd`. */
+  [isDenied]?: boolean;
 };
 
 /**
@@ -115,7 +117,8 @@ export function refusedResult(workspace: Workspace, { actions }: PlanDocument, r
 function changeResult(workspace: Workspace, { actions }: PlanDocument, end: TransactionEnd): ChangeResult {
   const { transaction, state, reason } = end;
   const isKept = state === "committed" || state === "unconfirmed";
-  return { transaction, state, reason, changed: isKept, packs: packsOf(workspace, actions) };
+  const packs = packsOf(workspace, actions);
+  return { transaction, state, reason, changed: isKept, packs, [isDenied]: end[isDenied] === true };
 }
 
 /** The packs of a plan as they are now. */

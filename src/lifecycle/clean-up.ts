@@ -12,6 +12,8 @@ import { type Workspace } from "./workspace.ts";
 export type Cleanup = {
   /** Packs of which everything goes. */
   purge: string[];
+  /** Packs that are not there any more: what they have in memory goes. Absent in what an older version has left to do. */
+  gone?: string[];
   /** The snapshots that were taken, or begun: each goes, or stays for a later rollback and only its scraps go. */
   snapshots: { pack_id: string; generation: number; is_kept: boolean }[];
 };
@@ -20,6 +22,12 @@ export type Cleanup = {
 export function cleanupOf(plan: TransactionPlan, state: "committed" | "rolled-back" | "stuck"): Cleanup {
   return {
     purge: plan.purge && state === "committed" ? plan.packs.map(({ pack_id }) => pack_id) : [],
+    gone:
+      state === "stuck"
+        ? []
+        : plan.packs
+            .filter(({ from, to }) => (state === "committed" ? to : from) === null)
+            .map(({ pack_id }) => pack_id),
     snapshots:
       state === "stuck"
         ? []
@@ -33,7 +41,11 @@ export function cleanupOf(plan: TransactionPlan, state: "committed" | "rolled-ba
  * After the end: writes the records of the new generations and removes what nobody needs any more. Can be done again after a
  * crash in its middle. The transaction has ended: what a full disk stops here is only put off.
  */
-export function cleanUp(workspace: Workspace, transactionId: string, { purge, snapshots }: Cleanup): void {
+export function cleanUp(
+  workspace: Workspace,
+  transactionId: string,
+  { purge, gone = [], snapshots }: Cleanup,
+): void {
   const { paths, registry } = workspace;
   try {
     writeGenerationRecords(workspace, transactionId);
@@ -42,8 +54,9 @@ export function cleanUp(workspace: Workspace, transactionId: string, { purge, sn
     for (const packId of purge) {
       for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
         removeTreeDurably(path);
-      removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
     }
+    for (const packId of new Set([...purge, ...gone]))
+      removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
     reviewSharedData(workspace);
     registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", transactionId);
   } catch (thrown) {

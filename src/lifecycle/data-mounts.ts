@@ -13,7 +13,10 @@ import { type ScriptPack } from "./script.ts";
 import { closeShare, openShare, sharedDirectory } from "./shared-access.ts";
 import { type Workspace } from "./workspace.ts";
 
-/** The variable by which a confined script finds the parts of other packs' data that it mounts. What it says grants nothing. */
+/**
+ * The variable by which a script finds the directories of what it mounts in memory and of other packs' data. What it says grants
+ * nothing.
+ */
 export const MOUNTS_VARIABLE = "AURORA_MOUNTS";
 
 /** A mount of another pack's data, as it is at this moment. */

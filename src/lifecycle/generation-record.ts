@@ -7,7 +7,7 @@ import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
-import { makeDirectory, replaceFile } from "../system/durable.ts";
+import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { isPassingError } from "./passing-error.ts";
 import { type Workspace } from "./workspace.ts";
@@ -36,17 +36,23 @@ export function writeGenerationRecords(workspace: Workspace, transactionId: stri
     "SELECT * FROM generations WHERE transaction_id = ? ORDER BY pack_id, generation",
     transactionId,
   );
-  for (const row of rows) {
-    makeDirectory(paths.generationsOf(row.pack_id), 0o700);
-    replaceFile(`${paths.generationsOf(row.pack_id)}/${row.generation}.json`, encodeChecked(row), 0o600);
+  for (const packId of new Set(rows.map(({ pack_id }) => pack_id))) {
+    const records = new Map<string, string>();
+    for (const row of rows)
+      if (row.pack_id === packId) records.set(`${row.generation}.json`, encodeChecked(row));
+    records.set("pack.json", encodeChecked(packRecord(workspace, packId)));
+    makeDirectory(paths.generationsOf(packId), 0o700);
+    replaceFiles(paths.generationsOf(packId), records, 0o600);
   }
-  for (const packId of new Set(rows.map(({ pack_id }) => pack_id))) writePackRecord(workspace, packId);
 }
 
 /** Brings a pack's record up to date after a change outside transactions, which has succeeded whatever becomes of the record. */
 export function updatePackRecord(workspace: Workspace, packId: string): void {
   try {
-    writePackRecord(workspace, packId);
+    const { paths } = workspace;
+    makeDirectory(paths.generationsOf(packId), 0o700);
+    const record = encodeChecked(packRecord(workspace, packId));
+    replaceFile(`${paths.generationsOf(packId)}/pack.json`, record, 0o600);
   } catch (thrown) {
     const error = toAuroraError(thrown);
     if (!isPassingError(error)) throw error;
@@ -54,9 +60,9 @@ export function updatePackRecord(workspace: Workspace, packId: string): void {
   }
 }
 
-function writePackRecord({ registry, paths }: Workspace, packId: string): void {
+function packRecord({ registry }: Workspace, packId: string): PackRecord {
   const live = livePack(registry, packId);
-  const record: PackRecord = {
+  return {
     pack_id: packId,
     live: live ? { generation: live.generation, allow_all: live.allow_all } : null,
     namespace: namespaceOf(registry, packId) ?? null,
@@ -64,8 +70,6 @@ function writePackRecord({ registry, paths }: Workspace, packId: string): void {
     data_epoch: dataEpochOf(registry, packId) ?? null,
     jobs: operatorJobs(registry, packId),
   };
-  makeDirectory(paths.generationsOf(packId), 0o700);
-  replaceFile(`${paths.generationsOf(packId)}/pack.json`, encodeChecked(record), 0o600);
 }
 
 export type Records = {

@@ -1,6 +1,6 @@
+import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { runGate } from "../process/health-gate.ts";
-import { probeHttp, probeTcp } from "../process/probe.ts";
 import { appendEvent } from "../registry/events.ts";
 import { type Health, setHealth } from "../registry/services.ts";
 import { type StepDetail } from "./perform.ts";
@@ -45,9 +45,13 @@ export async function checkHealth(
     report.detail = script.rc === 0 ? null : `its health check ${endingOf(script)}`;
     if (report.health === "unhealthy") return report;
   }
+  const { http, tcp } = health;
+  if (http === null && tcp === null) return report;
+  // Loaded here: most packs have a script, and node:net takes a while.
+  const { probeHttp, probeTcp } = await import("../process/probe.ts");
   const probes = [
-    ...(health.http === null ? [] : [() => probeHttp(health.http as string, timeoutMs, signal)]),
-    ...(health.tcp === null ? [] : [() => probeTcp(health.tcp as number, timeoutMs, signal)]),
+    ...(http === null ? [] : [() => probeHttp(http, timeoutMs, signal)]),
+    ...(tcp === null ? [] : [() => probeTcp(tcp, timeoutMs, signal)]),
   ];
   for (const probe of probes) {
     const result = await probe();
@@ -59,7 +63,11 @@ export async function checkHealth(
   return report;
 }
 
-/** Waits until a started pack is healthy by its manifest's four clocks, and records what came of it. */
+/**
+ * Waits until a started pack is healthy by its manifest's four clocks, and records what came of it.
+ *
+ * @throws {AuroraError} `denied` where its health check cannot be confined, which says nothing about its health
+ */
 export async function gateHealth(
   workspace: Workspace,
   pack: ScriptPack,
@@ -69,17 +77,26 @@ export async function gateHealth(
   if (!hasHealthCheck(pack.manifest))
     return { name: "health", rc: null, duration_ms: 0, output_tail: "", reason: null };
   let last: HealthReport | undefined;
+  let denial: AuroraError | undefined;
+  const denied = new AbortController();
   const started = performance.now();
   const { healthy, reason } = await runGate(
     health,
     async (probeSignal) => {
-      const report = await checkHealth(workspace, pack, probeSignal);
+      const report = await checkHealth(workspace, pack, probeSignal).catch((thrown: unknown) => {
+        if (thrown instanceof AuroraError && thrown.code === "denied") {
+          denial = thrown;
+          denied.abort();
+        }
+        throw thrown;
+      });
       // A check that the deadline has ended says nothing about what it looked at.
       if (!probeSignal.aborted) last = report;
       return report.health === "healthy";
     },
-    signal,
+    AbortSignal.any([signal, denied.signal]),
   );
+  if (denial !== undefined) throw denial;
   recordHealth(workspace, id, healthy ? "healthy" : "unhealthy");
   return {
     name: "health",

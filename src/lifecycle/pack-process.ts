@@ -3,14 +3,17 @@ import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
-import { probeKernel } from "../process/confinement/kernel.ts";
-import { type Layer, layersFor } from "../process/confinement/layers.ts";
+import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
+import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
 import { readSystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
+import { brokenVariables } from "../system/broken-variables.ts";
+import { homePaths } from "../system/home.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
+import { type MemoryMount, memoryMounts } from "./memory-mounts.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
 import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
@@ -47,15 +50,22 @@ export function packProcess(
   tmpDirectory: string,
   isAudit = false,
 ): PackProcess {
-  const env = environment(workspace, pack, tmpDirectory);
   const user = userOf(workspace, pack, purpose, true);
-  if (user !== undefined) giveToUser(workspace, pack, tmpDirectory, user);
-  else if (process.geteuid?.() === 0) giveToRoot(pack);
+  const memory = memoryMounts(pack, true);
+  const inMemory = memory.map(({ directory }) => directory);
+  if (user !== undefined) giveToUser(workspace, pack, [tmpDirectory, ...inMemory], user);
+  else if (process.geteuid?.() === 0) giveToRoot(pack, inMemory);
   const mounts = dataMounts(workspace, pack);
   openDataMounts(workspace, pack, mounts, user ?? process.geteuid?.() ?? 0);
-  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, mounts);
+  const env: Record<string, string> = {
+    ...environment(workspace, pack, tmpDirectory),
+    ...(mounts.length + memory.length === 0
+      ? {}
+      : { [MOUNTS_VARIABLE]: JSON.stringify([...mounts, ...memory]) }),
+  };
+  const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, { data: mounts, memory });
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
-  const confinement = prepareConfinement(policy, probeKernel(), {
+  const confinement = prepareConfinement(policy, kernelFeatures(workspace), {
     required: isRequired || workspace.requireConfinement === true,
     audit: isAudit,
     // The operator's: a pack may set its own PATH, and must not choose what a name in permissions.run means.
@@ -67,9 +77,7 @@ export function packProcess(
     warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
   const { layers } = confinement;
   // Each of these keeps it from the home's state; an audit is to be as the real thing.
-  const isKeptOut = layers.some(
-    ({ name, enforced }) => enforced && (name === "landlock-files" || name === "mount-namespace"),
-  );
+  const isKeptOut = isEnforced(layers, "landlock-files", "mount-namespace");
   if (isKeptOut || confinement.audit !== undefined) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
@@ -79,7 +87,6 @@ export function packProcess(
         PATH,
         TMPDIR: tmpDirectory,
         AURORA_CHANNEL: channel,
-        ...(mounts.length === 0 ? {} : { [MOUNTS_VARIABLE]: JSON.stringify(mounts) }),
       },
       confinement,
       channel,
@@ -112,17 +119,20 @@ export function explainPackProcess(
     `${workspace.paths.tmp}/${purpose}-…`,
     userOf(workspace, pack, purpose, false),
   );
-  const features = probeKernel();
+  const features = kernelFeatures(workspace);
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
   return {
     pack_id: pack.manifest.pack.id,
     policy: explainPolicy(policy, features, process.geteuid?.() === 0),
-    layers: summarizeConfinement(policy).layers,
+    layers: summarizeConfinement(workspace, policy).layers,
     absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) =>
       known.has(path),
     ),
   };
 }
+
+/** What a pack mounts and its processes may write to, as it is now. */
+type ProcessMounts = { data: readonly DataMount[]; memory: readonly MemoryMount[] };
 
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
 export function policyOf(
@@ -131,13 +141,13 @@ export function policyOf(
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
-  mounts: readonly DataMount[] = dataMounts(workspace, pack),
+  mounts: ProcessMounts = { data: dataMounts(workspace, pack), memory: memoryMounts(pack, false) },
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint, dependencies } = manifest.pack;
   const needed = dependencies.map(({ pack_id }) => pack_id);
   const shared = (wanted: DataMount["mode"]) =>
-    mounts.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
+    mounts.data.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
   const isRoot = process.geteuid?.() === 0;
   return packPolicy({
     // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
@@ -146,6 +156,7 @@ export function policyOf(
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
     scratchDir: tmpDirectory,
+    memory: mounts.memory.map(({ directory }) => directory),
     home: pack.home,
     permissions: {
       // In a dry run only copies may be written.
@@ -229,7 +240,7 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
   };
   const own = environmentOf(workspace.registry, id);
   return {
-    ...packEnvironment(facts, workspace.env, pack.permissions.env, own),
+    ...packEnvironment(facts, workspace.env, pack.permissions.env, own, brokenVariables(workspace.env)),
     // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
     ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
   };
@@ -256,9 +267,15 @@ export type ConfinementSummary = {
   layers: { name: string; enforced: boolean; reason: string | null }[];
 };
 
+/** What this kernel offers: it is tried once after each start of the machine, and kept in the home by who holds its lock. */
+function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeatures {
+  const { kernel } = homeOnDisk === undefined ? paths : homePaths(homeOnDisk);
+  return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
+}
+
 /** What confines a policy's processes on this machine. */
-export function summarizeConfinement(policy: Policy): ConfinementSummary {
-  return summaryOf(policy, layersFor(policy, probeKernel(), process.geteuid?.() === 0));
+export function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
+  return summaryOf(policy, layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
 }
 
 function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {

@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
@@ -49,10 +49,9 @@ export function userOf(
   // A user who cannot get to the home, or to this program, could do nothing.
   if ([workspace.paths.home, process.execPath].some((path) => isClosed(workspace, path))) return undefined;
   const { id } = pack.manifest.pack;
-  const users = usersOfPacks(workspace.registry);
-  const known = users.get(id);
+  const known = userOfPack(workspace.registry, id);
   if (known !== undefined) return known;
-  if (!isKept) return packUser(id, new Set(users.values()));
+  if (!isKept) return packUser(id, new Set(usersOfPacks(workspace.registry).values()));
   // The caller's may be open for reading only.
   using registry = openRegistry(workspace.paths);
   return takePackUser(registry, id, (taken) => packUser(id, taken));
@@ -97,9 +96,11 @@ function isClosed({ homeOnDisk, paths }: Workspace, path: string): boolean {
  * Gives back to root what belongs to a pack that runs as root now: without capabilities not even root could read it. Unconfined,
  * root can, and a service that still runs as the pack's user needs its files: then it is only marked, by its group, that root
  * has been there.
+ *
+ * @param more directories that are the pack's as its data is
  */
-export function giveToRoot(pack: ScriptPack): void {
-  for (const directory of [pack.dataDirectory, pack.logDirectory]) {
+export function giveToRoot(pack: ScriptPack, more: readonly string[]): void {
+  for (const directory of [pack.dataDirectory, pack.logDirectory, ...more]) {
     const { uid } = lstatSync(directory);
     if (uid === 0) continue;
     if (pack.allowAll) lchownSync(directory, uid, 0);
@@ -110,12 +111,19 @@ export function giveToRoot(pack: ScriptPack): void {
 /**
  * Gives a pack's user what is the pack's: its data, its logs and its scratch, and in a dry run the copy of the tree; and opens
  * the way to them, for passing through only. The store's tree it may read, as its group.
+ *
+ * @param more directories that are the pack's as its data is: its scratch, its memory
  */
-export function giveToUser(workspace: Workspace, pack: ScriptPack, tmpDirectory: string, uid: number): void {
+export function giveToUser(
+  workspace: Workspace,
+  pack: ScriptPack,
+  more: readonly string[],
+  uid: number,
+): void {
   const own = [
     pack.dataDirectory,
     pack.logDirectory,
-    tmpDirectory,
+    ...more,
     ...(pack.isDryRun ? [pack.packDirectory] : []),
   ];
   for (const directory of own) {

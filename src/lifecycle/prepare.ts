@@ -18,10 +18,10 @@ import { isHomeWritable } from "../system/ensure-home.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
+import { growthOf } from "./growth.ts";
 import { hostOf } from "./hosted-service.ts";
 import { policyOf, summarizeConfinement } from "./pack-process.ts";
 import { userOf } from "./pack-users.ts";
-import { noPermissions, permissionGrowth, permissionsOf, raisedLimits } from "./permissions.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -106,7 +106,6 @@ export function prepareWanted(
     const own = environmentOf(workspace.registry, packId).map(({ name }) => name);
     planned.set(packId, {
       manifest,
-      liveManifest: before?.manifest,
       environmentNames: [...new Set([...manifest.pack.env.required, ...own])].toSorted(),
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,
@@ -128,22 +127,10 @@ export function prepareWanted(
   return { document: planDocument(kind, actions, planned), actions, wanted, allowAll, restores };
 }
 
-/** What a pack may now and could not before. */
-function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll: boolean): string[] {
-  if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
-  const growth = permissionGrowth(
-    before ? permissionsOf(before.manifest) : noPermissions,
-    permissionsOf(manifest),
-  );
-  growth.push(...raisedLimits(before?.manifest.pack.limits, manifest.pack.limits));
-  const wasRequired = before?.manifest.pack.permissions.confinement === "required";
-  const isRequired = manifest.pack.permissions.confinement === "required";
-  return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
-}
-
 function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
   const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
   return summarizeConfinement(
+    workspace,
     policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
   );
 }

@@ -1,6 +1,7 @@
-import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fchownSync, fstatSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
@@ -19,6 +20,7 @@ import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
 import { packProcess } from "./pack-process.ts";
+import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
@@ -33,8 +35,6 @@ import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
 const KILL_TIMEOUT_MS = 5000;
-/** So much of what a start has printed is kept for its report. */
-const MAX_REPORT_BYTES = 65_536;
 
 /**
  * Starts a pack's service. What the start entrypoint of a oneshot pack leaves running belongs to the pack: its output goes
@@ -46,40 +46,28 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const { id, entrypoint } = pack.manifest.pack;
   const host = hostOf(workspace, pack.manifest);
   if (host) return await startHosted(workspace, host, pack);
-  const serviceId = crypto.randomUUID();
-  const boot = bootId();
-  const row: ServiceRow = {
-    pack_id: id,
-    wanted: "running",
-    state: "starting",
-    generation: pack.generation,
-    since: timestamp(workspace),
-    service_id: serviceId,
-    session: null,
-    boot_id: boot,
-    processes: "[]",
-    rc: null,
-    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
-    health: "unknown",
-    health_at: null,
-  };
-  setService(workspace.registry, row);
   if (entrypoint.start === null) {
-    setService(workspace.registry, { ...row, state: "running", rc: 0 });
+    const { since: at } = recordEmptyStart(workspace, pack);
     return {
       name: "start",
       rc: 0,
       signal: null,
       timeout: false,
-      at: row.since,
+      at,
       duration_ms: 0,
       stdout: "",
       stderr: "",
     };
   }
 
-  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
-  const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
+  const row = startingRow(workspace, pack);
+  setService(workspace.registry, row);
+  const start = runStart(workspace, pack, entrypoint.start, row.service_id);
+  const { report, session, summary } = await start.catch((thrown: unknown) => {
+    setService(workspace.registry, { ...row, state: "failed" });
+    throw thrown;
+  });
+  const left = findProcesses({ environment: { AURORA_SERVICE: row.service_id }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -99,6 +87,37 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   });
   if (report.rc !== 0) await stopProcesses(pack, { ...row, session });
   return report;
+}
+
+/** Whether there is nothing that a start of this pack would run. */
+export function startsNothing({ pack }: Manifest): boolean {
+  return pack.entrypoint.start === null;
+}
+
+/** The start of a pack that starts nothing: it runs by what the registry says. */
+export function recordEmptyStart(workspace: Workspace, pack: ScriptPack): ServiceRow {
+  const row: ServiceRow = { ...startingRow(workspace, pack), state: "running", rc: 0 };
+  setService(workspace.registry, row);
+  return row;
+}
+
+function startingRow(workspace: Workspace, { manifest, generation }: ScriptPack): ServiceRow {
+  const { id } = manifest.pack;
+  return {
+    pack_id: id,
+    wanted: "running",
+    state: "starting",
+    generation,
+    since: timestamp(workspace),
+    service_id: crypto.randomUUID(),
+    session: null,
+    boot_id: bootId(),
+    processes: "[]",
+    rc: null,
+    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
+    health: "unknown",
+    health_at: null,
+  };
 }
 
 async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly string[], serviceId: string) {
@@ -142,25 +161,14 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       timeout: result.timeout,
       at,
       duration_ms: Math.round(result.durationMs),
-      stdout: readRange(stdout, before.stdout, after.stdout),
-      stderr: readRange(stderr, before.stderr, after.stderr),
+      stdout: printedSince(stdout, before.stdout),
+      stderr: printedSince(stderr, before.stderr),
     };
     return { report, session: result.pid, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
   }
-}
-
-/** What a start has printed is at the end of the log; the last 64 KiB of it are enough for a report. */
-function readRange(descriptor: number, from: number, to: number): string {
-  const start = Math.max(from, to - MAX_REPORT_BYTES);
-  const bytes = Buffer.alloc(Math.max(to - start, 0));
-  return bytes.toString(
-    "utf8",
-    0,
-    bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start),
-  );
 }
 
 /**

@@ -31,7 +31,7 @@ import { confirmationFrom, confirmationOf, planOf } from "./confirmation.ts";
 import { anchorJobs } from "./jobs.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
-import { performStep, type StepDetail, undoStep } from "./perform.ts";
+import { isOnlyRecorded, type PerformContext, performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
@@ -43,9 +43,13 @@ export type TransactionEnd = {
   state: TransactionState;
   /** Why it did not commit, or null. */
   reason: string | null;
+  /** It went back because something could not be confined. Not in the printed document, which has the reason. */
+  [isDenied]?: boolean;
 };
 
-/** An entry of the journal that may not be written yet. */
+/** See `TransactionEnd`. */
+export const isDenied: unique symbol = Symbol("is denied");
+
 type JournalEntry = Omit<JournalRow, "seq">;
 
 /** Approval as it is recorded: who approved which plan. */
@@ -67,7 +71,7 @@ export async function runTransaction(
   for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
-  workspace.registry.write(() => {
+  return await drive(workspace, id, kind, plan, () => {
     insertTransaction(
       workspace.registry,
       {
@@ -94,7 +98,6 @@ export async function runTransaction(
         detail: { transaction: id, kind, generation: to?.generation ?? null },
       });
   });
-  return await drive(workspace, id, kind, plan);
 }
 
 /** Neither the switch nor its undo could get past a directory: then nobody could change anything any more. */
@@ -112,29 +115,32 @@ function refuseTakenLink({ paths }: Workspace, packId: string): void {
 /**
  * Feeds the pure runner with the journal and does what it says, until the end.
  *
- * That a step has ended is written together with what follows from it: one flush of the database instead of two. A crash in
- * between finds a step that was begun and has no end, which is undone like any other.
+ * What need not be durable at once is written together with what follows from it: one flush of the database instead of two.
+ * That is the transaction itself, until its first step begins; that a step has ended, since a crash in between finds a step that
+ * was begun and has no end, which is undone like any other; and all of a step that changes nothing but the registry.
+ *
+ * @param open records a new transaction
  */
 async function drive(
   workspace: Workspace,
   id: string,
   kind: TransactionKind,
   plan: TransactionPlan,
+  open?: () => void,
 ): Promise<TransactionEnd> {
   const { registry } = workspace;
-  const context = { workspace, transactionId: id, plan };
-  const journal: JournalEntry[] = journalOf(registry, id);
-  const unwritten: JournalEntry[] = [];
+  const unwritten = open ? [open] : [];
   const flush = () => {
-    for (const entry of unwritten.splice(0)) appendJournal(registry, entry);
+    for (const write of unwritten.splice(0)) write();
   };
+  const record = (write: () => void) => void unwritten.push(write);
+  const context: PerformContext = { workspace, transactionId: id, plan, record };
+  const journal: JournalEntry[] = open ? [] : journalOf(registry, id);
   const note = (step: number, status: JournalStatus, detail: StepDetail | null) => {
     const text = detail === null ? null : JSON.stringify(detail);
     const entry = { transaction_id: id, step, status, at: timestamp(workspace), detail: text };
     journal.push(entry);
-    unwritten.push(entry);
-    if (status !== "done" && status !== "failed" && status !== "undo-done" && status !== "undo-failed")
-      registry.write(flush);
+    record(() => appendJournal(registry, entry));
   };
 
   for (;;) {
@@ -148,19 +154,25 @@ async function drive(
     if (!step) throw new Error("the runner named a step that the plan does not have");
     if (action.type === "undo") {
       note(action.step, "undo-begin", null);
+      registry.write(flush);
       const detail = await reported(
         step.kind,
         () => undoStep(context, step),
         (error) => {
-          leaveToNextCommand(error, () => note(action.step, "undo-put-off", null));
+          leaveToNextCommand(error, () => {
+            note(action.step, "undo-put-off", null);
+            registry.write(flush);
+          });
         },
       );
       note(action.step, detail.reason === null ? "undo-done" : "undo-failed", detail);
     } else if (workspace.signal.aborted) {
       note(-1, "abort", abortDetail(`stopped by ${String(workspace.signal.reason)}`));
+      registry.write(flush);
     } else {
       workspace.info(`${step.kind} ${step.pack_id}`);
       note(action.step, "begin", null);
+      if (!isOnlyRecorded(context, step)) registry.write(flush);
       const detail = await reported(step.kind, () => performStep(context, step));
       // A script that the operator's signal has ended did not fail by itself.
       if (detail.reason !== null && workspace.signal.aborted)
@@ -182,7 +194,14 @@ async function reported(
     const error = toAuroraError(thrown);
     refuse(error);
     const details = error.diagnostics.map(({ message }) => message).join("\n");
-    return { name, rc: null, duration_ms: 0, output_tail: details, reason: error.message };
+    return {
+      name,
+      rc: null,
+      duration_ms: 0,
+      output_tail: details,
+      reason: error.message,
+      ...(error.code === "denied" ? { is_denied: true } : {}),
+    };
   }
 }
 
@@ -215,15 +234,15 @@ function commit(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const asked = registry.get<{ confirm: string | null }>(
-    "SELECT confirm FROM transactions WHERE id = ?",
-    id,
-  )?.confirm;
-  // However long a start and its health check took: the operator has the whole time from here on.
-  const confirm = asked ? confirmationFrom(confirmationOf(asked).within_ms, at) : null;
-  const state = confirm ? "unconfirmed" : "committed";
-  registry.write(() => {
+  const { confirm, state } = registry.write(() => {
     flushJournal();
+    const asked = registry.get<{ confirm: string | null }>(
+      "SELECT confirm FROM transactions WHERE id = ?",
+      id,
+    )?.confirm;
+    // However long a start and its health check took: the operator has the whole time from here on.
+    const confirm = asked ? confirmationFrom(confirmationOf(asked).within_ms, at) : null;
+    const state = confirm ? "unconfirmed" : "committed";
     for (const pack of plan.packs) {
       if (pack.to) {
         const tree = treeByDigest(registry, pack.to.digest);
@@ -266,6 +285,7 @@ function commit(
       cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
       confirm,
     });
+    return { confirm, state } as const;
   });
   if (!confirm) cleanUp(workspace, id, cleanupOf(plan, "committed"));
   return { transaction: id, state, reason: null };
@@ -294,7 +314,7 @@ function finishBack(
 ): TransactionEnd {
   const { registry } = workspace;
   const at = timestamp(workspace);
-  const { reason, gate } = failureOf(plan, journal);
+  const { reason, gate, ...failure } = failureOf(plan, journal);
   const wasLive =
     registry.get<{ state: TransactionState }>("SELECT state FROM transactions WHERE id = ?", id)?.state ===
     "unconfirmed";
@@ -343,7 +363,7 @@ function finishBack(
     });
   });
   cleanUp(workspace, id, cleanupOf(plan, state));
-  return { transaction: id, state, reason };
+  return { transaction: id, state, reason, [isDenied]: failure.isDenied };
 }
 
 function record(
@@ -372,7 +392,7 @@ function record(
 function failureOf(
   plan: TransactionPlan,
   journal: readonly JournalEntry[],
-): { reason: string; gate: string | undefined } {
+): { reason: string; gate: string | undefined; isDenied: boolean } {
   const entry = journal.find(({ status }) => status === "failed" || status === "abort");
   const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
   const step = plan.steps[entry?.step ?? -1];
@@ -380,6 +400,7 @@ function failureOf(
   return {
     reason: step ? `${step.pack_id}: ${text}` : text,
     gate: step?.kind === "health" && detail?.rc !== null ? step.pack_id : undefined,
+    isDenied: detail?.is_denied === true,
   };
 }
 

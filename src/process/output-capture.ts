@@ -1,13 +1,14 @@
 import { closeSync, readSync } from "node:fs";
 
-import { openPipe, PIPE_MAX_BYTES, widenPipe } from "../system/pipe.ts";
+import { dropFromPipe, openPipe, PIPE_MAX_BYTES, widenPipe } from "../system/pipe.ts";
 
 /** So much is read at a time in the last look. One block serves all: what is kept of it is copied. */
 const BLOCK_BYTES = 65_536;
 let block: Buffer | undefined;
 /** A pipe holds this at first; who fills it gets a wider one, which halves the changes between two processes. */
 const FULL_BYTES = 65_536;
-const WIDE_BYTES = 512 * 1024;
+/** What nobody keeps or hears of any more is dropped in one go for so long, where it comes faster than it could be read. */
+const DROP_MS = 2;
 /** Most commands end before this: they are spared the set-up of a stream, and their output is read at once at the end. */
 const START_AFTER_MS = 4;
 
@@ -83,11 +84,13 @@ export class OutputCapture {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || this.#isAtEnd) break;
-        if (value.length >= FULL_BYTES && !this.#isWide) {
-          widenPipe(this.#pipe.read, WIDE_BYTES);
+        const isFull = value.length >= FULL_BYTES;
+        if (isFull && !this.#isWide) {
+          widenPipe(this.#pipe.read, PIPE_MAX_BYTES);
           this.#isWide = true;
         }
         this.#take(value);
+        if (isFull && this.#isFull && this.#onChunk === undefined) dropFromPipe(this.#pipe.read, DROP_MS);
       }
     } catch (thrown) {
       this.#failure ??= thrown;
@@ -109,6 +112,11 @@ export class OutputCapture {
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "EAGAIN") this.#failure ??= thrown;
     }
+  }
+
+  /** Nothing more is kept. */
+  get #isFull(): boolean {
+    return this.truncated && this.#keptBytes >= this.#maxBytes;
   }
 
   #take(chunk: Uint8Array): void {

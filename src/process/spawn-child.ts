@@ -1,8 +1,10 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { umask } from "node:process";
 
 import { AuroraError, systemReason } from "../errors.ts";
 import { findExecutable } from "./find-executable.ts";
+import { readFirstLine } from "./first-line.ts";
+import { refuseNul } from "./refuse-nul.ts";
 
 export type ChildOptions = {
   /** `argv[0]` is looked up in `env.PATH` when it holds no slash. */
@@ -34,14 +36,15 @@ export type ChildOptions = {
 export function spawnChild(options: ChildOptions): Bun.Subprocess {
   const [name = "", ...args] = options.argv;
   checkDirectory(options.cwd);
-  checkNul(options);
+  refuseNul({ file: name, ...options });
   const file = findExecutable(name, options.env["PATH"], options.cwd);
   try {
     return start([name, ...args], file, options);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== "ENOEXEC") throw spawnError(name, thrown);
-    if (isBinary(file.startsWith("/") ? file : `${options.cwd}/${file}`))
+    // How shells tell: a NUL byte in the first line.
+    if (readFirstLine(file.startsWith("/") ? file : `${options.cwd}/${file}`).includes(0))
       throw new AuroraError(
         "not-executable",
         `cannot run "${name}": its format is not one this machine executes`,
@@ -84,16 +87,6 @@ function checkDirectory(cwd: string): void {
     throw new AuroraError("exec-failed", `cannot run a command in "${cwd}": ${reason}`);
 }
 
-/** A C string ends at its first NUL byte: what follows would be lost without a word. */
-function checkNul({ argv, env }: ChildOptions): void {
-  const texts = [...argv, ...Object.entries(env).flat()];
-  if (texts.some((text) => text.includes("\0")))
-    throw new AuroraError(
-      "exec-failed",
-      `cannot run "${argv[0]}": an argument or a variable holds a NUL byte`,
-    );
-}
-
 function spawnError(name: string, thrown: unknown): AuroraError {
   const { code } = thrown as NodeJS.ErrnoException;
   // The file itself is there, so ENOENT is about the interpreter in its "#!" line, or the loader it was linked for.
@@ -107,17 +100,4 @@ function spawnError(name: string, thrown: unknown): AuroraError {
   return new AuroraError(isRefused ? "not-executable" : "exec-failed", `cannot run "${name}": ${reason}`, {
     cause: thrown,
   });
-}
-
-/** How shells tell: a NUL byte in the first line, or in the first block where there is no line. */
-function isBinary(file: string): boolean {
-  const head = Buffer.alloc(256);
-  const descriptor = openSync(file, "r");
-  try {
-    const length = readSync(descriptor, head);
-    const newline = head.indexOf(10);
-    return head.subarray(0, newline === -1 ? length : newline).includes(0);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -115,6 +115,9 @@ export class ServiceInstance {
       const isGone = tree.length === 0 && ![...seen.values()].some((identity) => isAlive(identity));
       if (isGone && !this.#child) {
         this.leader = null;
+        // Its end may not have been told yet: that must not be taken for the end of what is started next.
+        this.#unwatch();
+        this.#unwatch = nothing;
         this.#isEnding = false;
         return this.#host.tell(packId, { type: "gone" });
       }

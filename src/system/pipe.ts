@@ -1,9 +1,13 @@
+import { openSync } from "node:fs";
+
 import { errno, errnoError, openLibc } from "./libc.ts";
 
 const O_CLOEXEC = 0o2_000_000;
 const O_NONBLOCK = 0o4_000;
 const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
+const SPLICE_F_NONBLOCK = 2;
+const POLLIN = 1;
 /** The largest pipe an unprivileged process may make (`/proc/sys/fs/pipe-max-size`): so much can wait in one. */
 export const PIPE_MAX_BYTES = 1024 ** 2;
 
@@ -30,6 +34,34 @@ export function openPipe(): Pipe {
 export function widenPipe(descriptor: number, bytes: number): void {
   libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
 }
+
+/**
+ * Drops what comes through a pipe, without copying it (splice(2)), for as long as more is there or comes within a millisecond,
+ * but at most `forMs`. Others wait so long: it is for a writer who fills the pipe faster than the event loop turns. Where the
+ * system cannot do that, nothing is dropped.
+ *
+ * @param descriptor the read end, which does not block
+ */
+export function dropFromPipe(descriptor: number, forMs: number): void {
+  if (process.platform !== "linux") return;
+  const { splice, poll } = (boundForDropping ??= bindForDropping());
+  nowhere ??= openSync("/dev/null", "w");
+  const watched = new Int32Array([descriptor, POLLIN]);
+  const end = performance.now() + forMs;
+  do while (splice(descriptor, null, nowhere, null, PIPE_MAX_BYTES, SPLICE_F_NONBLOCK) > 0n);
+  while (performance.now() < end && poll(watched, 1n, 1) > 0 && (watched[1] as number) >> 16 === POLLIN);
+}
+
+function bindForDropping() {
+  return openLibc({
+    splice: { args: ["i32", "ptr", "i32", "ptr", "u64", "u32"], returns: "i64" },
+    poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  });
+}
+
+let boundForDropping: ReturnType<typeof bindForDropping> | undefined;
+/** Stays open. */
+let nowhere: number | undefined;
 
 function bind() {
   return openLibc({

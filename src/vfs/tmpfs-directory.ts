@@ -9,11 +9,12 @@ const TMPFS_MAGIC = 0x0102_1994;
 const SHARED_MEMORY = "/dev/shm";
 
 /**
- * Where a memory mount lies that one command after the other uses: a directory in memory that other processes of this user
- * see too. Gone at the next boot.
+ * Where a memory mount lies that commands and scripts share: a directory in memory, in one that belongs to whoever calls Aurora.
+ * Gone at the next boot.
  *
  * @param data the pack's data, to which it belongs
  * @param mountPath the path of the mount
+ * @param uid whoever calls Aurora; where that is root, the directory may be given to another user
  * @param scratch a directory that takes its place in a dry run, which leaves nothing behind
  * @returns undefined where there is no such file system, a sandbox keeps it away, or somebody else was there first
  */
@@ -53,7 +54,8 @@ function keyOf(text: string): string {
  * A directory on a file system that is in memory.
  *
  * @param base a directory that everybody may write to
- * @param names below it, one in another; each must be this user's own and closed to others
+ * @param names below it, one in another. The first must be this user's own, and no other may list it or write to it; so what is
+ *   in it, this user has made, and for root may have given away
  * @param isMaking create it where it is not there yet
  */
 export function tmpfsDirectory(
@@ -79,11 +81,16 @@ function privateDirectory(
 ): string | undefined {
   try {
     let path = base;
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       path += `/${name}`;
-      if (isMaking) makePrivate(path);
+      const isOuter = index === 0;
+      // Root's packs are other users, on their way to what is theirs.
+      const mode = isOuter && uid === 0 ? 0o711 : 0o700;
+      if (isMaking) makePrivate(path, mode);
       const stat = lstatSync(path);
-      if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) return undefined;
+      if (!stat.isDirectory() || (isOuter && (stat.uid !== uid || (stat.mode & 0o066) !== 0)))
+        return undefined;
+      if (isMaking && isOuter && (stat.mode & 0o777) !== mode) chmodSync(path, mode);
     }
     return path;
   } catch (thrown) {
@@ -93,10 +100,10 @@ function privateDirectory(
   }
 }
 
-function makePrivate(path: string): void {
+function makePrivate(path: string, mode: number): void {
   try {
-    mkdirSync(path, 0o700);
-    chmodSync(path, 0o700);
+    mkdirSync(path, mode);
+    chmodSync(path, mode);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
   }

@@ -1,24 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../src/process/confinement/confine.ts";
 import { probeKernel, withReExec } from "../../src/process/confinement/kernel.ts";
-import { makeHome, policyIn } from "../process/confinement/attacks/attack-range.ts";
-import { aurora, auroraCommand, collect, scratch } from "../support/aurora.ts";
+import { confinedHome, policyIn } from "../process/confinement/confined-home.ts";
+import { aurora, auroraCommand, collect } from "../support/aurora.ts";
 
 const features = probeKernel();
 const isConfinable = features.arch !== null && features.landlock === null;
 
 /** The program in the place of the launcher: `aurora __exec IMAGE`. */
 describe.skipIf(!isConfinable)("aurora __exec", () => {
-  let place: ReturnType<typeof scratch>;
+  let place: ReturnType<typeof confinedHome>;
   let home: string;
   beforeAll(() => {
-    place = scratch();
-    home = realpathSync(place.path);
-    chmodSync(home, 0o711);
-    makeHome(home);
+    place = confinedHome();
+    home = place.path;
   });
   afterAll(() => place[Symbol.dispose]());
 

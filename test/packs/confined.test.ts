@@ -13,29 +13,13 @@ import {
   writeFileSync,
 } from "node:fs";
 
+import { lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { userHome, users } from "../support/user-home.ts";
 
 const REFUSED = /Permission denied|Read-only file system/;
 const TIMEOUT_MS = 60_000;
 /** A pack that only prepares something. */
 const quiet = { start: null, stop: null, health: null };
-
-/** Runs a program so that the kernel says it has no landlock_create_ruleset(2), as an old one does. */
-const withoutLandlock = [
-  "/usr/bin/python3",
-  "-c",
-  `
-import ctypes, os, struct, sys
-libc = ctypes.CDLL(None)
-steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50026), (0x06, 0, 0, 0x7FFF0000)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-libc.prctl(38, 1, 0, 0, 0)
-assert libc.prctl(22, 2, ctypes.byref(Program(len(steps), ctypes.addressof(code))), 0, 0) == 0
-os.execvp(sys.argv[1], sys.argv[1:])
-`,
-];
 
 describe.each(users)("as %s", (user) => {
   test("every script may write its data, logs and scratch, and neither elsewhere nor read the home's state", async () => {
@@ -318,7 +302,7 @@ mkfifo logs/service.stderr.log data/fifo`,
     await using t = userHome(user);
     t.write({ id: "strict", ...quiet, manifest: "  permissions: { confinement: required }" });
     t.write({ id: "loose", ...quiet, install: `touch '${t.shared}/touched'` });
-    const plain = (argv: readonly string[]) => t.run(argv, {}, withoutLandlock);
+    const plain = (argv: readonly string[]) => t.run(argv, {}, onLesserKernel(lacking.landlock));
     const refusal = (what: string) =>
       `error[denied]: cannot install "${what}": it requires confinement, and landlock-files is not available: this kernel has no Landlock: it came with Linux 5.13\nhint: aurora doctor shows what this machine can enforce\n`;
     expect(await plain(["install", "strict"])).toEqual({ stdout: "", stderr: refusal("strict"), exitCode: 9 });

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 
 import { aurora, type Run, scratch } from "./aurora.ts";
+import { removeMemory } from "./remove-memory.ts";
 import { type TestPack, writePack } from "./test-pack.ts";
 
 type TestHome = {
@@ -52,6 +53,7 @@ export function testHome({ parent }: { parent?: string } = {}): TestHome {
     write: ({ name, ...pack }) => writePack(`${packs}/${name ?? pack.id}`, pack),
     [Symbol.asyncDispose]: async () => {
       endProcesses(home);
+      removeMemory(home);
       directory[Symbol.dispose]();
     },
   };

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 
 import { asOrdinaryUser, aurora, canBeOrdinaryUser, type Run, scratch } from "./aurora.ts";
+import { removeMemory } from "./remove-memory.ts";
 import { endProcesses } from "./test-home.ts";
 import { type TestPack, writePack } from "./test-pack.ts";
 
@@ -30,12 +31,14 @@ export function userHome(user: (typeof users)[number]) {
     argv: readonly string[],
     env: Record<string, string> = {},
     before: readonly string[] = [],
+    stdin?: string,
   ): Promise<Run> => {
     const { stdout, stderr, exitCode } = await aurora(argv, {
       home,
       cwd: path,
       env: { AURORA_PACKS: packs, ...env },
       prefix: [...(user === "root" ? [] : asOrdinaryUser), ...before],
+      ...(stdin === undefined ? {} : { stdin }),
     });
     return { stdout: stdout.replaceAll(path, "DIR"), stderr: stderr.replaceAll(path, "DIR"), exitCode };
   };
@@ -53,6 +56,7 @@ export function userHome(user: (typeof users)[number]) {
     },
     [Symbol.asyncDispose]: () => {
       endProcesses(home);
+      removeMemory(home);
       directory[Symbol.dispose]();
       return Promise.resolve();
     },

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { closeSync, readFileSync, readSync, writeSync } from "node:fs";
 
 import { openMemoryFile } from "../../src/system/memory-file.ts";
-import { openPipe, PIPE_MAX_BYTES, widenPipe } from "../../src/system/pipe.ts";
+import { dropFromPipe, openPipe, PIPE_MAX_BYTES, widenPipe } from "../../src/system/pipe.ts";
 
 const O_CLOEXEC = 0o2_000_000;
 const O_NONBLOCK = 0o4_000;
@@ -32,6 +32,20 @@ test("a pipe can be widened, and a wish too large changes nothing", () => {
   expect(writeSync(write, Buffer.alloc(512 * 1024))).toBe(512 * 1024);
   expect(512 * 1024).toBeLessThanOrEqual(PIPE_MAX_BYTES);
   closeSync(write);
+  closeSync(read);
+});
+
+test.skipIf(process.platform !== "linux")("what is in a pipe is dropped, and nothing is waited for", () => {
+  const { read, write } = openPipe();
+  writeSync(write, Buffer.alloc(50_000));
+  dropFromPipe(read, 1000);
+  const block = Buffer.alloc(16);
+  expect(() => readSync(read, block)).toThrow("EAGAIN");
+  writeSync(write, "more");
+  closeSync(write);
+  // At the end of the stream neither.
+  dropFromPipe(read, 1000);
+  expect(readSync(read, block)).toBe(0);
   closeSync(read);
 });
 

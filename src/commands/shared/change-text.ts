@@ -1,4 +1,5 @@
 import { type ChangeResult } from "../../lifecycle/change.ts";
+import { isDenied } from "../../lifecycle/transaction.ts";
 import { type Paint } from "../command.ts";
 
 /** The end of an install, activate or rollback, for people. */
@@ -37,7 +38,11 @@ export function renderChange(result: ChangeResult, paint: Paint): string {
   }
 }
 
-/** The exit code of a change. */
-export function changeExitCode({ state }: Pick<ChangeResult, "state">): number {
+/** The exit code of a change. What was rolled back because it could not be confined was denied. */
+export function changeExitCode({
+  state,
+  [isDenied]: denied = false,
+}: Pick<ChangeResult, "state" | typeof isDenied>): number {
+  if (denied && state === "rolled-back") return 9;
   return { committed: 0, unconfirmed: 0, running: 0, refused: 6, "rolled-back": 4, stuck: 10 }[state];
 }

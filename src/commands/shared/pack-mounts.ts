@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 
+import { isRecord } from "../../lifecycle/channel/protocol.ts";
 import { type DataMount, MOUNTS_VARIABLE } from "../../lifecycle/data-mounts.ts";
 import { type DataMountEntry, refusalOfShare } from "../../lifecycle/data-share.ts";
 import { type Manifest } from "../../manifest/schema.ts";
@@ -8,6 +9,7 @@ import { isAtOrBelow, type MountSpec } from "../../vfs/mount-table.ts";
 import { type Quota } from "../../vfs/mount.ts";
 import { memoryDirectory } from "../../vfs/tmpfs-directory.ts";
 import { type Context } from "../command.ts";
+import { ownDirectory } from "./own-pack.ts";
 import { manifestOfTree } from "./tree-manifest.ts";
 import { isConfined } from "./workspace.ts";
 
@@ -49,7 +51,7 @@ async function specOf(context: Context, pack: Pack, mount: Mount, purpose: Purpo
     case "data":
       return await dataSpec(context, pack.packId, mount);
     case "memory":
-      return memorySpec(context, pack.data, mount, purpose);
+      return memorySpec(context, pack, mount, purpose);
   }
 }
 
@@ -96,35 +98,37 @@ async function dataSpec(context: Context, packId: string, mount: DataMountEntry)
  * the variable says opens nothing: the kernel decides. Nor can it count all of the giver's data for its quota.
  */
 function confinedDataSpec({ env }: Context, { path, mode }: DataMountEntry): MountSpec {
-  const refused = (reason: string): MountSpec => ({
-    path,
-    kind: "refused",
-    as: "data",
-    code: "denied",
-    reason,
-  });
-  let mounts: Partial<DataMount>[];
-  try {
-    mounts = JSON.parse(env[MOUNTS_VARIABLE] ?? "[]") as Partial<DataMount>[];
-  } catch {
-    return refused(`${MOUNTS_VARIABLE} is not as Aurora has set it`);
-  }
-  const found = mounts.find((mount) => mount.path === path);
+  const found = mountsOfScript(env).find((mount) => mount.path === path);
   if (typeof found?.directory === "string")
     return { path, kind: "data", directory: found.directory, subPath: "/", mode };
-  return refused(found?.refused ?? "it was not there when this script was started");
+  const reason = found?.refused ?? "it was not there when this script was started";
+  return { path, kind: "refused", as: "data", code: "denied", reason };
+}
+
+/** What a script was told of its mounts, or has told this command. */
+function mountsOfScript(env: Context["env"]): Partial<Pick<DataMount, "path" | "directory" | "refused">>[] {
+  try {
+    const mounts: unknown = JSON.parse(env[MOUNTS_VARIABLE] ?? "[]");
+    return Array.isArray(mounts) ? mounts.filter(isRecord) : [];
+  } catch {
+    return [];
+  }
 }
 
 function memorySpec(
   context: Context,
-  data: string,
+  { packId, data }: Pack,
   { path, size_bytes: sizeBytes, files: entries }: Mount & { type: "memory" },
   purpose: Purpose,
 ): MountSpec {
   const { AURORA_DRY_RUN, AURORA_TMP_DIR } = context.env;
   const uid = process.geteuid?.() ?? 0;
   const scratch = AURORA_DRY_RUN === "1" ? AURORA_TMP_DIR : undefined;
-  const directory = memoryDirectory(data, path, uid, purpose === "write", scratch);
+  const told = ownDirectory(context, packId, "AURORA_DATA_DIR")
+    ? mountsOfScript(context.env).find((mount) => mount.path === path)?.directory
+    : undefined;
+  const directory =
+    typeof told === "string" ? told : memoryDirectory(data, path, uid, purpose === "write", scratch);
   if (directory === undefined && purpose === "write")
     context.log.warn(`"${path}" is in this command's own memory: what it holds is gone when it ends`);
   return { path, kind: "memory", sizeBytes, entries, ...(directory === undefined ? {} : { directory }) };

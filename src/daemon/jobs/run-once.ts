@@ -14,7 +14,7 @@ import { beginTry, endOf, recordEnd, runsElsewhere, scriptOf, stopReasonOf, type
  *
  * @returns the record of the run, however it has ended
  * @throws {AuroraError} `conflict` where it runs already and may not twice, `locked` while a transaction changes its pack,
- *   `interrupted`
+ *   `interrupted`; `denied` where it could not be confined, which is recorded as well
  */
 export async function runJobOnce(workspace: Workspace, job: PackJob): Promise<JobRunRow> {
   const { registry, signal } = workspace;
@@ -29,11 +29,14 @@ export async function runJobOnce(workspace: Workspace, job: PackJob): Promise<Jo
     failure: undefined,
     stopReason: undefined,
   };
+  let denial: AuroraError | undefined;
   const pack = registry.write(() => begin(workspace, one));
   try {
     one.report = await runJobScript(workspace, pack, scriptOf(one), signal);
   } catch (thrown) {
-    one.failure = toAuroraError(thrown).message;
+    const error = toAuroraError(thrown);
+    one.failure = error.message;
+    if (error.code === "denied") denial = error;
   }
   one.stopReason = stopReasonOf(workspace, one);
   if (one.report?.aborted === true) one.stopReason ??= `stopped by ${String(signal.reason)}`;
@@ -43,6 +46,7 @@ export async function runJobOnce(workspace: Workspace, job: PackJob): Promise<Jo
   );
   if (signal.aborted)
     throw new AuroraError("interrupted", `the job "${job.id}" was stopped by ${String(signal.reason)}`);
+  if (denial !== undefined) throw denial;
   const row = jobRun(registry, {
     pack_id: job.packId,
     name: job.name,

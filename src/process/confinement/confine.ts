@@ -4,10 +4,11 @@ import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
+import { refuseNul } from "../refuse-nul.ts";
 import { type AuditCoverage, auditLayers } from "./audit.ts";
-import { type ControlGroup, openControlGroup } from "./control-group.ts";
+import { type ControlGroup, openControlGroup, renewControlGroup } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
-import { type Layer, layersFor } from "./layers.ts";
+import { isEnforced, type Layer, layersFor } from "./layers.ts";
 import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { reExecCommand } from "./re-exec.ts";
@@ -49,6 +50,8 @@ export type Confinement = {
    * `spawnConfined` does it.
    */
   openGroup?: () => ControlGroup;
+  /** Sets the limits again on the control group of a process that was started with this before, by whomever. */
+  renewGroup?: (pid: number) => void;
 };
 
 /** Nothing is enforced: a command may do what the caller may. */
@@ -108,7 +111,7 @@ export function prepareConfinement(
   const { arch, landlockAbi, needsUserNamespace } = features;
   const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch, isAudit };
   const mayShare =
-    layers.some(({ name, enforced }) => name === "network-namespace" && enforced) &&
+    isEnforced(layers, "network-namespace") &&
     // The kernel counts a user's processes for each user namespace.
     !(needsUserNamespace && policy.limits.processes !== null);
   const compiled = new Map<string, CompiledPlan>();
@@ -121,7 +124,6 @@ export function prepareConfinement(
   };
   const { backEnd = "launcher" } = features;
   const launch = (command: Command) => prepareLaunch(planFor(command.newSession ?? false), command, backEnd);
-  const hasGroup = layers.some(({ name, enforced }) => name === "control-group" && enforced);
   return {
     layers,
     ...audit,
@@ -130,7 +132,12 @@ export function prepareConfinement(
     ...(policy.uid === undefined || policy.uid === uid
       ? {}
       : { user: { uid: policy.uid, gid: policy.gid ?? policy.uid } }),
-    ...(hasGroup ? { openGroup: () => openControlGroup(policy.limits) } : {}),
+    ...(isEnforced(layers, "control-group")
+      ? {
+          openGroup: () => openControlGroup(policy.limits),
+          renewGroup: (pid: number) => renewControlGroup(pid, policy.limits),
+        }
+      : {}),
   };
 }
 
@@ -156,12 +163,7 @@ function prepareLaunch(
   command: Command,
   backEnd: NonNullable<KernelFeatures["backEnd"]>,
 ): Launch {
-  const texts = [command.file, command.cwd, ...command.argv, ...Object.entries(command.env).flat()];
-  if (texts.some((text) => text.includes("\0")))
-    throw new AuroraError(
-      "exec-failed",
-      `cannot run "${command.file}": an argument or a variable holds a NUL byte`,
-    );
+  refuseNul(command);
   const { arch } = compiled.start.plan;
   const image = compileStart(compiled, command).build(arch, REPORT_DESCRIPTOR);
   const { pinned } = compiled.start.plan;

@@ -1,5 +1,5 @@
 import { type KernelFeatures } from "./kernel.ts";
-import { type Layer, type LayerName, layersFor } from "./layers.ts";
+import { isEnforced, type Layer, type LayerName, layersFor } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 
 /** One line of what a command may do. */
@@ -44,7 +44,7 @@ function allowed(policy: Policy, layers: readonly Layer[]): Explanation[] {
     ...policy.execute.map((path) => line(`read and execute ${path}`, "landlock-files")),
     ...policy.programs.map((name) => line(`execute the program ${name}`, "landlock-files")),
     ...policy.read.map((path) => line(`read ${path}`, "landlock-files")),
-    ...policy.write.map((path) => line(`write ${path}`, "landlock-files")),
+    ...[...policy.write, ...policy.memory].map((path) => line(`write ${path}`, "landlock-files")),
     ...net.connect.map((port) => line(`connect to TCP port ${port} of any host`, "landlock-ports")),
     ...net.listen.map((port) => line(`listen on TCP port ${port}`, "landlock-ports")),
     ...(net.listen.length > 0 ? [line("listen on a TCP port of the kernel's choice", "seccomp")] : []),
@@ -105,10 +105,6 @@ function limits({ limits: values }: Policy, layers: readonly Layer[]): Explanati
     const isHeld = isEnforced(layers, layer);
     return [{ what: text(value), verdict: isHeld ? "denied" : "open", by: statusOf(layers, layer) }];
   });
-}
-
-function isEnforced(layers: readonly Layer[], name: LayerName): boolean {
-  return layers.some((layer) => layer.name === name && layer.enforced);
 }
 
 function statusOf(layers: readonly Layer[], name: LayerName): string {

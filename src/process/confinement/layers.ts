@@ -27,6 +27,14 @@ export type Layer = {
   isRequired: boolean;
 };
 
+/** Whether one of these layers holds. */
+export function isEnforced(
+  layers: readonly Pick<Layer, "name" | "enforced">[],
+  ...names: readonly LayerName[]
+): boolean {
+  return layers.some(({ name, enforced }) => enforced && names.includes(name));
+}
+
 /**
  * Which layers a policy gets on a kernel: pure. A layer that the policy has no use for is not in the list: ports where no
  * port is granted (then there is no socket at all), a limit that is not set.

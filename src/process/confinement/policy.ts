@@ -13,6 +13,11 @@ export type Policy = {
   read: string[];
   /** May be read, written, created in, renamed and deleted below. */
   write: string[];
+  /**
+   * Directories in a system directory for shared memory, two levels below it, that may be written as well. They are there
+   * also where the command has shared memory of its own.
+   */
+  memory: string[];
   /** May be read and executed, beyond the system. */
   execute: string[];
   /** Names of programs, to be looked up in PATH; what they turn out to be may be executed. */
@@ -76,6 +81,8 @@ type PackPolicyInput = {
   dataDir: string;
   logDir: string;
   scratchDir: string;
+  /** See `Policy`. */
+  memory?: readonly string[];
   home: string;
   permissions: Permissions;
   limits: Limits;
@@ -115,6 +122,7 @@ export function packPolicy(input: PackPolicyInput): Policy {
     system: input.system,
     read: outermost(permissions.read).filter((path) => !isCovered(path)),
     write,
+    memory: [...(input.memory ?? [])],
     execute: outermost([
       input.tree,
       ...input.runtime,

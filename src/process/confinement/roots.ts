@@ -1,10 +1,12 @@
-import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { lstatSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 
 import { AuroraError } from "../../errors.ts";
 import { findExecutable } from "../find-executable.ts";
 import { type Access } from "./landlock-rules.ts";
 import { isBelow, type Policy } from "./policy.ts";
+import { resolveTrusted } from "./resolve-trusted.ts";
+import { type SystemFiles } from "./system-files.ts";
 
 /** A path that is granted, as it is opened. */
 export type Root = {
@@ -13,8 +15,11 @@ export type Root = {
   isDirectory: boolean;
   /** Opened without following any symlink in it: the pack could have planted one. */
   isStrict: boolean;
-  /** A directory for shared memory that a mount namespace replaces by one of its own. */
-  isSharedMemory: boolean;
+  /**
+   * "replaced": a directory for shared memory, in whose place a mount namespace has one of its own. "kept": a directory in one
+   * of those, two levels below it, which is in the new one too.
+   */
+  sharedMemory?: "replaced" | "kept";
 };
 
 export type Roots = {
@@ -38,9 +43,7 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
       const resolved = resolveOwn(path, policy.home, home);
       const stat = resolved === undefined ? undefined : statOrNothing(resolved);
       if (resolved !== undefined && stat !== undefined)
-        return [
-          { path: resolved, access, isDirectory: stat.isDirectory(), isStrict: true, isSharedMemory: false },
-        ];
+        return [{ path: resolved, access, isDirectory: stat.isDirectory(), isStrict: true }];
       absent.push(path);
       return [];
     });
@@ -55,12 +58,10 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
     return ![home, ...ownRoots.map(({ path }) => path)].some((path) => isBelow(path, real));
   });
   const list = [
-    ...trusted(system.execute, "execute"),
-    ...trusted(system.read, "read"),
-    ...trusted(system.list, "list"),
-    ...trusted(system.devices, "device"),
-    ...trusted(sharedMemory, "write", true),
+    ...systemRoots(system).list,
+    ...trusted(sharedMemory, "write").map((root): Root => ({ ...root, sharedMemory: "replaced" })),
     ...ownRoots,
+    ...own(policy.memory, "write").map((root): Root => ({ ...root, sharedMemory: "kept" })),
     ...trusted(findPrograms(policy.programs, searchPath, absent), "execute"),
   ];
   return { list, absent };
@@ -69,47 +70,46 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
 /** The part of the system that the home lies in, if any. */
 export function systemRootAround({ system, home }: Policy): string | undefined {
   const real = realPath(home) ?? home;
-  return [...system.execute, ...system.read].find((root) => isBelow(real, realPath(root) ?? root));
+  return systemRoots(system).places.find((place) => isBelow(real, place.real))?.path;
 }
 
-function trusted(paths: readonly string[], access: Access, isSharedMemory = false): Root[] {
+type SystemRoots = {
+  list: Root[];
+  /** Where what may be read or executed really is. */
+  places: { path: string; real: string }[];
+};
+
+/** The same for every pack, and a hundred of them may start at once: looked up once for each look at the system. */
+const known = new WeakMap<SystemFiles, SystemRoots>();
+
+function systemRoots(system: SystemFiles): SystemRoots {
+  const kept = known.get(system);
+  if (kept) return kept;
+  const found: SystemRoots = {
+    list: [
+      ...trusted(system.execute, "execute"),
+      ...trusted(system.read, "read"),
+      ...trusted(system.list, "list"),
+      ...trusted(system.devices, "device"),
+    ],
+    places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
+  };
+  known.set(system, found);
+  return found;
+}
+
+function trusted(paths: readonly string[], access: Access): Root[] {
   return paths.flatMap((path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
-    return stat === undefined
-      ? []
-      : [{ path, access, isDirectory: stat.isDirectory(), isStrict: false, isSharedMemory }];
+    return stat === undefined ? [] : [{ path, access, isDirectory: stat.isDirectory(), isStrict: false }];
   });
 }
 
 function resolveOwn(path: string, home: string, realHome: string): string | undefined {
   if (path === "/") return path;
   if (isBelow(path, home)) return `${realHome}${path.slice(home.length)}`;
-  const parent = realPath(dirname(path));
-  if (parent !== undefined) checkLinks(dirname(path));
+  const parent = resolveTrusted(dirname(path));
   return parent === undefined ? undefined : `${parent === "/" ? "" : parent}/${basename(path)}`;
-}
-
-/** As many as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40;
-
-/**
- * On the way to a path outside the home there may be links, as /var/run is one, but only root's and the caller's own: in a
- * directory that others may write to, somebody else's could lead anywhere.
- *
- * @throws {AuroraError} `denied`
- */
-function checkLinks(path: string, depth = 0): void {
-  if (depth > MAX_LINKS) throw new AuroraError("denied", `cannot grant "${path}": too many links`);
-  const parts = path.split("/").filter(Boolean);
-  for (let count = 1; count <= parts.length; count++) {
-    const prefix = `/${parts.slice(0, count).join("/")}`;
-    const stat = statOrNothing(prefix);
-    if (!stat?.isSymbolicLink()) continue;
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.())
-      throw new AuroraError("denied", `cannot grant "${path}": "${prefix}" is a link of another user's`);
-    const target = resolve(dirname(prefix), readlinkSync(prefix));
-    return checkLinks([target, ...parts.slice(count)].join("/"), depth + 1);
-  }
 }
 
 /** Where a program is a link, as with alternatives, what it leads to is what has to be executed. */

@@ -1,9 +1,11 @@
-import { closeSync, fchownSync, openSync, readlinkSync, readSync } from "node:fs";
+import { fchownSync, readlinkSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../../errors.ts";
 import { findExecutable } from "../find-executable.ts";
+import { readFirstLine } from "../first-line.ts";
 import { type ChildOptions, spawnChild } from "../spawn-child.ts";
 import { type Confinement } from "./confine.ts";
+import { isEnforced } from "./layers.ts";
 
 export type ConfinedChild = {
   child: Bun.Subprocess;
@@ -19,10 +21,6 @@ export type ConfinedChild = {
   controlGroup?: string | undefined;
   [Symbol.dispose]: () => void;
 };
-
-/** So much of a file tells what it is: the kernel looks at as many bytes (BINPRM_BUF_SIZE). */
-const HEAD_BYTES = 256;
-const NEWLINE = 10;
 
 /**
  * Starts a process as `spawnChild` does, but confined. The child is the command itself: its pid, exit code, signals and
@@ -69,9 +67,7 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       group?.close();
     };
     const killAll = group && (() => void group.kill());
-    const endsTree = confinement.layers.some(
-      ({ name, enforced }) => enforced && (name === "process-namespace" || name === "reaper"),
-    );
+    const endsTree = isEnforced(confinement.layers, "process-namespace", "reaper");
     const controlGroup = group?.directory;
     return { child, failure, dispose, killAll, endsTree, controlGroup, [Symbol.dispose]: dispose };
   } catch (thrown) {
@@ -123,17 +119,9 @@ function doNothing(): void {}
 
 /** What the kernel would not execute and a shell takes for a script of its own: text without a `#!`. */
 function isPlainScript(path: string): boolean {
-  const head = Buffer.alloc(HEAD_BYTES);
   try {
-    const descriptor = openSync(path, "r");
-    try {
-      const length = readSync(descriptor, head);
-      const newline = head.indexOf(NEWLINE);
-      const line = head.subarray(0, newline === -1 ? length : Math.min(newline, length));
-      return !line.includes(0) && !line.toString("latin1").startsWith("#!");
-    } finally {
-      closeSync(descriptor);
-    }
+    const line = readFirstLine(path);
+    return !line.includes(0) && !line.toString("latin1").startsWith("#!");
   } catch {
     return false; // It may be executed without being readable.
   }

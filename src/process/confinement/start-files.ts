@@ -1,4 +1,7 @@
+import { dirname } from "node:path";
+
 import { pathRights, portRules, rulesetWords } from "./landlock-rules.ts";
+import { isBelow } from "./policy.ts";
 import { INIT_NAME, RELAY_NAME } from "./process-names.ts";
 import { type Address, ENDING_ADDRESS, SPLIT } from "./program-image.ts";
 import { type Root } from "./roots.ts";
@@ -13,6 +16,8 @@ import {
 
 const ENOENT = 2;
 const EBADF = 9;
+const EEXIST = 17;
+const PASSABLE_MODE = 0o711;
 const O_PATH = 0o10_000_000;
 const O_WRONLY = 1;
 const RESOLVE_NO_SYMLINKS = 0x04;
@@ -55,13 +60,21 @@ export function prepareFiles(start: Start): Address | undefined {
   const hasNamespace = has("mount-namespace");
   if (hasNamespace) enterNamespaces(start);
   if (has("reaper")) split(start, 0);
-  const grants = plan.roots.map((root) => createGrant(start, root));
-  const replaced = grants.filter(({ root }) => root.isSharedMemory && hasNamespace);
+  const grants = plan.roots
+    .filter(({ sharedMemory }) => sharedMemory !== "replaced" || hasNamespace || isOwnUser(start))
+    .map((root) => createGrant(start, root));
+  const replaced = hasNamespace ? grants.filter(({ root }) => root.sharedMemory === "replaced") : [];
   const writable = grants.filter((grant) => grant.root.access === "write" && !replaced.includes(grant));
   for (const grant of writable) open(start, grant);
   if (hasNamespace) {
-    protectMounts(start, writable);
+    const copies = copyMounts(start, writable);
+    protectMounts(start);
     for (const { root } of replaced) mountMemory(start, root.path);
+    for (const copy of copies) {
+      const { sharedMemory, path } = copy.grant.root;
+      const isHidden = sharedMemory === "kept" && replaced.some(({ root }) => isBelow(path, root.path));
+      mountCopy(start, copy, isHidden ? makePlace(start, path) : copy.grant.descriptor);
+    }
     if (has("process-namespace")) mountProcesses(start);
   }
   if (!has("landlock-files")) return undefined;
@@ -77,6 +90,14 @@ export function prepareFiles(start: Start): Address | undefined {
     call(`grant port ${port}`, "landlock_add_rule", args, { indirect: [0] });
   }
   return ruleset;
+}
+
+/**
+ * Whether what other packs have in the machine's shared memory belongs to other users. Where it does not, and there can be no
+ * other for this command, it gets none.
+ */
+function isOwnUser({ plan: { policy, uid } }: Start): boolean {
+  return policy.uid !== undefined && policy.uid !== uid;
 }
 
 function enterNamespaces(start: Start): void {
@@ -188,28 +209,54 @@ function grantOwnStreams({ call, image, plan }: Start, ruleset: Address): void {
   }
 }
 
+/** A mount of a writable root that is nowhere yet, and where its descriptor is kept. */
+type Copy = { grant: Grant; mount: Address };
+
+function copyMounts({ call, image }: Start, writable: readonly Grant[]): Copy[] {
+  return writable.map((grant) => {
+    const mount = image.words(-1);
+    const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+    call(`copy the mount of "${grant.root.path}"`, "open_tree", [grant.descriptor, image.text(""), flags], {
+      indirect: [0],
+      store: mount,
+    });
+    return { grant, mount };
+  });
+}
+
 /**
- * Makes every mount read-only but copies of the writable roots, made by their descriptors beforehand: then not even modes,
+ * Makes every mount read-only but the copies of the writable roots, made by their descriptors beforehand: then not even modes,
  * owners, times and attributes can be changed elsewhere, which Landlock does not look at.
  */
-function protectMounts({ call, image }: Start, writable: readonly Grant[]): void {
-  const nothing = image.text("");
-  const copies = writable.map(({ root, descriptor }) => {
-    const copy = image.words(-1);
-    const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
-    call(`copy the mount of "${root.path}"`, "open_tree", [descriptor, nothing, flags], {
-      indirect: [0],
-      store: copy,
-    });
-    return { root, descriptor, copy };
-  });
+function protectMounts({ call, image }: Start): void {
   const attributes = image.words(MOUNT_ATTR_RDONLY_NOSUID, 0, 0, 0);
   const args = [AT_FDCWD, image.text("/"), AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES];
   call("make mounts read-only", "mount_setattr", args);
-  for (const { root, descriptor, copy } of copies)
-    call(`mount "${root.path}"`, "move_mount", [copy, nothing, descriptor, nothing, BY_DESCRIPTOR], {
-      indirect: [0, 2],
-    });
+}
+
+function mountCopy({ call, image }: Start, { grant, mount }: Copy, place: Address): void {
+  const nothing = image.text("");
+  call(`mount "${grant.root.path}"`, "move_mount", [mount, nothing, place, nothing, BY_DESCRIPTOR], {
+    indirect: [0, 2],
+  });
+}
+
+/**
+ * A directory to mount something on, in an empty file system that nobody else sees yet.
+ *
+ * @returns where its descriptor is
+ */
+function makePlace({ call, image }: Start, path: string): Address {
+  const text = `make a place for "${path}"`;
+  const above = image.text(dirname(path));
+  // Whatever the umask is: what the place is in can be passed through, and what it is itself is covered.
+  call(text, "mkdirat", [AT_FDCWD, above, 0], { tolerate: EEXIST });
+  call(text, "fchmodat", [AT_FDCWD, above, PASSABLE_MODE]);
+  const here = image.text(path);
+  call(text, "mkdirat", [AT_FDCWD, here, 0]);
+  const place = image.words(-1);
+  call(text, "openat", [AT_FDCWD, here, O_PATH | O_CLOEXEC, 0], { store: place });
+  return place;
 }
 
 /** An empty file system in memory, which only this command and its children see, with no more in it than it may use itself. */

@@ -35,6 +35,7 @@ const nobody: Policy = {
   system: { execute: [], read: [], list: [], devices: [], sharedMemory: [] },
   read: [],
   write: [],
+  memory: [],
   execute: [],
   programs: [],
   home: "/",
@@ -88,7 +89,7 @@ function trialPlan(
 ): Pick<StartPlan, "policy" | "roots" | "layers" | "newSession" | "landlockAbi"> {
   return {
     policy: nobody,
-    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false, isSharedMemory: false }],
+    roots: [{ path: "/dev", access: "write", isDirectory: true, isStrict: false }],
     layers: names.map((name) => ({ name, enforced: true, reason: null, isRequired: false })),
     newSession: true,
     landlockAbi: 0,

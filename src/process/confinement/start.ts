@@ -1,4 +1,4 @@
-import { type Layer } from "./layers.ts";
+import { isEnforced, type Layer } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 import { ProgramImage, type Step } from "./program-image.ts";
 import { type Root } from "./roots.ts";
@@ -74,7 +74,7 @@ export function createStart(plan: StartPlan, begun?: Start): Start {
     image,
     call: (text, name, args, more = {}) =>
       image.step({ number: systemCall(name, plan.arch), args, text, ...more }),
-    has: (name) => plan.layers.some((layer) => layer.name === name && layer.enforced),
+    has: (name) => isEnforced(plan.layers, name),
   };
 }
 

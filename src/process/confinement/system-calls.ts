@@ -52,6 +52,7 @@ const numbers = {
   listen: [50, 201],
   lookup_dcookie: [212, 18],
   migrate_pages: [256, 238],
+  mkdirat: [258, 34],
   mknod: [133, null],
   mknodat: [259, 33],
   mmap: [9, 222],

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, realpathSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import {
@@ -14,20 +14,13 @@ import { nothing, probeKernel } from "../../../src/process/confinement/kernel.ts
 import { layersFor } from "../../../src/process/confinement/layers.ts";
 import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
 import { type Arch } from "../../../src/process/confinement/system-calls.ts";
-import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
 
 const features = probeKernel();
 const canAudit = features.launcher === null && features.seccomp === null;
 
-let place: ReturnType<typeof scratch>;
-let home: string;
-beforeAll(() => {
-  place = scratch();
-  home = realpathSync(place.path);
-  chmodSync(home, 0o711);
-  makeHome(home);
-});
+const place = confinedHome();
+const home = place.path;
 afterAll(() => place[Symbol.dispose]());
 
 describe("auditLayers", () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   lchownSync,
@@ -18,21 +18,15 @@ import { nothing, probeKernel } from "../../../src/process/confinement/kernel.ts
 import { type Policy } from "../../../src/process/confinement/policy.ts";
 import { type Command } from "../../../src/process/confinement/start.ts";
 import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, makeHome, policyIn } from "./confined-home.ts";
 
 const features = probeKernel();
 const canConfine = features.launcher === null && features.landlock === null;
 const isRoot = process.geteuid?.() === 0;
 const env = { PATH: "/usr/bin:/bin" };
 
-let place: ReturnType<typeof scratch>;
-let home: string;
-beforeAll(() => {
-  place = scratch();
-  home = realpathSync(place.path);
-  chmodSync(home, 0o711);
-  makeHome(home);
-});
+const place = confinedHome();
+const home = place.path;
 afterAll(() => place[Symbol.dispose]());
 
 function start(policy: Policy, command: Partial<Command> & Pick<Command, "argv">, kernel = features) {
@@ -246,6 +240,22 @@ describe("prepareConfinement", () => {
     expect(() => prepare(`${foreign}/inside`)).toThrow(
       `cannot grant "${foreign}": "${foreign}" is a link of another user's`,
     );
+  });
+
+  test("grants nothing by way of links in a circle, and goes by .. as the kernel does", () => {
+    using other = scratch();
+    const at = (...names: string[]) => join(other.path, ...names);
+    mkdirSync(at("a", "b", "c"), { recursive: true });
+    symlinkSync("two", at("one"));
+    symlinkSync("one", at("two"));
+    symlinkSync("a/b", at("deep"));
+    symlinkSync("../../deep/c", at("a", "b", "again"));
+    const absentOf = (path: string) =>
+      prepareConfinement(policyIn(home, { read: [path] }), features, { required: false }).absent;
+    expect(absentOf(at("one", "x"))).toEqual([at("one", "x")]);
+    expect(absentOf(`${at("a", "b", "again")}/.`)).toEqual([]);
+    expect(absentOf(`${other.path}/deep/../b`)).toEqual([]);
+    expect(absentOf(`${other.path}/deep/../deep`)).toEqual([`${other.path}/deep/../deep`]);
   });
 
   test("refuses where confinement is required and a layer is missing", () => {

@@ -48,7 +48,7 @@ test("where it cannot be kept nothing is left", () => {
 test("a process finds what another has kept", () => {
   const program = `
     import { probeKernel } from ${JSON.stringify(join(import.meta.dir, "../../../src/process/confinement/kernel.ts"))};
-    console.log(JSON.stringify(probeKernel(${JSON.stringify(file)})));`;
+    console.log(JSON.stringify(probeKernel({ path: ${JSON.stringify(file)}, isWritable: true })));`;
   const once = () => Bun.spawnSync([process.execPath, "-e", program]).stdout.toString();
   const first = once();
   const before = statSync(file).mtimeMs;

@@ -57,6 +57,7 @@ describe("packPolicy", () => {
       system,
       read: [],
       write: ["/home/data/p", "/home/logs/p", "/home/tmp/x"],
+      memory: [],
       execute: ["/home/store/1"],
       programs: [],
       home: "/home",

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, realpathSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
@@ -9,20 +9,13 @@ import { type Policy } from "../../../src/process/confinement/policy.ts";
 import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
 import { openPipe } from "../../../src/system/pipe.ts";
 import { processIds, readCommandLine } from "../../../src/system/process-table.ts";
-import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
 
 const features = probeKernel();
 const isPossible = features.processNamespace === null;
 
-let place: ReturnType<typeof scratch>;
-let home: string;
-beforeAll(() => {
-  place = scratch();
-  home = realpathSync(place.path);
-  chmodSync(home, 0o711);
-  makeHome(home);
-});
+const place = confinedHome();
+const home = place.path;
 afterAll(() => place[Symbol.dispose]());
 
 /** Starts a shell script, and hands out its output line by line. */

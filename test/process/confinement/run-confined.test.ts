@@ -1,26 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { type KernelFeatures, probeKernel, withReExec } from "../../../src/process/confinement/kernel.ts";
 import { run, type RunOptions } from "../../../src/process/run.ts";
 import { processIds, readCommandLine } from "../../../src/system/process-table.ts";
-import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
 
 const features = probeKernel();
 const isConfinable = features.launcher === null && features.landlock === null;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-let place: ReturnType<typeof scratch>;
-let home: string;
-beforeAll(() => {
-  place = scratch();
-  home = realpathSync(place.path);
-  chmodSync(home, 0o711);
-  makeHome(home);
-});
+const place = confinedHome();
+const home = place.path;
 afterAll(() => place[Symbol.dispose]());
 
 const kernels: [string, KernelFeatures][] = [

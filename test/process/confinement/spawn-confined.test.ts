@@ -1,22 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { nothing, probeKernel } from "../../../src/process/confinement/kernel.ts";
 import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
-import { scratch } from "../../support/aurora.ts";
-import { makeHome, policyIn } from "./attacks/attack-range.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
 
 const features = probeKernel();
-let place: ReturnType<typeof scratch>;
-let home: string;
-beforeAll(() => {
-  place = scratch();
-  home = realpathSync(place.path);
-  chmodSync(home, 0o711);
-  makeHome(home);
-});
+const place = confinedHome();
+const home = place.path;
 afterAll(() => place[Symbol.dispose]());
 
 async function run(confinement: Confinement, ...argv: string[]) {

@@ -15,49 +15,8 @@ import { join } from "node:path";
 
 import { prepareConfinement } from "../../../../src/process/confinement/confine.ts";
 import { type KernelFeatures } from "../../../../src/process/confinement/kernel.ts";
-import { packPolicy, type Policy } from "../../../../src/process/confinement/policy.ts";
-import { readSystemFiles } from "../../../../src/process/confinement/system-files.ts";
-
-const noLimits: Policy["limits"] = {
-  memory_bytes: null,
-  processes: null,
-  open_files: null,
-  file_size_bytes: null,
-  cpu_seconds: null,
-};
-
-/** A policy for a pack below `home`, with the directories `tree`, `data`, `logs` and `tmp` in it. */
-export function policyIn(
-  home: string,
-  permissions: Partial<Parameters<typeof packPolicy>[0]["permissions"]> = {},
-  limits: Partial<Policy["limits"]> = {},
-): Policy {
-  return packPolicy({
-    system: readSystemFiles(performance.now(), process.geteuid?.() === 0),
-    tree: join(home, "tree"),
-    dataDir: join(home, "data"),
-    logDir: join(home, "logs"),
-    scratchDir: join(home, "tmp"),
-    home,
-    permissions: {
-      read: [],
-      write: [],
-      run: [],
-      net: { connect: [], listen: [], udp: false },
-      unix: false,
-      ...permissions,
-    },
-    limits: { ...noLimits, ...limits },
-    runtime: [],
-    signals: "inside",
-    allowAll: false,
-  });
-}
-
-/** Makes a home with the directories that `policyIn` names. */
-export function makeHome(home: string): void {
-  for (const name of ["", "tree", "data", "logs", "tmp"]) mkdirSync(join(home, name), { recursive: true });
-}
+import { type Policy } from "../../../../src/process/confinement/policy.ts";
+import { makeHome, policyIn } from "../confined-home.ts";
 
 export function compileAttack(file: string): void {
   const source = join(import.meta.dir, "attack.c");

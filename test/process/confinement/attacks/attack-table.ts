@@ -61,7 +61,7 @@ export const attacks: readonly Attack[] = [
   { name: "shadow", ...reading, needsRoot: true },
   { name: "sysctl", ...files, needsRoot: true },
   { name: "kernel-log", ...reading, needsRoot: true },
-  { name: "shared-memory", ...metadata },
+  { name: "shared-memory", ...files },
   { name: "chmod", ...metadata },
   { name: "chown", ...metadata },
   { name: "utimes", ...metadata },
