@@ -54,6 +54,7 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
     const [first] = slots as [Slot, ...Slot[]];
     const subject = await prepareSubject(test.tools, operation, first, `${test.directory}/template`);
     for (const mode of test.modes) {
+      if (operation.isLarge === true && (modelOf(mode) ?? blocksOf(mode))) continue;
       results.push(await crash(test, subject, mode, slots));
       test.onResult(results);
     }

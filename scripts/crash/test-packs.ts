@@ -1,4 +1,8 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+
+/** Enough for a second thread, and for one flush of the whole file system instead of one for each file. */
+const LARGE_BYTES = 33 * 1024 ** 2;
+const LARGE_FILES = 210;
 
 type Pack = { id: string; version: string; needs?: string[]; snapshot?: boolean };
 
@@ -13,6 +17,10 @@ export function writeTestPacks(directory: string): string {
   writePack(`${directory}/alpha`, { id: "alpha", version: "2.0.0", snapshot: true });
   writePack(`${directory}/beta`, { id: "beta", version: "1.0.0" });
   writePack(`${directory}/gamma`, { id: "gamma", version: "1.0.0", needs: ["alpha", "beta"] });
+  const large = `${directory}/large`;
+  writePack(large, { id: "large", version: "1.0.0" });
+  for (let file = 0; file < LARGE_FILES; file++) writeFileSync(`${large}/file-${file}`, `${file}\n`);
+  truncateSync(`${large}/content`, LARGE_BYTES);
   return directory;
 }
 
