@@ -122,9 +122,10 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
       onGone: () => ended.resolve("home-gone"),
     }),
   );
-  using _watch = new RegistryWatch(paths, (isReplaced) => {
+  using _watch = new RegistryWatch(paths, (change) => {
+    if (change === "gone") return ended.resolve("home-gone");
     // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
-    if (isReplaced) return ended.resolve("become-binary");
+    if (change === "replaced") return ended.resolve("become-binary");
     daemon.events.poke();
     void stopUnwanted(workspace, keeper);
     jobs.noticed();
