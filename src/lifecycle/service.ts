@@ -78,8 +78,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
     };
   }
 
-  const { report, session, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
-  const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
+  const { report, session, left, summary } = await runStart(workspace, pack, entrypoint.start, serviceId);
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -145,7 +144,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       stdout: readRange(stdout, before.stdout, after.stdout),
       stderr: readRange(stderr, before.stderr, after.stderr),
     };
-    return { report, session: result.pid, summary };
+    return { report, session: result.pid, left: result.left, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
