@@ -63,11 +63,10 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const row = startingRow(workspace, pack);
   setService(workspace.registry, row);
   const start = runStart(workspace, pack, entrypoint.start, row.service_id);
-  const { report, session, summary } = await start.catch((thrown: unknown) => {
+  const { report, session, left, summary } = await start.catch((thrown: unknown) => {
     setService(workspace.registry, { ...row, state: "failed" });
     throw thrown;
   });
-  const left = findProcesses({ environment: { AURORA_SERVICE: row.service_id }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -164,7 +163,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       stdout: printedSince(stdout, before.stdout),
       stderr: printedSince(stderr, before.stderr),
     };
-    return { report, session: result.pid, summary };
+    return { report, session: result.pid, left: result.left, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);

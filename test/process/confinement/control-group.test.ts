@@ -168,6 +168,20 @@ describe.skipIf(top === undefined)("a control group of the kernel", () => {
     }
   });
 
+  test("tells what a start has left running, although nothing else does", async () => {
+    makeGroup(directory);
+    try {
+      using place = scratch();
+      const leave = "mkfifo up; (setsid env -i sh -c 'echo >up; sleep 1000' &) >/dev/null 2>&1; read _ <up";
+      const options = { argv: ["sh", "-c", leave], cwd: place.path, env };
+      const { left } = await run({ ...options, cgroup: directory, leaveRunning: true });
+      expect(left.map(({ command }) => command)).toContain("sh -c echo >up; sleep 1000");
+    } finally {
+      killGroup(directory);
+      while (!removeGroup(directory)) await Bun.sleep(1);
+    }
+  });
+
   test("is made anew, since who enters one that was killed is killed as well", async () => {
     for (let n = 0; n < 3; n++) {
       makeGroup(directory);
