@@ -125,7 +125,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const tree = { find, ...(killAll ? { killAll } : {}) };
     const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    const needsNoLook = options.leaveRunning === true || confined.endsTree === true;
+    // A command that could signal its reaper may have killed it.
+    const hasEndedTree = confined.endsTree === true && child.signalCode !== "SIGKILL";
+    const needsNoLook = options.leaveRunning === true || hasEndedTree;
     if (ending === "exited" && !needsNoLook) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
