@@ -2,13 +2,14 @@ import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
 import { openMemoryFile } from "../system/memory-file.ts";
-import { newestProcessId, readProcess } from "../system/process-table.ts";
+import { newestProcessId, processIds, readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { type Confinement, unconfined } from "./confinement/confine.ts";
 import { spawnConfined } from "./confinement/spawn-confined.ts";
 import { passSignals } from "./foreground-signals.ts";
 import { longTimer } from "./long-timer.ts";
 import { OutputCapture } from "./output-capture.ts";
+import { stopGroup } from "./stop-group.ts";
 import { findProcesses, identify, type ProcessIdentity, send, stopTree } from "./tree.ts";
 
 /** Where a stream of the child goes. A descriptor is a file opened by the caller, who closes it. */
@@ -127,7 +128,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const tree = { find, ...(killAll ? { killAll } : {}) };
     const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    const needsNoLook = options.leaveRunning === true || confined.endsTree === true;
+    // A command that could signal its reaper may have killed it.
+    const hasEndedTree = confined.endsTree === true && child.signalCode !== "SIGKILL";
+    const needsNoLook = options.leaveRunning === true || hasEndedTree;
     if (ending === "exited" && !needsNoLook) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
@@ -174,11 +177,15 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree
   try {
     const ending = await Promise.race([child.exited.then((): Ending => "exited"), stop.promise]);
     if (ending === "exited") return ending;
-    const { survivors } = await stopTree(tree.find, {
-      ...tree,
+    const how = {
       signal: options.stopSignal ?? "SIGTERM",
       timeoutMs: options.graceMs ?? DEFAULT_GRACE_MS,
-    });
+    };
+    if (processIds().length === 0) {
+      await stopGroup(child, options.foreground !== true, how);
+      return ending;
+    }
+    const { survivors } = await stopTree(tree.find, { ...tree, ...how });
     // Only a process in an uninterruptible wait outlives SIGKILL; it must not hold the caller as well.
     if (survivors.some(({ pid }) => pid === child.pid)) child.unref();
     else await child.exited;
