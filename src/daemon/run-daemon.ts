@@ -1,7 +1,6 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
-import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../lifecycle/own-operations.ts";
-import { settle, withLockedHome } from "../lifecycle/settle.ts";
+import { settleIfIdle, withLockedHome } from "../lifecycle/settle.ts";
 import { needsSettling } from "../lifecycle/settlement.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -197,9 +196,7 @@ async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposab
 async function settleAtStart(workspace: Workspace): Promise<void> {
   try {
     if (!needsSettling(workspace, bootTime, workspace.now())) return;
-    using lock = tryHomeLock(workspace, "recover");
-    const { underLock: _, ...opened } = workspace;
-    if (lock) await settle({ ...opened, lockToken: lock.token });
+    await settleIfIdle(workspace);
   } catch (thrown) {
     if (!(thrown instanceof AuroraError)) throw thrown;
     workspace.warn(thrown.message);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { toAuroraError } from "../errors.ts";
 import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
@@ -10,6 +10,7 @@ import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
 import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { isPassingError } from "./passing-error.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -97,13 +98,4 @@ export function readRecords(paths: HomePaths): Records {
     }
   records.generations.sort((a, b) => a.generation - b.generation);
   return records;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).toSorted();
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, linkSync, renameSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
@@ -16,6 +16,7 @@ import { listTrees, readTreeRecord } from "../store/tree-record.ts";
 import { bootId } from "../system/boot.ts";
 import { readLink, syncDirectory, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { readEnvironment } from "../system/process-table.ts";
 import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
@@ -219,8 +220,4 @@ function knownPackNames(paths: HomePaths, records: Records): string[] {
 
 function linkNames(paths: HomePaths): string[] {
   return namesIn(paths.live).filter((name) => !name.startsWith(TEMPORARY_PREFIX));
-}
-
-function namesIn(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory).toSorted() : [];
 }
