@@ -4,6 +4,7 @@ import {
   chmodSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -157,6 +158,36 @@ test("what cannot be recovered is named: a damaged record, a tree without one, a
     'live/stranger points to "/etc", which is no tree of this pack in the store',
     "third was live as generation 1, and its link is gone",
   ]);
+});
+
+test("trees that are gone too, and damaged ones: what is named, and what is not live any more", async () => {
+  await using at = testHome();
+  for (const id of ["gone", "flipped"]) at.write({ id, files: { content: "1" } });
+  await at.run(["install", "gone", "flipped", "--no-start"]);
+  const treeOf = (id: string) => `${at.home}/store/${readlinkSync(`${at.home}/live/${id}`).slice(-64)}`;
+  const goneHex = treeOf("gone").slice(-64);
+  chmodSync(treeOf("gone"), 0o755);
+  rmSync(treeOf("gone"), { recursive: true });
+  const flipped = `${treeOf("flipped")}/content`;
+  chmodSync(flipped, 0o644);
+  writeFileSync(flipped, "2");
+  chmodSync(flipped, 0o444);
+  rmSync(`${at.home}/state.db`);
+  const { stdout, exitCode } = await at.run(["recover", "--rebuild"]);
+  expect(stdout.split("\n")).toEqual([
+    "the registry is rebuilt from 1 trees and 2 generations",
+    "flipped 1.0.0, generation 1",
+    `not recovered: live/gone points to "../store/${goneHex}", which is no tree of this pack in the store`,
+    "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
+    "",
+  ]);
+  expect(exitCode).toBe(0);
+  expect(await at.run(["verify"])).toEqual({
+    stdout: 'flipped 1.0.0  damaged\n  "content" has other content\nlive/gone belongs to no installed pack\n',
+    stderr: "",
+    exitCode: 7,
+  });
+  expect(await at.run(["start", "flipped"])).toMatchObject({ stdout: "", exitCode: 7 });
 });
 
 test("a sound registry is left alone", async () => {
