@@ -1,4 +1,5 @@
 import { AuroraError } from "../errors.ts";
+import { openTransactions } from "../registry/transactions.ts";
 import { sweepTemporaryNames } from "../system/durable.ts";
 import { sweepScratch } from "../system/scratch.ts";
 import { holdStaging, type HomeLock, takeHomeLock, tryHomeLock } from "./home-lock.ts";
@@ -7,18 +8,15 @@ import { type Workspace } from "./workspace.ts";
 
 /** Finishes open transactions and removes the scratch of the dead, under the lock. */
 async function settle(workspace: Workspace): Promise<TransactionEnd[]> {
-  // Loaded here, since commands that only look hardly ever need it.
-  const [{ settleTransactions }, { sweepStore }] = await Promise.all([
-    import("./transaction.ts"),
-    import("../store/sweep-store.ts"),
-  ]);
-  const ends = await settleTransactions(workspace);
+  // Each is loaded where it is needed: nearly always there is nothing to finish.
+  const isOpen = openTransactions(workspace.registry).length > 0;
+  const ends = isOpen ? await (await import("./transaction.ts")).settleTransactions(workspace) : [];
   sweepScratch(workspace.paths.tmp);
   sweepTemporaryNames(workspace.paths.live);
   {
     // Whoever stages right now is between two names of the store; then there is nothing of a crash to look for.
     using staging = holdStaging(workspace.paths, "exclusive");
-    if (staging) sweepStore(workspace.paths);
+    if (staging) (await import("../store/sweep-store.ts")).sweepStore(workspace.paths);
   }
   for (const { transaction, state, reason } of ends)
     workspace.warn(
