@@ -124,6 +124,8 @@ describe.skipIf(!canBeLesser).each(users)("as %s", (user) => {
     const command = ["--", "sh", "-c", mark(t, "exec")];
     expect(await t.fails(["exec", "app", ...command])).toMatchObject({ ...refused, exitCode: 125 });
     expect(await t.fails(["exec", "app", "--json", ...command])).toMatchObject({ ...refused, exitCode: 125 });
+    expect(await t.fails(["exec", "app", "--background", ...command])).toMatchObject({ ...refused, exitCode: 125 });
+    expect(await t.run(["exec", "app", "--list"])).toMatchObject({ stdout: "nothing runs in the background\n" });
     expect(await t.fails(["schedule", "run", "app", "beat"])).toMatchObject({ ...refused, exitCode: 9 });
     expect(await t.fails(["health", "app"])).toMatchObject({ ...refused, exitCode: 9 });
     expect(await t.fails(["test", "app"])).toMatchObject({ ...refused, exitCode: 9 });

@@ -30,9 +30,14 @@ export type ConfinedChild = {
  * A confined command has the umask 027, whatever `options.umask` says. What keeps it from being executed shows only after
  * its end, in `failure`, because the launcher finds it out in the child.
  *
+ * @param launchDescriptor closes when the command has been executed, or has failed to be: then `failure` can be asked
  * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`
  */
-export function spawnConfined(options: ChildOptions, confinement: Confinement): ConfinedChild {
+export function spawnConfined(
+  options: ChildOptions,
+  confinement: Confinement,
+  launchDescriptor?: number,
+): ConfinedChild {
   if (confinement.launch === null) {
     const child = spawnChild(options);
     return { child, failure: () => undefined, dispose: doNothing, [Symbol.dispose]: doNothing };
@@ -57,7 +62,13 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       argv0,
       cwd: "/",
       env: ownVariables(env),
-      stdio: [stdin, stdout, stderr, ...launch.descriptors],
+      stdio: [
+        stdin,
+        stdout,
+        stderr,
+        ...launch.descriptors,
+        ...(launchDescriptor === undefined ? [] : [launchDescriptor]),
+      ],
       detached: newSession,
       ...((group?.directory ?? cgroup) === undefined ? {} : { cgroup: group?.directory ?? cgroup }),
     });
