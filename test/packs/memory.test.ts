@@ -97,6 +97,16 @@ describe.skipIf(!canShare).each(cases)("as %s", (_name, user, before) => {
     expect(await t.run(["remove", "app"])).toMatchObject({ exitCode: 0 });
   }, TIMEOUT_MS);
 
+  test("it is there for a pack that is being installed, and gone with one that could not be", async () => {
+    await using t = homeOf();
+    const granted = { id: "app", ...quiet, manifest: `${cache}\n  permissions: { write: ["${t.shared}"] }` };
+    t.write({ ...granted, install: `[ "$1" = --dry-run ] || { ${directoryOfMount}; echo "$directory" > '${t.shared}/where'; echo x > "$directory/x"; exit 3; }` });
+    expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 4 });
+    const directory = readFileSync(`${t.shared}/where`, "utf8").trim();
+    expect(directory).toMatch(/^\/dev\/shm\/aurora-/);
+    expect(existsSync(dirname(directory))).toBe(false);
+  }, TIMEOUT_MS);
+
   test("no other pack sees it, and nobody gets anywhere by it", async () => {
     await using t = homeOf();
     t.write({ id: "app", ...quiet, manifest: cache });

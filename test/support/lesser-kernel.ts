@@ -11,6 +11,8 @@ export const lacking = {
   restriction: [446, 1],
   /** The same, but only where a port is granted: LANDLOCK_RULE_NET_PORT. */
   ports: [445, 1, 2],
+  /** There are no files in memory, and so nothing can be executed from there. */
+  memory: [319, 1],
 } as const satisfies Record<string, Refusal>;
 
 /** Before a command line: runs it on a kernel that refuses some system calls. Nobody needs any rights for that. */
