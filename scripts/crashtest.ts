@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 
 import { blocksProblem } from "./crash/block-power.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
-import { endProcessesBelow } from "./crash/end-processes.ts";
+import { endProcessesAt } from "./crash/end-processes.ts";
 import { buildInjector } from "./crash/injector.ts";
 import { blockModes, blocksOf, fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
@@ -61,7 +61,7 @@ const directory = mkdtempSync(`${resolve(values.scratch)}/aurora-crash-`);
 const injector = buildInjector(`${directory}/bin`);
 /** Also of what an experiment that was cut short has left. */
 const dispose = () => {
-  endProcessesBelow(directory);
+  endProcessesAt(directory);
   unmountBelow(directory);
   rmSync(directory, { recursive: true, force: true });
 };

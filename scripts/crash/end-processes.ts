@@ -3,10 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 /** How often is looked again, in steps of 10 ms, until nothing is left of what was ended. */
 const MAX_LOOKS = 200;
 
-/** Ends, by number, every other process whose command line or environment names something below a directory. */
-export function endProcessesBelow(directory: string): void {
+/**
+ * Ends, by number, every other process whose command line or environment names a directory or something below it: what packs
+ * have left by its mark, and what Aurora itself has left, such as who watches a deadline.
+ */
+export function endProcessesAt(directory: string): void {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
-    const found = processesBelow(directory);
+    const found = processesAt(directory);
     if (found.length === 0) return;
     for (const pid of found) {
       try {
@@ -20,11 +23,14 @@ export function endProcessesBelow(directory: string): void {
 }
 
 /** The numbers of these processes. */
-export function processesBelow(directory: string): number[] {
+export function processesAt(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((name) =>
-      ["cmdline", "environ"].some((file) => read(`/proc/${name}/${file}`).includes(`${directory}/`)),
+      ["cmdline", "environ"].some((file) => {
+        const text = read(`/proc/${name}/${file}`);
+        return text.includes(`${directory}/`) || text.includes(`${directory}\0`);
+      }),
     )
     .map(Number);
 }

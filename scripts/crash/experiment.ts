@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 
 import { errorCodes } from "../../src/errors.ts";
 import { runChild } from "../../src/lifecycle/selftest/run-child.ts";
-import { endProcesses, type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
+import { endProcessesAt } from "./end-processes.ts";
+import { type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { type Operation } from "./operations.ts";
@@ -36,7 +37,7 @@ export async function prepareSubject(
   rmSync(template, { recursive: true, force: true });
   for (const argv of operation.prepare) await mustRun(tools, argv, template);
   for (const packId of operation.running) await mustRun(tools, ["stop", packId], template);
-  endProcesses(template);
+  endProcessesAt(template);
   const subject: Subject = {
     operation,
     template,
@@ -61,7 +62,7 @@ export async function prepareSubject(
   subject.points = clean.points;
   const faults = leftoversIn(slot.home);
   endTracer(clean.tracer);
-  endProcesses(slot.home);
+  endProcessesAt(slot.home);
   if (faults.length > 0) throw new Error(`${operation.name} leaves something behind: ${faults.join("; ")}`);
   return subject;
 }
@@ -115,7 +116,7 @@ export async function experiment(
   if (!Bun.deepEquals(state, readHomeState(slot.home))) faults.push("a second recovery changes something");
   faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
-  endProcesses(slot.home);
+  endProcessesAt(slot.home);
   if (run.exitCode === INJECTOR_FAILED) return { wasHit: false, isVoid: true };
   return {
     wasHit: run.wasHit || isAfterEnd,
@@ -176,7 +177,7 @@ function faultsOfRun({ exitCode, stderr, wasHit }: Traced, { mode }: Inject, cal
 
 /** Puts the slot's home into the state before the operation, with the services that are to run. */
 export async function restore(tools: Tools, { operation, template }: Subject, slot: Slot): Promise<void> {
-  endProcesses(slot.home);
+  endProcessesAt(slot.home);
   rmSync(slot.home, { recursive: true, force: true });
   mkdirSync(slot.directory, { recursive: true });
   if (existsSync(template)) {

@@ -122,17 +122,6 @@ function servicesOf(home: string): { pid: number; packId: string; generation: nu
   });
 }
 
-/** Ends, by number, every process that the packs of a home have left. */
-export function endProcesses(home: string): void {
-  for (const { pid } of processesOf(home)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // Gone meanwhile.
-    }
-  }
-}
-
 function processesOf(home: string): { pid: number; environment: Map<string, string> }[] {
   return namesIn("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];

@@ -112,4 +112,14 @@ export const operations: readonly Operation[] = [
     interrupted: ["install", "PACKS/alpha"],
     argv: ["recover"],
   },
+  {
+    name: "recover a rollback",
+    prepare: [
+      ["install", "PACKS/alpha-1"],
+      ["install", "PACKS/alpha"],
+    ],
+    running: ["alpha"],
+    interrupted: ["rollback", "alpha"],
+    argv: ["recover"],
+  },
 ];

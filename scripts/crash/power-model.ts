@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from "node:fs";
 
+import { endProcessesAt } from "./end-processes.ts";
 import {
   afterwards,
   type Finding,
@@ -9,7 +10,7 @@ import {
   type Subject,
   type Tools,
 } from "./experiment.ts";
-import { endProcesses, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
+import { leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { endTracer } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { legalStates, makeState } from "./legal-states.ts";
@@ -45,7 +46,7 @@ export async function tryLegalStates(
   const run = await inject(tools, subject.operation.argv, first, { mode: "record", record });
   endTracer(tracer);
   endTracer(run.tracer);
-  endProcesses(first.home);
+  endProcessesAt(first.home);
   const trace = readTrace(readFileSync(record, "utf8"), first.home, before);
   trace.changes = trace.changes.filter(
     (change) =>
@@ -61,7 +62,7 @@ export async function tryLegalStates(
         rmSync(slot.home, { recursive: true, force: true });
         makeState(trace, state, slot.home);
         const faults = await faultsOfState(tools, subject, slot, state.isAfterEnd);
-        endProcesses(slot.home);
+        endProcessesAt(slot.home);
         if (faults.length === 0) continue;
         const finding = {
           operation: subject.operation.name,

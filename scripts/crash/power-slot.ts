@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
-import { endProcessesBelow } from "./end-processes.ts";
+import { endProcessesAt } from "./end-processes.ts";
 import { endTracer } from "./injector.ts";
 import { type Slot } from "./slot.ts";
 
@@ -66,7 +66,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
     settle: () => must(["sync", "-f", mount]),
     powerOn(tracers) {
       for (const tracer of tracers) endTracer(tracer);
-      endProcessesBelow(mount);
+      endProcessesAt(mount);
       detach(mount);
       awaitRelease(image);
       attach(kind, image, mount);
@@ -79,7 +79,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
       );
     },
     dispose() {
-      endProcessesBelow(mount);
+      endProcessesAt(mount);
       detach(mount);
       rmSync(image, { force: true });
     },

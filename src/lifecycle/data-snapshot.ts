@@ -38,7 +38,10 @@ export function takeSnapshot(paths: HomePaths, packId: string, name: SnapshotNam
  */
 export function moveSnapshotBack(paths: HomePaths, packId: string, name: SnapshotName): void {
   const snapshot = snapshotPath(paths, packId, name);
-  if (existsSync(snapshot)) replaceData(paths, packId, snapshot, `${snapshot}.replaced`);
+  if (existsSync(snapshot)) return replaceData(paths, packId, snapshot, `${snapshot}.replaced`);
+  // A crash may have come between the renames and their flush.
+  for (const directory of [paths.data, paths.snapshotsOf(packId)])
+    if (existsSync(directory)) syncDirectory(directory);
 }
 
 /**

@@ -147,20 +147,18 @@ export function openRegistry(paths: HomePaths): Registry {
     database.run("PRAGMA foreign_keys = ON");
     // What is deleted may be the value of a pack's variable: it is overwritten, and not left in a free page.
     database.run("PRAGMA secure_delete = ON");
-    const registry = migrated(database, paths.database, inode);
-    if (isNew) {
-      syncDirectory(paths.home);
-      // The home's own name too: a crash may have come between its creation and that sync.
-      syncDirectory(dirname(paths.home));
-    }
-    return registry;
+    return migrated(database, paths.database, inode);
   } catch (thrown) {
     throw explain(thrown, paths.database);
   }
 }
 
 function migrated(database: Database, path: string, inode: number | undefined): Registry {
-  if (checkVersion(database, path) === migrations.length) return new Registry(database, inode);
+  const version = checkVersion(database, path);
+  if (version === migrations.length) return new Registry(database, inode);
+  // Before anything is in it, also where it was created by who did not come this far: its name, and that of the home.
+  if (version === 0)
+    for (const directory of [dirname(path), dirname(dirname(path))]) syncDirectory(directory);
   database
     .transaction(() => {
       const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };

@@ -115,8 +115,11 @@ function isLikelyStored(paths: HomePaths, { files, bytes }: Survey): boolean {
   });
 }
 
+/** Also that it stays so: who has put it there may have been killed before its names were flushed. */
 async function isStoredWhole(paths: HomePaths, digest: string): Promise<boolean> {
-  return hasTree(paths, digest) && (await verifyTree(paths, digest, { full: false })).ok;
+  if (!hasTree(paths, digest) || !(await verifyTree(paths, digest, { full: false })).ok) return false;
+  syncDirectory(paths.store);
+  return true;
 }
 
 /** Links for scripts that write below their own directory. */

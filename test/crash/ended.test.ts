@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 
 import { blocksProblem } from "../../scripts/crash/block-power.ts";
-import { processesBelow } from "../../scripts/crash/end-processes.ts";
+import { processesAt } from "../../scripts/crash/end-processes.ts";
 import { buildInjector } from "../../scripts/crash/injector.ts";
 import { powerProblem } from "../../scripts/crash/power-slot.ts";
 import { collect, scratch } from "../support/aurora.ts";
@@ -36,7 +36,7 @@ async function end(mode: string, directory: string, signal: NodeJS.Signals, when
     ],
     { stdout: "pipe", stderr: "pipe" },
   );
-  const isUnderWay = () => processesBelow(directory).some((pid) => commandLine(pid).includes(when));
+  const isUnderWay = () => processesAt(directory).some((pid) => commandLine(pid).includes(when));
   while (!isUnderWay() && child.exitCode === null) await Bun.sleep(5);
   child.kill(signal);
   return (await collect(child)).exitCode;
@@ -66,7 +66,7 @@ for (const [mode, signal, when] of cases) {
     async () => {
       using directory = scratch();
       expect(await end(mode, directory.path, signal, when)).toBe(128 + constants.signals[signal]);
-      expect(processesBelow(directory.path)).toEqual([]);
+      expect(processesAt(directory.path)).toEqual([]);
       expect(loopDevices()).not.toContain(directory.path);
       expect(readdirSync(directory.path)).toEqual([]);
     },
@@ -80,7 +80,7 @@ test.skipIf(problemOf("power-ext4") !== undefined)(
     using directory = scratch();
     expect(await end("power-ext4", directory.path, "SIGKILL", "--at")).toBe(128 + constants.signals.SIGKILL);
     while (readdirSync(directory.path).length > 0) await Bun.sleep(5);
-    expect(processesBelow(directory.path)).toEqual([]);
+    expect(processesAt(directory.path)).toEqual([]);
     expect(loopDevices()).not.toContain(directory.path);
   },
   60_000,

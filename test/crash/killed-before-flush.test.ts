@@ -1,0 +1,102 @@
+/**
+ * Killed between a change of names and its flush, a command leaves what looks right and may be gone after a power cut: the next
+ * one flushes it before it builds on it. Needs a C compiler and ptrace.
+ */
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { dirname } from "node:path";
+
+import { buildInjector, endTracer, type Inject, runInjected } from "../../scripts/crash/injector.ts";
+import { auroraCommand, scratch } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
+
+// Each test runs the program a dozen times, and the machine may be busy.
+setDefaultTimeout(60_000);
+
+const tools = scratch();
+const injector = buildInjector(tools.path);
+afterAll(() => tools[Symbol.dispose]());
+const isImpossible = "reason" in injector;
+
+type Home = ReturnType<typeof testHome>;
+
+/** Runs a command under the injector. Returns the calls that change something in the home's directory, and what is in it. */
+async function traced(
+  t: Home,
+  argv: readonly string[],
+  fault: Inject = { mode: "count" },
+): Promise<string[]> {
+  const { path } = injector as { path: string };
+  const command = [...auroraCommand, ...argv, "--home", t.home];
+  const run = await runInjected(path, command, dirname(t.home), tools.path, fault);
+  endTracer(run.tracer);
+  return run.points;
+}
+
+/** Makes two homes alike: the command runs in one, and is killed in the other where it would make this call, first or last. */
+async function killedAt(
+  prepare: () => Promise<Home>,
+  argv: (t: Home) => string[],
+  which: "first" | "last",
+  call: string,
+): Promise<Home> {
+  let calls: string[];
+  {
+    await using trial = await prepare();
+    calls = await traced(trial, argv(trial));
+  }
+  const at = (which === "first" ? calls.indexOf(call) : calls.lastIndexOf(call)) + 1;
+  expect(at).toBeGreaterThan(0);
+  // What a script does besides may come a call earlier or later.
+  for (;;) {
+    const t = await prepare();
+    if ((await traced(t, argv(t), { mode: "kill", at })).at(-1) === call) return t;
+    await t[Symbol.asyncDispose]();
+  }
+}
+
+test.skipIf(isImpossible)("a stored tree that is used again: its name", async () => {
+  const prepare = async () => {
+    const t = testHome();
+    t.write({ id: "app" });
+    await t.run(["ns", "register", "other"]);
+    return t;
+  };
+  const stage = (t: Home) => ["stage", `${t.packs}/app`];
+  await using t = await killedAt(prepare, stage, "last", "fsync home/store");
+  const calls = await traced(t, stage(t));
+  expect(calls.some((call) => call.startsWith("rename "))).toBe(false);
+  expect(calls).toContain("fsync home/store");
+  expect(calls.indexOf("fsync home/store")).toBeLessThan(calls.lastIndexOf("fsync home/state.db"));
+});
+
+test.skipIf(isImpossible)(
+  "data that was put back: both directories, before that is written down",
+  async () => {
+    const prepare = async () => {
+      const t = testHome();
+      t.write({ id: "app", name: "1" });
+      const manifest = "  data: { snapshot: true }";
+      t.write({ id: "app", name: "2", version: "2.0.0", manifest, start: "exit 1" });
+      expect((await t.run(["install", "./packs/1", "--no-start"])).exitCode).toBe(0);
+      expect((await t.run(["start", "app"])).exitCode).toBe(0);
+      return t;
+    };
+    const upgrade = (t: Home) => ["install", `${t.packs}/2`];
+    await using t = await killedAt(prepare, upgrade, "last", "fsync home/data");
+    const calls = await traced(t, ["recover"]);
+    for (const flush of ["fsync home/data", "fsync home/snapshots/app"])
+      expect(calls.indexOf(flush)).toBeGreaterThan(0);
+    expect((await t.json(["list"])).value).toMatchObject([{ version: "1.0.0" }]);
+  },
+);
+
+test.skipIf(isImpossible)(
+  "a home that was just made: its own name, before anything is in the registry",
+  async () => {
+    const register = () => ["ns", "register", "app"];
+    await using t = await killedAt(async () => testHome(), register, "first", "fsync .");
+    const calls = await traced(t, register());
+    expect(calls).toContain("fsync .");
+    expect(calls.indexOf("fsync .")).toBeLessThan(calls.findIndex((call) => call.includes("home/state.db ")));
+  },
+);
