@@ -5,6 +5,7 @@ import { landlockAbi, seccompError } from "../../system/kernel-features.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { controlGroupReason } from "./control-group.ts";
+import { featureKey, readFeatures, writeFeatures } from "./feature-cache.ts";
 import { launcherImages } from "./launcher-image.ts";
 import { landlockReason, namespaceReason, seccompReason } from "./missing-reason.ts";
 import { packUserReason } from "./pack-user.ts";
@@ -51,13 +52,24 @@ let known: KernelFeatures | undefined;
 
 /**
  * Finds out what the kernel offers, by trying it: what /proc says is not what a container or AppArmor lets one do. Costs
- * some 5 ms the first time; the result is kept until the program ends, and not for the next: what a container or a policy forbids
- * may change meanwhile without a trace.
+ * some 5 ms the first time; the result is kept until the program ends and, in `cacheFile`, until the machine is started again or
+ * something changes that it depends on.
  *
  * On another system than Linux nothing is tried, and everything has the same reason.
+ *
+ * @param cacheFile a file of the caller's own, in a directory that nobody else may write to
  */
-export function probeKernel(): KernelFeatures {
-  return (known ??= probe());
+export function probeKernel(cacheFile?: string): KernelFeatures {
+  return (known ??= cacheFile === undefined ? probe() : probeOnce(cacheFile));
+}
+
+function probeOnce(cacheFile: string): KernelFeatures {
+  const key = featureKey();
+  const kept = readFeatures(cacheFile, key);
+  if (kept !== undefined) return kept;
+  const features = probe();
+  writeFeatures(cacheFile, key, features);
+  return features;
 }
 
 function probe(): KernelFeatures {
