@@ -50,7 +50,9 @@ function cells(row: BenchRow & { bench: string }): string[] {
     `${rounded(value)} ${unit}`,
     ratio === undefined ? "" : `${ratio.toFixed(2)}x`,
     against ?? "",
-    target === undefined ? "" : `at most ${target}${missesTarget(row) ? ", MISSED" : ""}`,
+    target === undefined
+      ? ""
+      : `at most ${Number(target.toPrecision(3))}${missesTarget(row) ? ", MISSED" : ""}`,
   ];
 }
 

@@ -1,21 +1,21 @@
 /**
  * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left.
  *
- *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B|all] [--jobs N] [--json FILE]
+ *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B|all] [--jobs N] [--json FILE] [--scratch DIR]
  *
  * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
  * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here. The modes
  * power-ext4 and power-xfs need root, since they mount file systems of their own and cut them off; those that replay a disk
- * (blocks-ext4, blocks-xfs, blocks-btrfs) need FUSE too.
+ * (blocks-ext4, blocks-xfs, blocks-btrfs) need FUSE too. A signal ends it with everything that it has started and mounted.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, constants, tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { blocksProblem } from "./crash/block-power.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
-import { endProcesses } from "./crash/home-state.ts";
+import { endProcessesBelow } from "./crash/end-processes.ts";
 import { buildInjector } from "./crash/injector.ts";
 import { blockModes, blocksOf, fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
@@ -24,6 +24,7 @@ import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
 const DEFAULT_POINTS = 12;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     modes: { type: "string", default: killModes.join(",") },
     jobs: { type: "string", default: String(availableParallelism()) },
     json: { type: "string" },
+    // In memory where there is a place: what is proved here is the order of the calls, not the disk.
+    scratch: { type: "string", default: existsSync("/dev/shm") ? "/dev/shm" : tmpdir() },
   },
 });
 if (!existsSync(values.binary)) {
@@ -51,23 +54,21 @@ const modes = named.filter((mode) => {
   return isPossible(mode, fileSystem && powerProblem(fileSystem));
 });
 if (modes.some((mode) => blocksOf(mode) ?? fileSystemOf(mode))) {
-  const code = inOwnMounts();
+  const code = await inOwnMounts(SIGNALS);
   if (code !== undefined) process.exit(code);
 }
-// In memory where there is a place: what is proved here is the order of the calls, not the disk.
-const root = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-const directory = mkdtempSync(`${root}/aurora-crash-`);
+const directory = mkdtempSync(`${resolve(values.scratch)}/aurora-crash-`);
 const injector = buildInjector(`${directory}/bin`);
-/** Also what services of an experiment that was cut short have left. */
+/** Also of what an experiment that was cut short has left. */
 const dispose = () => {
-  for (let slot = 0; slot < Number(values.jobs); slot++) endProcesses(`${directory}/slot${slot}/home`);
+  endProcessesBelow(directory);
   unmountBelow(directory);
   rmSync(directory, { recursive: true, force: true });
 };
-for (const signal of ["SIGINT", "SIGTERM"] as const)
+for (const signal of SIGNALS)
   process.on(signal, () => {
     dispose();
-    process.exit(130);
+    process.exit(128 + constants.signals[signal]);
   });
 let exitCode = 2;
 try {
@@ -96,9 +97,12 @@ try {
       directory,
       onFinding: ({ operation, mode, at, call, faults }) =>
         console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
+      // A full run takes hours: what there is stays, whatever ends it.
+      onResult: (results) => {
+        if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+      },
     });
     console.log(table(results));
-    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
     exitCode = results.some(({ findings }) => findings.length > 0) ? 1 : 0;
   }
 } finally {

@@ -17,8 +17,8 @@ import {
   type BlockWrite,
   readBlockTrace,
 } from "./block-states.ts";
+import { endProcessesBelow } from "./end-processes.ts";
 import { type Finding, inject, interrupt, restore, type Subject, type Tools } from "./experiment.ts";
-import { endProcesses } from "./home-state.ts";
 import { endTracer } from "./injector.ts";
 import { faultsOfState } from "./power-model.ts";
 import { attach, detach, type FileSystem, makeImage, must, powerProblem } from "./power-slot.ts";
@@ -156,7 +156,7 @@ async function recordOperation(
     const trace = readBlockTrace(disk.record(), begin, disk.length());
     tracers.push(run.tracer);
     for (const tracer of tracers) endTracer(tracer);
-    endProcesses(slot.home);
+    endProcessesBelow(disk.mount);
     return { trace, calls: run.points.length };
   } finally {
     disk.dispose();
@@ -186,7 +186,7 @@ function replayedDisk(fileSystem: FileSystem, { directory }: Slot, image: string
       try {
         return await faultsOfState(tools, subject, slot, state.isAfterEnd);
       } finally {
-        endProcesses(slot.home);
+        endProcessesBelow(mount);
         detach(mount);
       }
     },

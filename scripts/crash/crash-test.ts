@@ -25,6 +25,8 @@ export type CrashTest = {
   /** A scratch directory. */
   directory: string;
   onFinding: (finding: Finding) => void;
+  /** Is given all results that there are, after each. */
+  onResult: (results: readonly Result[]) => void;
 };
 
 export type Result = {
@@ -52,49 +54,47 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
     const [first] = slots as [Slot, ...Slot[]];
     const subject = await prepareSubject(test.tools, operation, first, `${test.directory}/template`);
     for (const mode of test.modes) {
-      const model = modelOf(mode);
-      if (model) {
-        results.push(await crashInModel(test, subject, mode, slots, model.forgotten));
-        continue;
-      }
-      const blocks = blocksOf(mode);
-      if (blocks) {
-        const began = performance.now();
-        const pick = <T>(states: readonly T[]) => spread(states, test.maxPoints);
-        const { calls, checked, findings } = await tryBlockStates(
-          test.tools,
-          subject,
-          blocks,
-          slots,
-          pick,
-          test.onFinding,
-        );
-        const seconds = (performance.now() - began) / 1000;
-        results.push({
-          operation: operation.name,
-          mode,
-          calls,
-          points: checked,
-          missed: 0,
-          findings,
-          seconds,
-        });
-        continue;
-      }
-      const fileSystem = fileSystemOf(mode);
-      if (!fileSystem) {
-        results.push(await crashInMode(test, subject, mode, slots));
-        continue;
-      }
-      const powered = slots.map(({ directory }) => createPowerSlot(fileSystem, directory));
-      try {
-        results.push(await crashInMode(test, subject, mode, powered));
-      } finally {
-        for (const slot of powered) slot.dispose();
-      }
+      if (operation.isLarge === true && (modelOf(mode) ?? blocksOf(mode))) continue;
+      results.push(await crash(test, subject, mode, slots));
+      test.onResult(results);
     }
   }
   return results;
+}
+
+async function crash(test: CrashTest, subject: Subject, mode: string, slots: readonly Slot[]) {
+  const model = modelOf(mode);
+  if (model) return await crashInModel(test, subject, mode, slots, model.forgotten);
+  const blocks = blocksOf(mode);
+  if (blocks) return await crashInBlocks(test, subject, blocks, slots);
+  const fileSystem = fileSystemOf(mode);
+  if (!fileSystem) return await crashInMode(test, subject, mode, slots);
+  const powered = slots.map(({ directory }) => createPowerSlot(fileSystem, directory));
+  try {
+    return await crashInMode(test, subject, mode, powered);
+  } finally {
+    for (const slot of powered) slot.dispose();
+  }
+}
+
+async function crashInBlocks(
+  test: CrashTest,
+  subject: Subject,
+  blocks: NonNullable<ReturnType<typeof blocksOf>>,
+  slots: readonly Slot[],
+): Promise<Result> {
+  const began = performance.now();
+  const { calls, checked, findings } = await tryBlockStates(
+    test.tools,
+    subject,
+    blocks,
+    slots,
+    (states) => spread(states, test.maxPoints),
+    test.onFinding,
+  );
+  const seconds = (performance.now() - began) / 1000;
+  const operation = subject.operation.name;
+  return { operation, mode: blocks.mode, calls, points: checked, missed: 0, findings, seconds };
 }
 
 async function crashInModel(

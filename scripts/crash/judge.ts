@@ -1,7 +1,7 @@
 import { type HomeState } from "./home-state.ts";
 
 export type Circumstances = {
-  /** What the program said: "new" where it said that it was done, "old" where it said that it was rolled back. */
+  /** What the program said: "new" where it said that it was done, "old" where it said that it has failed. */
   said: "new" | "old" | undefined;
   /** Services that nobody had stopped may be down then, as after any reboot. */
   hasRebooted: boolean;
@@ -24,8 +24,7 @@ export function judge(
   const faults = treeFaults(found, old, changed);
   if (fromOld.length > 0 && fromNew.length > 0)
     faults.push(...fromOld.map((text) => `not old: ${text}`), ...fromNew.map((text) => `not new: ${text}`));
-  else if (said === "old" && fromOld.length > 0)
-    faults.push("it said that it was rolled back, and it is not");
+  else if (said === "old" && fromOld.length > 0) faults.push("it said that it has failed, and it is done");
   else if (said === "new" && (fromNew.length > 0 || !Bun.deepEquals(found.trees, changed.trees)))
     faults.push("it said that it was done, and it is not");
   return faults;

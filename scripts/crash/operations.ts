@@ -9,6 +9,8 @@ export type Operation = {
   argv: string[];
   /** For recovery: what is killed in its middle first, so that there is something to recover. */
   interrupted?: string[];
+  /** Too much for the modes that keep every byte which was written, and make each state from them. */
+  isLarge?: boolean;
 };
 
 export const operations: readonly Operation[] = [
@@ -18,6 +20,8 @@ export const operations: readonly Operation[] = [
     running: ["alpha"],
     argv: ["stage", "PACKS/alpha"],
   },
+  // By two threads, and flushed all at once.
+  { name: "stage large", prepare: [], running: [], argv: ["stage", "PACKS/large"], isLarge: true },
   { name: "install first", prepare: [], running: [], argv: ["install", "PACKS/alpha"] },
   {
     name: "install upgrade",

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
-import { endProcesses } from "./home-state.ts";
+import { endProcessesBelow } from "./end-processes.ts";
 import { endTracer } from "./injector.ts";
 import { type Slot } from "./slot.ts";
 
@@ -66,7 +66,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
     settle: () => must(["sync", "-f", mount]),
     powerOn(tracers) {
       for (const tracer of tracers) endTracer(tracer);
-      endProcesses(home);
+      endProcessesBelow(mount);
       detach(mount);
       awaitRelease(image);
       attach(kind, image, mount);
@@ -79,7 +79,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
       );
     },
     dispose() {
-      endProcesses(home);
+      endProcessesBelow(mount);
       detach(mount);
       rmSync(image, { force: true });
     },
@@ -97,13 +97,16 @@ export function attach(kind: FileSystem, image: string, mount: string): void {
   must(["mount", "-t", kind, "-o", kinds[kind].options, image, mount]);
 }
 
-/** Lets go of everything that is mounted below a directory, for a test that is cut short. */
+/** Lets go of everything that is mounted below a directory, for a test that is cut short, and of the loop devices. */
 export function unmountBelow(directory: string): void {
   const places = readFileSync("/proc/self/mounts", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[1] ?? "")
     .filter((place) => place.startsWith(`${directory}/`));
+  if (places.length === 0) return;
   for (const place of places.toReversed()) Bun.spawnSync(["umount", "--lazy", place]);
+  const list = ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"];
+  awaitRelease(directory, () => Bun.spawnSync(list).stdout.includes(`${directory}/`));
 }
 
 /** What has been killed may take a moment to let go. */
@@ -116,9 +119,12 @@ export function detach(mount: string): void {
 }
 
 /** A confined process has a copy of the mount, which goes with it: until then the file system is the one that was cut. */
-function awaitRelease(image: string): void {
+function awaitRelease(
+  image: string,
+  isHeld = () => Bun.spawnSync(["losetup", "--associated", image]).stdout.length > 0,
+): void {
   for (let tries = 0; tries < 200; tries++) {
-    if (Bun.spawnSync(["losetup", "--associated", image]).stdout.length === 0) return;
+    if (!isHeld()) return;
     Bun.sleepSync(10);
   }
   throw new Error(`something holds on to ${image}`);
@@ -133,18 +139,19 @@ export function must(argv: string[], expected = 0): void {
 /**
  * Runs this program again in a mount namespace of its own, where it is not yet: otherwise any other process that copies its
  * mounts meanwhile would keep a file system alive that was shut down. Confined processes copy them all the same, those of other
- * experiments too: to their copies each unmount is passed on.
+ * experiments too: to their copies each unmount is passed on. A signal that is to end this program is passed on to the other,
+ * which cleans up; however this one ends, the other is told to.
  *
  * @returns the exit code of the program, or undefined inside
  */
-export function inOwnMounts(): number | undefined {
+export async function inOwnMounts(signals: readonly NodeJS.Signals[]): Promise<number | undefined> {
   if (Bun.env["AURORA_CRASH_MOUNTS"] === "own") return undefined;
-  const share = 'mount --make-rshared / && exec "$0" "$@"';
+  const share = 'mount --make-rshared / && exec setpriv --pdeathsig TERM -- "$0" "$@"';
   const own = ["unshare", "--mount", "--propagation", "private", "sh", "-c", share];
-  const argv = [...own, process.execPath, ...process.argv.slice(1)];
-  const { exitCode } = Bun.spawnSync(argv, {
+  const child = Bun.spawn([...own, process.execPath, ...process.argv.slice(1)], {
     stdio: ["inherit", "inherit", "inherit"],
     env: { ...process.env, AURORA_CRASH_MOUNTS: "own" },
   });
-  return exitCode ?? 2;
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  return await child.exited;
 }

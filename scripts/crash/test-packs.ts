@@ -1,4 +1,8 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+
+/** Enough for a second thread, and for one flush of the whole file system instead of one for each file. */
+const LARGE_BYTES = 33 * 1024 ** 2;
+const LARGE_FILES = 210;
 
 type Pack = { id: string; version: string; needs?: string[]; snapshot?: boolean };
 
@@ -13,7 +17,16 @@ export function writeTestPacks(directory: string): string {
   writePack(`${directory}/alpha`, { id: "alpha", version: "2.0.0", snapshot: true });
   writePack(`${directory}/beta`, { id: "beta", version: "1.0.0" });
   writePack(`${directory}/gamma`, { id: "gamma", version: "1.0.0", needs: ["alpha", "beta"] });
+  const large = `${directory}/large`;
+  writePack(large, { id: "large", version: "1.0.0" });
+  for (let file = 0; file < LARGE_FILES; file++) writeFileSync(`${large}/file-${file}`, `${file}\n`);
+  truncateSync(`${large}/content`, LARGE_BYTES);
   return directory;
+}
+
+/** Numbers come back, and soon where much is crashed: with when it began a process is not taken for another, and killed. */
+function bornOf(pid: string): string {
+  return `read -r stat < /proc/${pid}/stat\nset -- $stat\nborn=\${22}`;
 }
 
 function writePack(directory: string, { id, version, needs = [], snapshot = false }: Pack): void {
@@ -23,9 +36,10 @@ function writePack(directory: string, { id, version, needs = [], snapshot = fals
     chmodSync(`${directory}/${name}.sh`, 0o755);
   };
   script("install", ": > data/installed");
-  script("start", `: > data/was-${version}\nsleep 600 &\necho $! > data/pid`);
-  script("stop", 'kill "$(cat data/pid)"');
-  script("health", 'kill -0 "$(cat data/pid)"');
+  script("start", `: > data/was-${version}\nsleep 600 &\n${bornOf("$!")}\necho "$! $born" > data/pid`);
+  const isOwn = `read -r pid since < data/pid\n${bornOf("$pid")}\n[ "$born" = "$since" ]`;
+  script("stop", `${isOwn}\nkill "$pid"`);
+  script("health", isOwn);
   writeFileSync(`${directory}/content`, `${id} ${version}\n`);
   writeFileSync(
     `${directory}/manifest.yaml`,

@@ -18,7 +18,10 @@ export function createLazyLog(load: () => Promise<LoadedLog>): Log {
   const say = (work: (log: LoadedLog) => void): void => {
     if (log) return work(log);
     waiting.push(work);
-    loading ??= loadAndSay();
+    if (loading) return;
+    loading = loadAndSay();
+    // What cannot be said is told by flush.
+    loading.catch(() => {});
   };
   return {
     info: (message) => say(({ info }) => info(message)),

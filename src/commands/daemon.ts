@@ -3,6 +3,7 @@ import { runDaemon } from "../daemon/run-daemon.ts";
 import { systemdUnit } from "../daemon/systemd-unit.ts";
 import { AuroraError } from "../errors.ts";
 import { homePaths } from "../system/home.ts";
+import { systemdVersion } from "../system/systemd-version.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
 
@@ -14,7 +15,8 @@ export async function run(
 ): Promise<Result> {
   const { home, self, env } = context;
   const isUser = options.user === true;
-  if (options["print-systemd-unit"] === true) return { unit: systemdUnit({ self, home, isUser }) };
+  if (options["print-systemd-unit"] === true)
+    return { unit: systemdUnit({ self, home, isUser, systemdVersion: systemdVersion() }) };
   if (isUser) throw new AuroraError("usage", "option --user belongs to --print-systemd-unit");
   const idleExit = options["idle-exit"];
   const say = messenger(context);
@@ -36,7 +38,7 @@ export async function run(
 }
 
 function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof messenger>): void {
-  if (context.json) context.stdout.write(`${JSON.stringify(status)}\n`);
+  if (context.json) whereItCan(() => context.stdout.write(`${JSON.stringify(status)}\n`));
   else say(context.log.info, `aurora ${status.version} listens on ${status.socket} (pid ${status.pid})`);
 }
 
@@ -44,7 +46,16 @@ function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof
 function messenger({ env, now, stdin }: Context) {
   const isTimed = env["JOURNAL_STREAM"] === undefined && !stdin.isTerminal;
   return (log: (message: string) => void, message: string) =>
-    log(isTimed ? `${now().toISOString()} ${message}` : message);
+    whereItCan(() => log(isTimed ? `${now().toISOString()} ${message}` : message));
+}
+
+/** Whoever has started it may be gone by now, and the disk full: services need their daemon all the same. */
+function whereItCan(write: () => void): void {
+  try {
+    write();
+  } catch {
+    return;
+  }
 }
 
 /** Puts the program file as it is now in this process's place: same number, same children. */

@@ -6,7 +6,7 @@ import { commands } from "./table.ts";
 type Entry = { name: string; summary: string };
 type Result =
   | { topic: "commands"; commands: (Entry & { group: string })[] }
-  | { topic: "group"; name: string; commands: Entry[] }
+  | { topic: "group"; name: string; commands: Entry[]; examples: string[] }
   | {
       topic: "command";
       name: string;
@@ -21,6 +21,8 @@ type Result =
       exit_codes: { code: number; meaning: string }[];
       errors: { code: string; exit_code: number; meaning: string }[];
     };
+
+const GROUP_EXAMPLES_MAX = 3;
 
 /** Exit codes that belong to no error. */
 const exitCodes: Record<number, string> = {
@@ -65,12 +67,24 @@ export function run(_context: unknown, { args }: { args: readonly string[] }): R
   const spec = commands.find(({ name }) => name === topic);
   if (spec) return describe(spec);
   const members = commands.filter(({ name }) => name.startsWith(`${topic} `));
-  if (members.length > 0)
-    return { topic: "group", name: topic, commands: members.map(({ name, summary }) => ({ name, summary })) };
+  if (members.length > 0) return describeGroup(topic, members);
   const near = nearest(topic, [...commands.map(({ name }) => name), "errors"]);
   throw new AuroraError("not-found", `there is no help on "${topic}"`, {
     hint: near ? `did you mean "aurora help ${near}"?` : "aurora help lists the commands",
   });
+}
+
+/** The first example of each of its first commands, so that the page stays short. */
+function describeGroup(name: string, members: readonly CommandSpec[]): Result {
+  return {
+    topic: "group",
+    name,
+    commands: members.map((member) => ({ name: member.name, summary: member.summary })),
+    examples: members
+      .slice(0, GROUP_EXAMPLES_MAX)
+      .flatMap(({ examples }) => examples.slice(0, 1))
+      .map((example) => `aurora ${example}`),
+  };
 }
 
 function describe(spec: CommandSpec): Result {
@@ -136,6 +150,11 @@ export function render(result: Result, paint: Paint): string {
         `${paint.bold("Usage:")} aurora ${result.name} COMMAND [options]`,
         "",
         ...columns(result.commands.map(({ name, summary }) => [name, summary])),
+        "",
+        paint.bold("Examples:"),
+        ...result.examples.map((example) => `  ${example}`),
+        "",
+        `aurora help ${result.name} COMMAND shows one command.`,
       ].join("\n");
     case "errors":
       return [

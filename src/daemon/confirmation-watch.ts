@@ -1,6 +1,5 @@
-import { confirmationLeftMs, isOverdue } from "../lifecycle/confirmation.ts";
-import { tryHomeLock } from "../lifecycle/home-lock.ts";
-import { settle } from "../lifecycle/settle.ts";
+import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
+import { settleIfIdle } from "../lifecycle/settle.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
@@ -31,10 +30,10 @@ export class ConfirmationWatch {
     clearTimeout(this.#timer);
     const waiting = this.#waiting();
     if (waiting.length === 0 || this.#isSettling) return;
-    const { now } = this.#workspace;
-    if (waiting.some((row) => isOverdue(row, bootTime(), now()))) return void this.#goBack();
-    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, bootTime())));
-    this.#timer = setTimeout(() => this.look(), Math.min(LOOK_MS, Math.max(1, leftMs)));
+    const [boot, now] = [bootTime(), this.#workspace.now()];
+    const leftMs = Math.min(...waiting.map((row) => confirmationLeftMs(row, boot, now)));
+    if (leftMs === 0) return void this.#goBack();
+    this.#timer = setTimeout(() => this.look(), Math.min(LOOK_MS, leftMs));
   }
 
   [Symbol.dispose](): void {
@@ -49,9 +48,7 @@ export class ConfirmationWatch {
   async #goBack(): Promise<void> {
     this.#isSettling = true;
     try {
-      using lock = tryHomeLock(this.#workspace, "recover");
-      // Who holds it has settled everything before it began, or will be done soon.
-      if (lock) await settle({ ...this.#workspace, lockToken: lock.token });
+      await settleIfIdle(this.#workspace);
       this.#onBack();
     } catch (thrown) {
       this.#workspace.warn(`cannot roll back: ${thrown instanceof Error ? thrown.message : String(thrown)}`);

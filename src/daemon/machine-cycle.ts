@@ -5,7 +5,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { dependencyOrder } from "../lifecycle/plan.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
 import { stopService } from "../lifecycle/service.ts";
-import { withLockedHome } from "../lifecycle/settle.ts";
+import { underHeldLock, withLockedHome } from "../lifecycle/settle.ts";
 import { startHealthy } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { livePacks } from "../registry/packs.ts";
@@ -78,7 +78,7 @@ export async function stopEverything(
   // A command at work is about to end with the machine; nothing waits for it.
   using lock = tryHomeLock(workspace, "stop all services");
   const { underLock: _, ...opened } = workspace;
-  const locked = lock ? { ...opened, lockToken: lock.token } : opened;
+  const locked = lock ? underHeldLock(workspace, lock) : opened;
   const running = inOrder(workspace)
     .toReversed()
     .filter(({ manifest }) => isUp(workspace, manifest.pack.id));

@@ -1,7 +1,6 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
-import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../lifecycle/own-operations.ts";
-import { settle, withLockedHome } from "../lifecycle/settle.ts";
+import { settleIfIdle, withLockedHome } from "../lifecycle/settle.ts";
 import { needsSettling } from "../lifecycle/settlement.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -86,6 +85,8 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     reload: () => daemon.reload({ binary: false }),
     pass: (signal) => keeper.signalAll(signal),
   });
+  // However it ends: a socket that is left would keep this process, and take the place of the next daemon's.
+  await using open = new AsyncDisposableStack();
   let listening: Listening | undefined;
   const http = () => listening?.counts ?? { clients: 0, streams: 0, requests: 0 };
   using idle = new IdleWatch(world.idleExitMs, {
@@ -111,16 +112,19 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   await keeper.adopt();
   await settleAtStart(workspace);
   await jobs.look();
-  listening = new Listening({
-    paths,
-    daemon,
-    touch: () => idle.touch(),
-    warn: world.warn,
-    onGone: () => ended.resolve("home-gone"),
-  });
-  using _watch = new RegistryWatch(paths, (isReplaced) => {
+  listening = open.use(
+    new Listening({
+      paths,
+      daemon,
+      touch: () => idle.touch(),
+      warn: world.warn,
+      onGone: () => ended.resolve("home-gone"),
+    }),
+  );
+  using _watch = new RegistryWatch(paths, (change) => {
+    if (change === "gone") return ended.resolve("home-gone");
     // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
-    if (isReplaced) return ended.resolve("become-binary");
+    if (change === "replaced") return ended.resolve("become-binary");
     daemon.events.poke();
     void stopUnwanted(workspace, keeper);
     jobs.noticed();
@@ -135,7 +139,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   const ending = await ended.promise;
   world.info(`ending: ${ending}`);
   if (ending !== "become-binary") notifySystemd(env["NOTIFY_SOCKET"], "STOPPING=1");
-  await listening[Symbol.asyncDispose]();
+  await open.disposeAsync();
   stopping.abort("SIGTERM");
   if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
   return ending;
@@ -192,9 +196,7 @@ async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposab
 async function settleAtStart(workspace: Workspace): Promise<void> {
   try {
     if (!needsSettling(workspace, bootTime, workspace.now())) return;
-    using lock = tryHomeLock(workspace, "recover");
-    const { underLock: _, ...opened } = workspace;
-    if (lock) await settle({ ...opened, lockToken: lock.token });
+    await settleIfIdle(workspace);
   } catch (thrown) {
     if (!(thrown instanceof AuroraError)) throw thrown;
     workspace.warn(thrown.message);

@@ -68,7 +68,7 @@ export class ServiceKeeper implements ServiceHost {
   async adopt(): Promise<void> {
     await this.#supervisor.adopt(allServiceSpecs(this.#workspace));
     for (const { packId, generation, pid } of this.#supervisor.views())
-      if (pid !== null) this.#processes.adopt(packId, generation);
+      if (pid !== null) this.#processes.adopt(packId, generation, pid);
     this.#noteNow();
   }
 

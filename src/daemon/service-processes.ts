@@ -5,6 +5,7 @@ import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
+import { removeForgottenGroups } from "../process/confinement/control-group.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
@@ -65,10 +66,15 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
-  adopt(packId: string, generation: number): void {
+  adopt(packId: string, generation: number, pid: number): void {
+    // It has just been started here.
+    if (this.#channels.has(packId)) return;
     try {
       const pack = hostedPackOf(this.#workspace, packId, generation);
-      if (pack) this.#serve(packId, pack, hostedProcess(this.#workspace, pack));
+      if (!pack) return;
+      const prepared = hostedProcess(this.#workspace, pack);
+      this.#serve(packId, pack, prepared);
+      prepared.confinement.renewGroup?.(pid);
     } catch (thrown) {
       this.#workspace.warn(
         `"${packId}" cannot ask for anything until it is started anew: ${toAuroraError(thrown).message}`,
@@ -81,6 +87,7 @@ export class ServiceProcesses implements AsyncDisposable {
     const channel = this.#channels.get(packId);
     this.#channels.delete(packId);
     await channel?.[Symbol.asyncDispose]();
+    removeForgottenGroups();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

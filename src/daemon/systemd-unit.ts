@@ -1,10 +1,25 @@
+import { SELF_GROUP } from "../process/confinement/control-group.ts";
+
 export type UnitOptions = {
   /** The program's path. */
   self: string;
   home: string;
   /** A unit of `systemctl --user`. */
   isUser: boolean;
+  /** The version of systemd; undefined where it is not known, and then the unit is one for all. */
+  systemdVersion?: number | undefined;
 };
+
+/** Since this version a unit's own process can be put into a group below the unit's (DelegateSubgroup=). */
+const SUBGROUP_VERSION = 254;
+/**
+ * Before that the daemon is started in the unit's own control group, which the kernel refuses while groups with limits are in
+ * use below it (cgroups(7), "no internal processes"): so it would not come back while such services live. When it has ended,
+ * the controllers are switched off, and the next daemon switches them on and sets the limits again.
+ */
+const RELEASE_GROUPS =
+  `ExecStopPost=-/bin/sh -c 'echo "-memory -pids" ` +
+  `>"/sys/fs/cgroup$$(sed -n s/^0:://p /proc/self/cgroup)/../cgroup.subtree_control"'`;
 
 /**
  * A systemd unit that runs the daemon of a home: pure.
@@ -13,15 +28,15 @@ export type UnitOptions = {
  * modules and its log. What would close devices, directories, the network or new privileges to all packs alike is not in it;
  * confinement is each pack's own.
  */
-export function systemdUnit({ self, home, isUser }: UnitOptions): string {
+export function systemdUnit({ self, home, isUser, systemdVersion = 0 }: UnitOptions): string {
   const program = quote(self);
   const homeOption = `--home ${quote(home)}`;
-  const hardening = isUser
-    ? []
-    : ["ProtectKernelModules=yes", "ProtectKernelLogs=yes", "OOMScoreAdjust=-500"];
+  const hardening = isUser ? [] : ["ProtectKernelModules=yes", "ProtectKernelLogs=yes"];
   return [
     "[Unit]",
     "Description=Aurora pack supervisor",
+    "# However often it is killed, services need it.",
+    "StartLimitIntervalSec=0",
     ...(isUser ? [] : ["Wants=network-online.target", "After=network-online.target"]),
     "",
     "[Service]",
@@ -38,6 +53,7 @@ export function systemdUnit({ self, home, isUser }: UnitOptions): string {
     "KillMode=process",
     "OOMPolicy=continue",
     "Delegate=yes",
+    systemdVersion >= SUBGROUP_VERSION ? `DelegateSubgroup=${SELF_GROUP}` : RELEASE_GROUPS,
     "TasksMax=infinity",
     "LimitNOFILE=65536",
     "UMask=0077",

@@ -24,6 +24,7 @@ import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
+import { USAGE_RECORD } from "../vfs/usage-record.ts";
 import { approvedPart, noPermissions, permissionsOf } from "./permissions.ts";
 import {
   INSTALL_TIMEOUT_MS,
@@ -120,7 +121,9 @@ async function inScratchCopy(
     );
   const changes = [
     ...changesBetween(before.tree, fingerprints(pack.packDirectory), ""),
-    ...changesBetween(before.data, fingerprints(pack.dataDirectory), "data/"),
+    ...changesBetween(before.data, fingerprints(pack.dataDirectory), "data/").filter(
+      ({ path }) => path !== `data/${USAGE_RECORD}`,
+    ),
     ...changesBetween(new Map(), fingerprints(pack.logDirectory), "logs/").filter(
       ({ path }) => !isOurLog(path),
     ),

@@ -1,14 +1,16 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { toAuroraError } from "../errors.ts";
 import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
 import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
+import { usersOfPacks } from "../registry/pack-users.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
-import { makeDirectory, replaceFile } from "../system/durable.ts";
+import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { isPassingError } from "./passing-error.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -25,6 +27,8 @@ type PackRecord = {
   namespace: NamespaceRow | null;
   environment: EnvironmentRow[];
   data_epoch: number | null;
+  /** The user that it runs as, where Aurora is root's. */
+  user?: number | null;
   /** What operators have added. */
   jobs?: JobRow[];
 };
@@ -36,17 +40,23 @@ export function writeGenerationRecords(workspace: Workspace, transactionId: stri
     "SELECT * FROM generations WHERE transaction_id = ? ORDER BY pack_id, generation",
     transactionId,
   );
-  for (const row of rows) {
-    makeDirectory(paths.generationsOf(row.pack_id), 0o700);
-    replaceFile(`${paths.generationsOf(row.pack_id)}/${row.generation}.json`, encodeChecked(row), 0o600);
+  for (const packId of new Set(rows.map(({ pack_id }) => pack_id))) {
+    const records = new Map<string, string>();
+    for (const row of rows)
+      if (row.pack_id === packId) records.set(`${row.generation}.json`, encodeChecked(row));
+    records.set("pack.json", encodeChecked(packRecord(workspace, packId)));
+    makeDirectory(paths.generationsOf(packId), 0o700);
+    replaceFiles(paths.generationsOf(packId), records, 0o600);
   }
-  for (const packId of new Set(rows.map(({ pack_id }) => pack_id))) writePackRecord(workspace, packId);
 }
 
 /** Brings a pack's record up to date after a change outside transactions, which has succeeded whatever becomes of the record. */
 export function updatePackRecord(workspace: Workspace, packId: string): void {
   try {
-    writePackRecord(workspace, packId);
+    const { paths } = workspace;
+    makeDirectory(paths.generationsOf(packId), 0o700);
+    const record = encodeChecked(packRecord(workspace, packId));
+    replaceFile(`${paths.generationsOf(packId)}/pack.json`, record, 0o600);
   } catch (thrown) {
     const error = toAuroraError(thrown);
     if (!isPassingError(error)) throw error;
@@ -54,18 +64,17 @@ export function updatePackRecord(workspace: Workspace, packId: string): void {
   }
 }
 
-function writePackRecord({ registry, paths }: Workspace, packId: string): void {
+function packRecord({ registry }: Workspace, packId: string): PackRecord {
   const live = livePack(registry, packId);
-  const record: PackRecord = {
+  return {
     pack_id: packId,
     live: live ? { generation: live.generation, allow_all: live.allow_all } : null,
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    user: usersOfPacks(registry).get(packId) ?? null,
     jobs: operatorJobs(registry, packId),
   };
-  makeDirectory(paths.generationsOf(packId), 0o700);
-  replaceFile(`${paths.generationsOf(packId)}/pack.json`, encodeChecked(record), 0o600);
 }
 
 export type Records = {
@@ -89,13 +98,4 @@ export function readRecords(paths: HomePaths): Records {
     }
   records.generations.sort((a, b) => a.generation - b.generation);
   return records;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).toSorted();
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }

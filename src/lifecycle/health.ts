@@ -1,7 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { runGate } from "../process/health-gate.ts";
-import { probeHttp, probeTcp } from "../process/probe.ts";
 import { appendEvent } from "../registry/events.ts";
 import { type Health, setHealth } from "../registry/services.ts";
 import { type StepDetail } from "./perform.ts";
@@ -46,9 +45,13 @@ export async function checkHealth(
     report.detail = script.rc === 0 ? null : `its health check ${endingOf(script)}`;
     if (report.health === "unhealthy") return report;
   }
+  const { http, tcp } = health;
+  if (http === null && tcp === null) return report;
+  // Loaded here: most packs have a script, and node:net takes a while.
+  const { probeHttp, probeTcp } = await import("../process/probe.ts");
   const probes = [
-    ...(health.http === null ? [] : [() => probeHttp(health.http as string, timeoutMs, signal)]),
-    ...(health.tcp === null ? [] : [() => probeTcp(health.tcp as number, timeoutMs, signal)]),
+    ...(http === null ? [] : [() => probeHttp(http, timeoutMs, signal)]),
+    ...(tcp === null ? [] : [() => probeTcp(tcp, timeoutMs, signal)]),
   ];
   for (const probe of probes) {
     const result = await probe();

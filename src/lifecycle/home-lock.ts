@@ -1,6 +1,7 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, systemReason } from "../errors.ts";
+import { writeFully } from "../system/durable.ts";
 import { tryFlock } from "../system/flock.ts";
 import { randomHex } from "../system/random-id.ts";
 import { formatDuration } from "../system/units.ts";
@@ -36,14 +37,23 @@ export function tryLockFile(path: string, now: () => Date, command: string): Hom
   const token = randomHex(16);
   const holder: Holder = { pid: process.pid, command, since: now().toISOString(), token };
   ftruncateSync(descriptor, 0);
-  writeSync(descriptor, JSON.stringify(holder));
+  writeFully(descriptor, Buffer.from(JSON.stringify(holder)));
   return {
     token,
     [Symbol.dispose]() {
-      ftruncateSync(descriptor, 0);
+      forgetHolder(descriptor);
       closeSync(descriptor);
     },
   };
+}
+
+/** Who held it is only for show: what was done under the lock does not fail for it, and it is let go in any case. */
+function forgetHolder(descriptor: number): void {
+  try {
+    ftruncateSync(descriptor, 0);
+  } catch (thrown) {
+    if (systemReason(thrown) === undefined) throw thrown;
+  }
 }
 
 /**

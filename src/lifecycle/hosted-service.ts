@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
+import { closeSync, lstatSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -9,14 +9,13 @@ import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { type PackProcess, packProcess } from "./pack-process.ts";
+import { printedSince } from "./printed-since.ts";
 import { type ScriptPack, type ScriptReport } from "./script.ts";
 import { type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** Beside the time that a service has to stop, its host may take so long, in milliseconds. */
 const HOST_ANSWER_MS = 30_000;
-/** The end of a log is enough for a report. */
-const REPORT_BYTES = 65_536;
 
 /**
  * The host that a pack's service needs, or undefined for one that needs none.
@@ -97,8 +96,8 @@ export async function startHosted(
     timeout: false,
     at,
     duration_ms: Math.round(performance.now() - started),
-    stdout: tailFrom(logs.stdout, before.stdout),
-    stderr: [tailFrom(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
+    stdout: printedTo(logs.stdout, before.stdout),
+    stderr: [printedTo(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
       .filter((text) => text !== "")
       .join("\n"),
   };
@@ -134,15 +133,12 @@ function sizeOf(path: string): number {
   return lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** What was written since; a log that was rotated meanwhile is read from its begin. The service may have put a trap there. */
-function tailFrom(path: string, from: number): string {
+/** The service may have put a trap in the place of its log. */
+function printedTo(path: string, sizeBefore: number): string {
   const descriptor = openRegular(path);
   if (descriptor === undefined) return "";
   try {
-    const { size } = fstatSync(descriptor);
-    const begin = Math.max(from > size ? 0 : from, size - REPORT_BYTES);
-    const bytes = Buffer.alloc(size - begin);
-    return bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, begin));
+    return printedSince(descriptor, sizeBefore);
   } finally {
     closeSync(descriptor);
   }

@@ -3,12 +3,14 @@ import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
 import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
-import { probeKernel } from "../process/confinement/kernel.ts";
+import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
 import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
-import { readSystemFiles } from "../process/confinement/system-files.ts";
+import { readSystemFiles, type SystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
+import { brokenVariables } from "../system/broken-variables.ts";
+import { homePaths } from "../system/home.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
 import { type MemoryMount, memoryMounts } from "./memory-mounts.ts";
@@ -63,7 +65,7 @@ export function packProcess(
   };
   const policy = policyOf(workspace, pack, purpose, tmpDirectory, user, { data: mounts, memory });
   const isRequired = pack.manifest.pack.permissions.confinement === "required" && !pack.allowAll;
-  const confinement = prepareConfinement(policy, probeKernel(), {
+  const confinement = prepareConfinement(policy, kernelFeatures(workspace), {
     required: isRequired || workspace.requireConfinement === true,
     audit: isAudit,
     // The operator's: a pack may set its own PATH, and must not choose what a name in permissions.run means.
@@ -117,12 +119,12 @@ export function explainPackProcess(
     `${workspace.paths.tmp}/${purpose}-…`,
     userOf(workspace, pack, purpose, false),
   );
-  const features = probeKernel();
+  const features = kernelFeatures(workspace);
   const known = new Set([...pack.permissions.read, ...pack.permissions.write, ...pack.permissions.run]);
   return {
     pack_id: pack.manifest.pack.id,
     policy: explainPolicy(policy, features, process.geteuid?.() === 0),
-    layers: summarizeConfinement(policy).layers,
+    layers: summarizeConfinement(workspace, policy).layers,
     absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) =>
       known.has(path),
     ),
@@ -133,23 +135,23 @@ export function explainPackProcess(
 type ProcessMounts = { data: readonly DataMount[]; memory: readonly MemoryMount[] };
 
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
-export function policyOf(
+function policyOf(
   workspace: Workspace,
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
   mounts: ProcessMounts = { data: dataMounts(workspace, pack), memory: memoryMounts(pack, false) },
+  // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
+  system: SystemFiles = readSystemFiles(performance.now(), process.geteuid?.() === 0 && user === undefined),
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint, dependencies } = manifest.pack;
   const needed = dependencies.map(({ pack_id }) => pack_id);
   const shared = (wanted: DataMount["mode"]) =>
     mounts.data.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
-  const isRoot = process.geteuid?.() === 0;
   return packPolicy({
-    // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
-    system: readSystemFiles(performance.now(), isRoot && user === undefined),
+    system,
     tree: pack.packDirectory,
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
@@ -238,7 +240,7 @@ function environment(workspace: Workspace, pack: ScriptPack, tmpDirectory: strin
   };
   const own = environmentOf(workspace.registry, id);
   return {
-    ...packEnvironment(facts, workspace.env, pack.permissions.env, own),
+    ...packEnvironment(facts, workspace.env, pack.permissions.env, own, brokenVariables(workspace.env)),
     // By this an orphaned script is found, and one that is not confined does not wait for the very command that runs it.
     ...(workspace.lockToken === undefined ? {} : { AURORA_LOCK: workspace.lockToken }),
   };
@@ -265,9 +267,27 @@ export type ConfinementSummary = {
   layers: { name: string; enforced: boolean; reason: string | null }[];
 };
 
+/** What this kernel offers: it is tried once after each start of the machine, and kept in the home by who holds its lock. */
+function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeatures {
+  const { kernel } = homeOnDisk === undefined ? paths : homePaths(homeOnDisk);
+  return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
+}
+
+const noFiles: SystemFiles = { execute: [], read: [], list: [], devices: [], sharedMemory: [] };
+
+/** What will confine a pack's start, for its plan. Which files the machine has does not matter for that, and is not looked at. */
+export function plannedConfinement(workspace: Workspace, pack: ScriptPack): ConfinementSummary {
+  const user = userOf(workspace, pack, "start", false);
+  const mounts = { data: dataMounts(workspace, pack), memory: [] };
+  return summarizeConfinement(
+    workspace,
+    policyOf(workspace, pack, "start", workspace.paths.tmp, user, mounts, noFiles),
+  );
+}
+
 /** What confines a policy's processes on this machine. */
-export function summarizeConfinement(policy: Policy): ConfinementSummary {
-  return summaryOf(policy, layersFor(policy, probeKernel(), process.geteuid?.() === 0));
+function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
+  return summaryOf(policy, layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
 }
 
 function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {

@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { takePackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
@@ -49,10 +49,9 @@ export function userOf(
   // A user who cannot get to the home, or to this program, could do nothing.
   if ([workspace.paths.home, process.execPath].some((path) => isClosed(workspace, path))) return undefined;
   const { id } = pack.manifest.pack;
-  const users = usersOfPacks(workspace.registry);
-  const known = users.get(id);
+  const known = userOfPack(workspace.registry, id);
   if (known !== undefined) return known;
-  if (!isKept) return packUser(id, new Set(users.values()));
+  if (!isKept) return packUser(id, new Set(usersOfPacks(workspace.registry).values()));
   // The caller's may be open for reading only.
   using registry = openRegistry(workspace.paths);
   return takePackUser(registry, id, (taken) => packUser(id, taken));

@@ -6,7 +6,7 @@ import { treeByDigest } from "../registry/trees.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { makeDirectory, readLink, removeName, replaceLink, syncDirectory } from "../system/durable.ts";
 import { moveSnapshotBack, restoreSnapshot, type SnapshotName, takeSnapshot } from "./data-snapshot.ts";
-import { gateHealth } from "./health.ts";
+import { gateHealth, hasHealthCheck } from "./health.ts";
 import { endJobsOf } from "./job-runs.ts";
 import {
   endingOf,
@@ -17,7 +17,7 @@ import {
   scriptPack,
   type ScriptReport,
 } from "./script.ts";
-import { startService, stopService } from "./service.ts";
+import { recordEmptyStart, startService, startsNothing, stopService } from "./service.ts";
 import { type Step, type TransactionPack, type TransactionPlan } from "./steps.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -33,7 +33,25 @@ export type StepDetail = {
   is_denied?: boolean;
 };
 
-type PerformContext = { workspace: Workspace; transactionId: string; plan: TransactionPlan };
+export type PerformContext = {
+  workspace: Workspace;
+  transactionId: string;
+  plan: TransactionPlan;
+  /** Puts off a change of the registry until the end of the step is written, in the same database transaction. */
+  record: (write: () => void) => void;
+};
+
+/**
+ * Whether a step changes nothing but the registry, by `record`: the start of a pack that starts nothing, the gate of one without
+ * a health check. A crash in it leaves nothing, so that it begins need not be durable before.
+ */
+export function isOnlyRecorded({ workspace, plan }: PerformContext, step: Step): boolean {
+  if (step.kind !== "start" && step.kind !== "health") return false;
+  const tree = treeByDigest(workspace.registry, packOf(plan, step).to?.digest ?? "");
+  if (!tree) return false;
+  const manifest = manifestFromStored(tree.manifest);
+  return step.kind === "start" ? startsNothing(manifest) : !hasHealthCheck(manifest);
+}
 
 /** Does one step of a transaction. What it returns with a `reason` has failed. */
 export async function performStep(context: PerformContext, step: Step): Promise<StepDetail> {
@@ -71,7 +89,12 @@ export async function performStep(context: PerformContext, step: Step): Promise<
       await switchLive(workspace, pack.pack_id, pack.to?.digest ?? null);
       return plainDetail("switch");
     case "start": {
-      const report = await startService(workspace, required(newPack(workspace, pack)));
+      const target = required(newPack(workspace, pack));
+      if (startsNothing(target.manifest)) {
+        context.record(() => recordEmptyStart(workspace, target));
+        return { ...plainDetail("start"), rc: 0 };
+      }
+      const report = await startService(workspace, target);
       return scriptDetail(report, report.rc === 0);
     }
     case "health":

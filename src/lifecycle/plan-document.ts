@@ -1,13 +1,7 @@
 import { type Manifest } from "../manifest/schema.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 import { type PlanAction } from "./plan.ts";
-import {
-  mountsMore,
-  outsideMounts,
-  type PlannedMount,
-  type PlannedShare,
-  sharesOf,
-} from "./planned-mounts.ts";
+import { outsideMounts, type PlannedMount, type PlannedShare, sharesOf } from "./planned-mounts.ts";
 
 /** What the operator reviews, and what `plan --json` prints. */
 export type PlanDocument = {
@@ -41,11 +35,10 @@ type PackConfinement = ConfinementSummary & { pack_id: string };
 /** What the plan digest covers beside the actions: for each pack the names of its variables and what it may. */
 export type PlannedPack = {
   manifest: Manifest;
-  /** Of the generation that is live now. */
-  liveManifest: Manifest | undefined;
   environmentNames: string[];
   files: PlanDocument["files"];
   allowAll: boolean;
+  /** As `growthOf` says. */
   grows: string[];
   confinement: ConfinementSummary;
 };
@@ -110,11 +103,7 @@ function permissionsFor(packId: string, { manifest, allowAll, grows }: PlannedPa
 
 /** A pack may do without approval, but nothing outside is opened up to it without one. */
 function needsApproval(pack: PlannedPack | undefined): boolean {
-  if (!pack) return true;
-  const { manifest, liveManifest, grows } = pack;
-  return (
-    manifest.pack.safety.operator_approval_required || grows.length > 0 || mountsMore(manifest, liveManifest)
-  );
+  return !pack || pack.manifest.pack.safety.operator_approval_required || pack.grows.length > 0;
 }
 
 /** SHA-256 over JSON with sorted keys, so that it depends on nothing but the values. */

@@ -29,18 +29,3 @@ export function sharesOf({ pack }: Manifest): PlannedShare[] {
   const shares: Manifest["pack"]["data"]["share"] | undefined = pack.data.share;
   return (shares ?? []).map((share) => ({ pack_id: pack.id, ...share }));
 }
-
-/** Whether a pack mounts what its live generation does not: then nobody has approved it yet. */
-export function mountsMore(wanted: Manifest, live: Manifest | undefined): boolean {
-  const old = live ? outsideMounts(live) : [];
-  return outsideMounts(wanted).some(
-    ({ type, from, source, mode }) =>
-      !old.some(
-        (each) =>
-          each.type === type &&
-          each.from === from &&
-          each.source === source &&
-          (each.mode === mode || each.mode === "rw"),
-      ),
-  );
-}

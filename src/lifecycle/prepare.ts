@@ -18,10 +18,9 @@ import { isHomeWritable } from "../system/ensure-home.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
+import { growthOf } from "./growth.ts";
 import { hostOf } from "./hosted-service.ts";
-import { policyOf, summarizeConfinement } from "./pack-process.ts";
-import { userOf } from "./pack-users.ts";
-import { noPermissions, permissionGrowth, permissionsOf, raisedLimits } from "./permissions.ts";
+import { plannedConfinement } from "./pack-process.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -106,12 +105,14 @@ export function prepareWanted(
     const own = environmentOf(workspace.registry, packId).map(({ name }) => name);
     planned.set(packId, {
       manifest,
-      liveManifest: before?.manifest,
       environmentNames: [...new Set([...manifest.pack.env.required, ...own])].toSorted(),
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,
       grows: growthOf(before, manifest, allowAll),
-      confinement: confinementOf(workspace, manifest, digest, allowAll),
+      confinement: plannedConfinement(
+        workspace,
+        scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 }),
+      ),
     });
   }
   for (const packId of changing) {
@@ -126,26 +127,6 @@ export function prepareWanted(
   );
   const allowAll = new Set(list.filter((pack) => pack.allowAll).map(({ manifest }) => manifest.pack.id));
   return { document: planDocument(kind, actions, planned), actions, wanted, allowAll, restores };
-}
-
-/** What a pack may now and could not before. */
-function growthOf(before: PresentPack | undefined, manifest: Manifest, allowAll: boolean): string[] {
-  if (allowAll) return before?.allowAll === true ? [] : ["do anything (--allow-all)"];
-  const growth = permissionGrowth(
-    before ? permissionsOf(before.manifest) : noPermissions,
-    permissionsOf(manifest),
-  );
-  growth.push(...raisedLimits(before?.manifest.pack.limits, manifest.pack.limits));
-  const wasRequired = before?.manifest.pack.permissions.confinement === "required";
-  const isRequired = manifest.pack.permissions.confinement === "required";
-  return wasRequired && !isRequired ? [...growth, "run where it cannot be confined"] : growth;
-}
-
-function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
-  const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
-  return summarizeConfinement(
-    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
-  );
 }
 
 /** For each pack that is rolled back: its data as the generation left it that it goes back to, where that was kept. */

@@ -1,6 +1,8 @@
-import { closeSync, fchownSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fchownSync, fstatSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { type Manifest } from "../manifest/schema.ts";
+import { startGroupOf } from "../process/confinement/control-group.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
@@ -14,11 +16,14 @@ import {
   setServiceConfinement,
 } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
+import { killGroup, removeGroup } from "../system/control-group.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
+import { observeService } from "./observe-service.ts";
 import { packProcess } from "./pack-process.ts";
+import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
@@ -33,8 +38,6 @@ import { timestamp, type Workspace } from "./workspace.ts";
 
 /** How long a stopped tree may take to vanish after SIGKILL before it counts as a failure, in milliseconds. */
 const KILL_TIMEOUT_MS = 5000;
-/** So much of what a start has printed is kept for its report. */
-const MAX_REPORT_BYTES = 65_536;
 
 /**
  * Starts a pack's service. What the start entrypoint of a oneshot pack leaves running belongs to the pack: its output goes
@@ -46,44 +49,27 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const { id, entrypoint } = pack.manifest.pack;
   const host = hostOf(workspace, pack.manifest);
   if (host) return await startHosted(workspace, host, pack);
-  const serviceId = crypto.randomUUID();
-  const boot = bootId();
-  const row: ServiceRow = {
-    pack_id: id,
-    wanted: "running",
-    state: "starting",
-    generation: pack.generation,
-    since: timestamp(workspace),
-    service_id: serviceId,
-    session: null,
-    boot_id: boot,
-    processes: "[]",
-    rc: null,
-    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
-    health: "unknown",
-    health_at: null,
-  };
-  setService(workspace.registry, row);
   if (entrypoint.start === null) {
-    setService(workspace.registry, { ...row, state: "running", rc: 0 });
+    const { since: at } = recordEmptyStart(workspace, pack);
     return {
       name: "start",
       rc: 0,
       signal: null,
       timeout: false,
-      at: row.since,
+      at,
       duration_ms: 0,
       stdout: "",
       stderr: "",
     };
   }
 
-  const start = runStart(workspace, pack, entrypoint.start, serviceId);
-  const { report, session, summary } = await start.catch((thrown: unknown) => {
+  const row = startingRow(workspace, pack);
+  setService(workspace.registry, row);
+  const start = runStart(workspace, pack, entrypoint.start, row.service_id);
+  const { report, session, left, summary } = await start.catch((thrown: unknown) => {
     setService(workspace.registry, { ...row, state: "failed" });
     throw thrown;
   });
-  const left = findProcesses({ environment: { AURORA_SERVICE: serviceId }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -101,8 +87,39 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
       detail: { generation: pack.generation, rc: report.rc, processes: left.length },
     });
   });
-  if (report.rc !== 0) await stopProcesses(pack, { ...row, session });
+  if (report.rc !== 0) await stopProcesses(pack, { ...row, session, processes: JSON.stringify(left) });
   return report;
+}
+
+/** Whether there is nothing that a start of this pack would run. */
+export function startsNothing({ pack }: Manifest): boolean {
+  return pack.entrypoint.start === null;
+}
+
+/** The start of a pack that starts nothing: it runs by what the registry says. */
+export function recordEmptyStart(workspace: Workspace, pack: ScriptPack): ServiceRow {
+  const row: ServiceRow = { ...startingRow(workspace, pack), state: "running", rc: 0 };
+  setService(workspace.registry, row);
+  return row;
+}
+
+function startingRow(workspace: Workspace, { manifest, generation }: ScriptPack): ServiceRow {
+  const { id } = manifest.pack;
+  return {
+    pack_id: id,
+    wanted: "running",
+    state: "starting",
+    generation,
+    since: timestamp(workspace),
+    service_id: crypto.randomUUID(),
+    session: null,
+    boot_id: bootId(),
+    processes: "[]",
+    rc: null,
+    restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
+    health: "unknown",
+    health_at: null,
+  };
 }
 
 async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly string[], serviceId: string) {
@@ -146,25 +163,14 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       timeout: result.timeout,
       at,
       duration_ms: Math.round(result.durationMs),
-      stdout: readRange(stdout, before.stdout, after.stdout),
-      stderr: readRange(stderr, before.stderr, after.stderr),
+      stdout: printedSince(stdout, before.stdout),
+      stderr: printedSince(stderr, before.stderr),
     };
-    return { report, session: result.pid, summary };
+    return { report, session: result.pid, left: result.left, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
   }
-}
-
-/** What a start has printed is at the end of the log; the last 64 KiB of it are enough for a report. */
-function readRange(descriptor: number, from: number, to: number): string {
-  const start = Math.max(from, to - MAX_REPORT_BYTES);
-  const bytes = Buffer.alloc(Math.max(to - start, 0));
-  return bytes.toString(
-    "utf8",
-    0,
-    bytes.length === 0 ? 0 : readSync(descriptor, bytes, 0, bytes.length, start),
-  );
 }
 
 /**
@@ -235,24 +241,26 @@ async function tryScript(
   }
 }
 
-async function stopProcesses(
-  pack: ScriptPack,
-  { service_id, session, boot_id }: Pick<ServiceRow, "service_id" | "session" | "boot_id">,
-): Promise<number> {
+async function stopProcesses(pack: ScriptPack, row: ServiceRow): Promise<number> {
   const { service } = pack.manifest.pack;
+  const { service_id, session, boot_id } = row;
+  const boot = bootId();
+  const environment = { AURORA_SERVICE: service_id };
   // After a reboot the session number may be anybody's.
-  const isSameBoot = boot_id === bootId();
+  const match = { environment, ...(boot_id === boot && session !== null ? { session } : {}) };
+  // Where its start had a group, all that is in it: what has left its session and cleared its environment too.
+  const controlGroup = observeService(row, boot)
+    .processes.map(({ pid }) => startGroupOf(pid))
+    .find((directory) => directory !== undefined);
   const { survivors } = await stopTree(
-    () =>
-      findProcesses({
-        environment: { AURORA_SERVICE: service_id },
-        ...(isSameBoot && session !== null ? { session } : {}),
-      }),
+    () => findProcesses(controlGroup === undefined ? match : { ...match, controlGroup }),
     {
       signal: service.stop_signal as NodeJS.Signals,
       timeoutMs: service.stop_timeout_seconds * 1000,
       killTimeoutMs: KILL_TIMEOUT_MS,
+      ...(controlGroup === undefined ? {} : { killAll: () => void killGroup(controlGroup) }),
     },
   );
+  if (controlGroup !== undefined) removeGroup(controlGroup);
   return survivors.length;
 }

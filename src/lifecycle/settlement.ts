@@ -1,7 +1,7 @@
 import { type Registry } from "../registry/registry.ts";
 import { journalOf, openTransactions, type TransactionRow } from "../registry/transactions.ts";
 import { type BootTime } from "../system/boot.ts";
-import { isOverdue } from "./confirmation.ts";
+import { confirmationLeftMs } from "./confirmation.ts";
 import { type JournalEntry } from "./runner.ts";
 
 /**
@@ -28,7 +28,7 @@ export function settlementOf(
 ): Settlement {
   if (row.finished_at !== null) return "clean-up";
   if (journal.some(({ status }) => status === "failed" || status === "abort")) return "go-on";
-  if (row.state === "unconfirmed" && !isOverdue(row, boot, now)) return "wait";
+  if (row.state === "unconfirmed" && confirmationLeftMs(row, boot, now) > 0) return "wait";
   return "abort";
 }
 

@@ -34,14 +34,14 @@ export async function stagePack(
   options: ReadOptions = {},
 ): Promise<CheckedPack & { reused: boolean }> {
   // Before much is copied: a directory without a manifest is most likely the wrong one.
-  readManifest(source);
+  const seen = readManifest(source);
   let checked: Pick<CheckedPack, "manifest" | "warnings"> | undefined;
   let scanned: ScannedTree | undefined;
   const { digest, files, bytes, reused } = await putTree(
     paths,
     source,
     (copy, tree) => {
-      checked = check(copy, source);
+      checked = check(copy, source, seen);
       scanned = tree;
       return { pack_id: checked.manifest.pack.id, manifest: checked.manifest };
     },
@@ -58,9 +58,16 @@ export async function readPack(source: string, options: ReadOptions = {}): Promi
   return { ...checked, ...(await scanTree(source, options)) };
 }
 
-/** @param source how messages call the directory */
-function check(directory: string, source: string): Pick<CheckedPack, "manifest" | "warnings"> {
-  const read: ReadManifest = readManifest(directory, source);
+/**
+ * @param source how messages call the directory
+ * @param seen the manifest as the source had it
+ */
+function check(
+  directory: string,
+  source: string,
+  seen?: ReadManifest,
+): Pick<CheckedPack, "manifest" | "warnings"> {
+  const read = readManifest(directory, source, seen);
   const findings = checkFiles(directory, read, cronFault);
   const listed = (severity: "error" | "warning") =>
     findings

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
@@ -7,6 +7,7 @@ import { allTrees, newestTree } from "../registry/trees.ts";
 import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
+import { type HomePaths } from "../system/home.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -60,12 +61,18 @@ async function verifyPack(
   const problems = chainProblems(generationsOf(registry, packId)).map((problem) => `history: ${problem}`);
   if (live) {
     const link = readLink(paths.liveLink(packId));
-    if (link === undefined) problems.push("the live link is missing");
+    if (link === undefined)
+      problems.push(isTaken(paths, packId) ? `live/${packId} is no link` : "the live link is missing");
     else if (link !== paths.liveTarget(digest))
       problems.push(`the live link points to "${link}" instead of "${paths.liveTarget(digest)}"`);
   }
   problems.push(...(await treeProblems(workspace, digest, full)));
   return { pack_id: packId, version, digest, ok: problems.length === 0, problems };
+}
+
+/** Whether something stands in the place of a pack's link that is none. */
+export function isTaken(paths: HomePaths, packId: string): boolean {
+  return lstatSync(paths.liveLink(packId), { throwIfNoEntry: false })?.isSymbolicLink() === false;
 }
 
 async function treeProblems(

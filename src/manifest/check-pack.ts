@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -257,8 +256,8 @@ function faultsOfHead(name: string, head: Buffer): Pick<Finding, "severity" | "c
 const MACH_O = new Set(["feedface", "feedfacf", "cefaedfe", "cffaedfe", "cafebabe"]);
 
 function hashOf(descriptor: number): string {
-  const hash = createHash("sha256");
-  const chunk = Buffer.alloc(HASH_CHUNK_BYTES);
+  const hash = new Bun.CryptoHasher("sha256");
+  const chunk = Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES);
   for (;;) {
     const count = readSync(descriptor, chunk, 0, chunk.length, null);
     if (count === 0) return hash.digest("hex");

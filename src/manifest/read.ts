@@ -32,16 +32,21 @@ export type ReadManifest = ParsedManifest & {
  * At most 1 MiB is read, and nothing is waited for: what is no regular file is refused.
  *
  * @param shownAs how messages call the directory; as it is given by default
+ * @param seen what was read before under the same name: the same bytes are not parsed again
  * @throws {AuroraError} `manifest-missing`, `manifest-syntax`, `manifest-invalid`, `pack-invalid`, and `io`
  */
-export function readManifest(directory: string, shownAs: string = directory): ReadManifest {
+export function readManifest(
+  directory: string,
+  shownAs: string = directory,
+  seen?: ReadManifest,
+): ReadManifest {
   const present = MANIFEST_FILES.filter((name) => isThere(directory, name, shownAs));
   const winner = present[0];
   if (winner === undefined)
     throw new AuroraError("manifest-missing", `cannot find a manifest in "${shownAs}"`, {
       hint: `a pack has a ${MANIFEST_FILES.join(", ")}; aurora init writes one`,
     });
-  const read = readOne(directory, winner, shownAs);
+  const read = readOne(directory, winner, shownAs, seen);
   const preference = read.manifest.pack.autoscan.manifest_preference;
   const preferred = preference.flatMap((name) => filesOf[name]).find((name) => present.includes(name));
   if (preferred === undefined || preferred === winner) return read;
@@ -51,13 +56,19 @@ export function readManifest(directory: string, shownAs: string = directory): Re
     ...(source === undefined ? {} : { source }),
     hint: `remove "${winner}", or put its format first in manifest_preference`,
   };
-  const chosen = readOne(directory, preferred, shownAs);
+  const chosen = readOne(directory, preferred, shownAs, seen);
   return { ...chosen, warnings: [warning, ...chosen.warnings] };
 }
 
-function readOne(directory: string, name: ManifestFile, shownAs: string): ReadManifest {
+function readOne(
+  directory: string,
+  name: ManifestFile,
+  shownAs: string,
+  seen: ReadManifest | undefined,
+): ReadManifest {
   const file = join(shownAs, name);
   const bytes = readBounded(insidePath(directory, name, file), file);
+  if (seen?.file === file && Buffer.compare(seen.bytes, bytes) === 0) return { ...seen, warnings: [] };
   const format = name === "manifest.json" ? "json" : "yaml";
   return { ...parseManifest(bytes, file, format), file, format, bytes };
 }
@@ -103,7 +114,8 @@ function readBounded(path: string, file: string): Uint8Array {
     if (!stat.isFile()) throw refused(file, "it is no regular file", "pack-invalid");
     if (stat.size > MAX_MANIFEST_BYTES) throw tooLarge(file);
     // One byte more than may be: a file that grows meanwhile, or that says 0 as those of /proc do, is bounded too.
-    const buffer = Buffer.alloc(MAX_MANIFEST_BYTES + 1);
+    // Nothing is written into it but what is read: filling a mebibyte costs more than reading a manifest.
+    const buffer = Buffer.allocUnsafeSlow(MAX_MANIFEST_BYTES + 1);
     let length = 0;
     for (;;) {
       const count = readSync(descriptor, buffer, length, buffer.length - length, null);

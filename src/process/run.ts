@@ -40,7 +40,7 @@ export type RunOptions = {
   /** Keep the terminal: the caller's group and session, with signals passed on once. */
   foreground?: boolean;
   umask?: number;
-  /** The directory of a control group to start in. */
+  /** The directory of a control group to start in; whatever is in it belongs to the tree. */
   cgroup?: string;
   /** What the command may do, it and all that it starts. Without it, whatever the caller may. */
   confinement?: Confinement;
@@ -65,6 +65,8 @@ export type RunResult = {
   cpuMs: number;
   pid: number;
   processGroup: number;
+  /** What it has left running, where `leaveRunning` lets it. */
+  left: ProcessIdentity[];
 };
 
 export const DEFAULT_MAX_BUFFER_BYTES = 16 * 1024 ** 2;
@@ -109,6 +111,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     );
     const { child } = confined;
     const { pid } = child;
+    const controlGroup = confined.controlGroup ?? options.cgroup;
     if (foreground) leader = identify(pid);
     io.start();
     const find = (candidates?: Iterable<number>) =>
@@ -117,7 +120,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
           environment: { AURORA_RUN_ID: runId },
           ...(leader ? { root: leader } : {}),
           ...(foreground ? {} : { processGroup: pid, session: pid }),
-          ...(confined.controlGroup === undefined ? {} : { controlGroup: confined.controlGroup }),
+          ...(controlGroup === undefined ? {} : { controlGroup }),
         },
         candidates,
       );
@@ -132,6 +135,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
     if (failure !== undefined) throw failure;
+    const left = options.leaveRunning === true ? find() : [];
     const usage = child.resourceUsage();
     const signal = (child.signalCode as NodeJS.Signals | null) ?? null;
     return {
@@ -147,6 +151,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       cpuMs: Number(usage?.cpuTime.total ?? 0n) / 1000,
       pid,
       processGroup: foreground ? (readProcess(process.pid)?.processGroup ?? 0) : pid,
+      left,
     };
   } finally {
     stopPassing();

@@ -6,6 +6,11 @@ export function usersOfPacks(registry: Registry): Map<string, number> {
   return new Map(rows.map(({ pack_id, uid }) => [pack_id, uid]));
 }
 
+/** The number that a pack has; undefined where it has none yet. */
+export function userOfPack(registry: Registry, packId: string): number | undefined {
+  return registry.get<{ uid: number }>("SELECT uid FROM pack_users WHERE pack_id = ?", packId)?.uid;
+}
+
 /**
  * The number of a pack: the one it has, else one that it has from now on. Two programs may ask at the same time.
  *
@@ -22,4 +27,9 @@ export function takePackUser(
     registry.run("INSERT OR IGNORE INTO pack_users (pack_id, uid) VALUES (?, ?)", packId, uid);
     return uid;
   });
+}
+
+/** Says again which number a pack has. */
+export function restorePackUser(registry: Registry, packId: string, uid: number): void {
+  registry.run("INSERT INTO pack_users (pack_id, uid) VALUES (?, ?)", packId, uid);
 }

@@ -26,13 +26,14 @@ const PATH_BYTES = 512;
 const SLOT_BYTES = HEAD_INTS * 4 + PATH_BYTES + CHUNK_BYTES;
 const CONTROL_INTS = 8;
 const ERROR_BYTES = 4096;
-/** A file's digest, its time in nanoseconds and its inode. */
-const RESULT_BYTES = 48;
+/** A file's digest, its time in nanoseconds, its inode, and whether there is a digest. */
+const RESULT_BYTES = 56;
 const [PRODUCED, CONSUMED, FAILED, ABORTED, DONE, STARTED] = [0, 1, 2, 3, 4, 5] as const;
 /** A thread that has not begun by then never will, in milliseconds. */
 const START_MS = 30_000;
 
-export type FileResult = { sha256: string; mtimeNs: bigint; inode: bigint };
+/** `sha256` is null where the reader of the source has computed it. */
+export type FileResult = { sha256: string | null; mtimeNs: bigint; inode: bigint };
 
 export function createCopyMemory(files: number): CopyMemory {
   return {
@@ -109,16 +110,18 @@ export class CopyRing {
   }
 
   /** The reader's: what became of a file, by its place in the order of the digest. */
-  setResult(file: number, sha256: Uint8Array, mtimeNs: bigint, inode: bigint): void {
-    new Uint8Array(this.#results.buffer, file * RESULT_BYTES, 32).set(sha256);
+  setResult(file: number, sha256: Uint8Array | undefined, mtimeNs: bigint, inode: bigint): void {
+    if (sha256) new Uint8Array(this.#results.buffer, file * RESULT_BYTES, 32).set(sha256);
+    this.#results.setUint8(file * RESULT_BYTES + 48, sha256 ? 1 : 0);
     this.#results.setBigInt64(file * RESULT_BYTES + 32, mtimeNs);
     this.#results.setBigUint64(file * RESULT_BYTES + 40, inode);
   }
 
   result(file: number): FileResult {
+    const hasDigest = this.#results.getUint8(file * RESULT_BYTES + 48) === 1;
     const sha256 = new Uint8Array(this.#results.buffer, file * RESULT_BYTES, 32);
     return {
-      sha256: Buffer.from(sha256).toString("hex"),
+      sha256: hasDigest ? Buffer.from(sha256).toString("hex") : null,
       mtimeNs: this.#results.getBigInt64(file * RESULT_BYTES + 32),
       inode: this.#results.getBigUint64(file * RESULT_BYTES + 40),
     };

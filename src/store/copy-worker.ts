@@ -5,8 +5,9 @@ import { startWriteback, writeFully } from "../system/durable.ts";
 import { type CopyMemory, CopyRing, operation, type SlotHead } from "./copy-ring.ts";
 
 /*
- * Runs as a worker: writes what the reader of a big pack hands over, in its order, and hashes each file. The reader computes
- * the digest of the whole meanwhile.
+ * Runs as a worker: writes what the reader of a big pack hands over, in its order, and hashes each file that is more than one
+ * step. The reader computes the digest of the whole meanwhile, and that of each small file: creating those takes this thread
+ * longer than reading them takes the other.
  */
 
 /** A file this large is on its way to the disk before its end, in bytes. */
@@ -49,7 +50,8 @@ function copyAll(ring: CopyRing, directory: string): void {
 
 function createCopier(ring: CopyRing, directory: string) {
   let file = 0;
-  let open: { descriptor: number; mode: number; hasher: Bun.CryptoHasher; dirty: number } | undefined;
+  let open:
+    { descriptor: number; mode: number; hasher: Bun.CryptoHasher | undefined; dirty: number } | undefined;
   const place = (path: string) => (path === "" ? directory : `${directory}/${path}`);
 
   const content = ({ path, mode, isFirst, isLast }: SlotHead, bytes: Uint8Array) => {
@@ -57,12 +59,12 @@ function createCopier(ring: CopyRing, directory: string) {
       open = {
         descriptor: createSync(place(path), mode),
         mode,
-        hasher: new Bun.CryptoHasher("sha256"),
+        hasher: isLast ? undefined : new Bun.CryptoHasher("sha256"),
         dirty: 0,
       };
     if (!open) return;
     const { descriptor, hasher } = open;
-    hasher.update(bytes);
+    hasher?.update(bytes);
     writeFully(descriptor, bytes);
     open.dirty += bytes.length;
     if (open.dirty >= WRITEBACK_BYTES) {
@@ -73,7 +75,7 @@ function createCopier(ring: CopyRing, directory: string) {
     const { mode: given, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
     // The mode that was asked for is cut by the umask and by default ACLs.
     if ((given & 0o7777n) !== BigInt(open.mode)) fchmodSync(descriptor, open.mode);
-    ring.setResult(file++, hasher.digest(), mtimeNs, ino);
+    ring.setResult(file++, hasher?.digest(), mtimeNs, ino);
     close();
   };
 

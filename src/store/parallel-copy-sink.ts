@@ -90,6 +90,6 @@ export function createParallelCopySink(directory: string, { entries, files }: Su
       if (isOpen) ring.abort();
       end();
     },
-    flush: () => flushTree(directory, unflushed, entries),
+    flush: (files) => flushTree(directory, unflushed, files, entries),
   };
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { chmodSync, renameSync, symlinkSync } from "../system/changes.ts";
-import { createFile, syncDirectory } from "../system/durable.ts";
+import { createUnflushed, syncDirectory } from "../system/durable.ts";
 import { exchange } from "../system/exchange.ts";
 import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
@@ -82,8 +82,9 @@ export async function putTree(
     if (await isStoredWhole(paths, tree.digest)) return staged(tree, true);
     const links = addLinks(copy, described.pack_id, tree);
     const { flush, identities } = sink as unknown as CopySink;
-    flush();
-    publish(paths, tree.digest, copy, writeRecord(scratch.path, described, tree, links, identities));
+    const record = writeRecord(scratch.path, described, tree, links, identities);
+    flush([record.summary, record.entries]);
+    publish(paths, tree.digest, copy, record);
     return staged(tree, false);
   } catch (thrown) {
     throw toAuroraError(thrown);
@@ -140,8 +141,8 @@ function writeRecord(
     const { mtime_ns = null, inode = null } = (type === "file" && identities[file++]) || {};
     return { path, type, mode, size_bytes, sha256, target, mtime_ns, inode };
   });
-  createFile(written.summary, encodeChecked({ digest, pack_id, manifest, files, bytes, links }), 0o600);
-  createFile(written.entries, encodeChecked(stored), 0o600);
+  createUnflushed(written.summary, encodeChecked({ digest, pack_id, manifest, files, bytes, links }), 0o600);
+  createUnflushed(written.entries, encodeChecked(stored), 0o600);
   return written;
 }
 

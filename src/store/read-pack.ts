@@ -28,8 +28,11 @@ export type PackSink = {
   /** The bytes are valid only during the call; where there is `claim`, they are what it returned last. */
   write: (bytes: Uint8Array) => void;
   closeFile: () => void;
-  /** For a sink that hashes the files itself: waits until it has done all, and returns their SHA-256 in the order of the digest. */
-  finish?: () => string[];
+  /**
+   * For a sink that hashes the large files itself: waits until it has done all, and returns the SHA-256 of each file in the order
+   * of the digest, null for one that came as a whole in one `write`.
+   */
+  finish?: () => (string | null)[];
 };
 
 /** Chooses the sink when it is known what the pack holds; undefined only hashes. */
@@ -89,7 +92,7 @@ export async function readPack(
   const sums = sink?.finish?.();
   if (sums) {
     let file = 0;
-    for (const entry of entries) if (entry.type === "file") entry.sha256 = sums[file++] ?? null;
+    for (const entry of entries) if (entry.type === "file") entry.sha256 = sums[file++] ?? entry.sha256;
   }
   onProgress?.(doneBytes, doneBytes);
   const files = entries.reduce((count, { type }) => (type === "file" ? count + 1 : count), 0);
@@ -160,16 +163,17 @@ function readSymlink({ survey, hash, sink, entries }: Reading, entry: SurveyedEn
   entries.push(toEntry(entry, null));
 }
 
-const chunk = new Uint8Array(CHUNK_BYTES);
+// Not filled with zeros: most files are smaller.
+const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: number): Promise<void> {
   const { survey, hash, sink, entries, pause } = reading;
   const size = entry.size_bytes;
   hash.entry(entry);
   sink?.openFile(entry);
-  const hashesItself = sink?.finish !== undefined;
-  const hasher = !hashesItself && size > CHUNK_BYTES ? new Bun.CryptoHasher("sha256") : undefined;
-  let sha256 = "";
+  const isSmall = size <= CHUNK_BYTES;
+  const hasher = isSmall || sink?.finish ? undefined : new Bun.CryptoHasher("sha256");
+  let sha256: string | null = null;
   let done = 0;
   do {
     const buffer = sink?.claim?.() ?? chunk;
@@ -180,7 +184,7 @@ async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: numb
     reading.doneBytes += length;
     hash.content(bytes);
     if (hasher) hasher.update(bytes);
-    else if (!hashesItself) sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
+    else if (isSmall) sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
     if (length > 0) sink?.write(bytes);
     if (done < size && pause.isDue()) await pause.take();
   } while (done < size);

@@ -81,13 +81,11 @@ function compare(tree: string, record: TreeRecord): string[] {
   const links = new Set(record.links);
   const top = lstatSync(tree, { throwIfNoEntry: false });
   if (top === undefined || !top.isDirectory()) return ["the tree is missing"];
+  // Where the pack has a user of its own, its tree is closed to others at the top.
+  if (![0o555, 0o550].includes(top.mode & 0o7777)) problems.push(`${quote(".")} has other permissions`);
   const waiting = [""];
   for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
     const shown = quote(parent === "" ? "." : parent);
-    // Where the pack has a user of its own, its tree is closed to others at the top.
-    const closed = parent === "" ? [0o555, 0o550] : [0o555];
-    if (!closed.includes(lstatSync(`${tree}/${parent}`).mode & 0o7777))
-      problems.push(`${shown} has other permissions`);
     for (const name of namesIn(`${tree}/${parent}`, (reason) =>
       problems.push(`${shown} cannot be read: ${reason}`),
     )) {
@@ -104,7 +102,8 @@ function compare(tree: string, record: TreeRecord): string[] {
       else {
         const problem = difference(place, entry);
         if (problem !== undefined) problems.push(`${quote(path)} ${problem}`);
-        else if (entry.type === "directory") waiting.push(path);
+        // One that may not be entered any more says why by itself.
+        if (entry.type === "directory" && problem !== NO_DIRECTORY) waiting.push(path);
       }
     }
   }
@@ -124,11 +123,16 @@ function namesIn(place: string, onFailure: (reason: string) => void): string[] {
   }
 }
 
+const NO_DIRECTORY = "is no directory";
+
 function difference(place: string, entry: StoredEntry): string | undefined {
   const stat = lstatSync(place, { bigint: true });
   if (entry.type === "symlink")
     return targetOf(place) === entry.target ? undefined : "is not the symlink that was stored";
-  if (entry.type === "directory") return stat.isDirectory() ? undefined : "is no directory";
+  if (entry.type === "directory") {
+    if (!stat.isDirectory()) return NO_DIRECTORY;
+    return (stat.mode & 0o7777n) === 0o555n ? undefined : "has other permissions";
+  }
   if (!stat.isFile()) return "is no regular file";
   if ((stat.mode & 0o7777n) !== BigInt(entry.mode & 0o555)) return "has other permissions";
   if (stat.nlink !== 1n) return "has another hard link";

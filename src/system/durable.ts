@@ -39,9 +39,33 @@ export function syncDirectory(path: string): void {
 
 /** Creates a file that must not exist, and flushes its content. Its name is durable only after `syncDirectory`. */
 export function createFile(path: string, content: string | Uint8Array, mode: number): void {
+  createWith(path, content, mode, fsyncSync);
+}
+
+/** Creates a file that must not exist. Neither its content nor its name is durable: `syncFile` and `syncDirectory` see to that. */
+export function createUnflushed(path: string, content: string | Uint8Array, mode: number): void {
+  createWith(path, content, mode, () => {});
+}
+
+function createWith(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  flush: (descriptor: number) => void,
+): void {
   const descriptor = createSync(path, mode);
   try {
     writeFully(descriptor, typeof content === "string" ? Buffer.from(content) : content);
+    flush(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Flushes the content of a file. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
@@ -50,15 +74,32 @@ export function createFile(path: string, content: string | Uint8Array, mode: num
 
 /** Replaces a file, or creates it: readers see the old content or the new, also after a power cut. */
 export function replaceFile(path: string, content: string | Uint8Array, mode: number): void {
-  const temporary = temporaryName(path);
+  replaceFiles(dirname(path), new Map([[path.slice(path.lastIndexOf("/") + 1), content]]), mode);
+}
+
+/**
+ * Does the same for several files of one directory, with one flush of it. Each is the old or the new one by itself.
+ *
+ * @param contents by name in the directory
+ */
+export function replaceFiles(
+  directory: string,
+  contents: ReadonlyMap<string, string | Uint8Array>,
+  mode: number,
+): void {
+  const written = [...contents].map(([name, content]) => {
+    const path = `${directory}/${name}`;
+    return { path, temporary: temporaryName(path), content };
+  });
   try {
-    createFile(temporary, content, mode);
-    renameSync(temporary, path);
+    for (const { temporary, content } of written) createUnflushed(temporary, content, mode);
+    for (const { temporary } of written) syncFile(temporary);
+    for (const { temporary, path } of written) renameSync(temporary, path);
   } catch (thrown) {
-    rmSync(temporary, { force: true });
+    for (const { temporary } of written) rmSync(temporary, { force: true });
     throw thrown;
   }
-  syncDirectory(dirname(path));
+  syncDirectory(directory);
 }
 
 /** Points the symlink `path` at `target` by one rename(2), so that it exists at every moment and is durable after. */
@@ -97,13 +138,24 @@ export function makeDirectory(path: string, mode: number): void {
   if (isDirectory(path)) return;
   const parent = dirname(path);
   if (parent !== path) makeDirectory(parent, mode);
+  if (tryMakeDirectory(path, mode)) syncDirectory(parent);
+}
+
+/** Makes those that are not there yet, of several directories in one, with one flush for all. */
+export function makeDirectories(parent: string, paths: readonly string[], mode: number): void {
+  const made = paths.filter((path) => !isDirectory(path) && tryMakeDirectory(path, mode));
+  if (made.length > 0) syncDirectory(parent);
+}
+
+/** Returns false where somebody else has just made it, who flushes it too. */
+function tryMakeDirectory(path: string, mode: number): boolean {
   try {
     mkdirSync(path, mode);
+    return true;
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "EEXIST" && isDirectory(path)) return;
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST" && isDirectory(path)) return false;
     throw thrown;
   }
-  syncDirectory(parent);
 }
 
 /** What a symlink says, or undefined where there is none. */

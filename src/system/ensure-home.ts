@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
-import { makeDirectory } from "./durable.ts";
+import { makeDirectories, makeDirectory } from "./durable.ts";
 import { type HomePaths } from "./home.ts";
 
 /**
@@ -11,16 +11,9 @@ import { type HomePaths } from "./home.ts";
  */
 export function ensureHome(paths: HomePaths): void {
   try {
-    for (const directory of [
-      paths.home,
-      paths.store,
-      paths.live,
-      paths.data,
-      paths.logs,
-      paths.run,
-      paths.tmp,
-    ])
-      makeDirectory(directory, 0o700);
+    makeDirectory(paths.home, 0o700);
+    const { store, live, data, logs, run, tmp } = paths;
+    makeDirectories(paths.home, [store, live, data, logs, run, tmp], 0o700);
     accessSync(paths.home, constants.W_OK | constants.X_OK);
   } catch (thrown) {
     const reason = systemReason(thrown);

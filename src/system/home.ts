@@ -60,6 +60,7 @@ export function homePaths(home: string) {
     tmp: `${home}/tmp`,
     packs: `${home}/packs`,
     lock: `${home}/run/lock`,
+    kernel: `${home}/run/kernel.json`,
     /** The tree of a digest, `sha256:<hex>`. */
     tree: (digest: string) => `${home}/store/${hexOf(digest)}`,
     liveLink: (packId: string) => `${home}/live/${packId}`,

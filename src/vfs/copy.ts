@@ -77,11 +77,16 @@ export function finish<Result>(steps: Generator<void, Result>): Result {
   }
 }
 
-/** What rename(2) would say of a move from one to the other, had they been on one file system. */
+/**
+ * What rename(2) would say of a move from one to the other, had they been on one file system.
+ *
+ * @param source what has the name itself, also where it is a link that is written with a slash
+ */
 export function requireReplaceable(
   source: Entry,
   from: VfsPath,
   to: VfsPath,
+  isNew: boolean,
   look: () => (Entry & { isEmpty: () => boolean }) | undefined,
 ): void {
   if ((from.isDirectory || to.isDirectory) && source.type !== "directory")
@@ -89,6 +94,7 @@ export function requireReplaceable(
   if (source.type === "other") throw refusal("ENXIO", from, "move");
   const old = look();
   if (!old) return;
+  if (isNew) throw refusal("EEXIST", to, "move to");
   if (source.type !== "directory" && old.type === "directory") throw refusal("EISDIR", to, "move to");
   if (source.type === "directory" && old.type !== "directory") throw refusal("ENOTDIR", to, "move to");
   if (old.type === "directory" && !old.isEmpty()) throw refusal("ENOTEMPTY", to, "move to");
@@ -142,10 +148,12 @@ function* copyFile(
   const source = origin.locateAt(from);
   const target = vfs.locateWritable(to, "write");
   using file = source.mount.openFile(source.path);
-  using pending = target.mount.createFile(target.path, { ...options, mode: file.mode });
-  const isCounted = target.mount.quota.bytes !== undefined;
-  const bytes =
-    (isCounted ? undefined : yield* copyInKernel(file, pending, to)) ?? (yield* copyByHand(file, pending));
+  using pending = target.mount.createFile(target.path, {
+    ...options,
+    mode: file.mode,
+    isReplacing: options.isMove === true,
+  });
+  const bytes = (yield* copyInKernel(file, pending, to)) ?? (yield* copyByHand(file, pending));
   pending.commit();
   return bytes;
 }
@@ -157,6 +165,7 @@ function* copyInKernel(
   path: VfsPath,
 ): Generator<void, number | undefined> {
   if (file.descriptor === undefined || pending.descriptor === undefined) return undefined;
+  pending.requireRoom?.(file.sizeBytes);
   if (file.sizeBytes > 0 && cloneFile(file.descriptor, pending.descriptor)) return file.sizeBytes;
   for (let copied = 0; ; yield) {
     let length: number | undefined;
@@ -170,6 +179,8 @@ function* copyInKernel(
     if (length === 0) return copied;
     if (length === undefined) return copied + (yield* copyByHand(file, pending));
     copied += length;
+    // Somebody may be adding to what is copied.
+    if (copied > file.sizeBytes) pending.requireRoom?.(copied);
   }
 }
 

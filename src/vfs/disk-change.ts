@@ -22,19 +22,23 @@ export function writeInPlace(root: DiskRoot, path: VfsPath, bytes: Uint8Array, o
   requireFileName(path, "write");
   try {
     if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
-    const { descriptor } = openForChange(root, path, options, O_WRONLY, bytes.length);
-    try {
-      const old = statDescriptor(descriptor);
-      requireChangeable(root, path, old, "write");
-      root.accounting.require(bytes.length - old.sizeBytes, 0, path, "write");
-      writeFully(descriptor, bytes);
-      // Not before: ext4 flushes at the close what was cut to nothing and written anew.
-      if (old.sizeBytes > bytes.length) ftruncateSync(descriptor, bytes.length);
-      root.accounting.add(bytes.length - old.sizeBytes, 0);
-      if (options.isDurable) syncFile(root, path, descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    root.accounting.exclusively(path, "write", () => {
+      const { descriptor } = openForChange(root, path, options, O_WRONLY, bytes.length);
+      try {
+        const { links, sizeBytes, ...old } = statDescriptor(descriptor);
+        requireChangeable(root, path, { links, sizeBytes, ...old }, "write");
+        // Each name counts.
+        const growth = { bytes: (bytes.length - sizeBytes) * links, entries: 0 };
+        root.accounting.grow(growth, path, "write", () => {
+          writeFully(descriptor, bytes);
+          // Not before: ext4 flushes at the close what was cut to nothing and written anew.
+          if (sizeBytes > bytes.length) ftruncateSync(descriptor, bytes.length);
+        });
+        if (options.isDurable) syncFile(root, path, descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   } catch (thrown) {
     throw explain(thrown, path, "write");
   }
@@ -74,7 +78,7 @@ class DiskLog implements OpenLog {
   readonly #isCreated: boolean;
   readonly #isDurable: boolean;
   readonly #start: number;
-  #written = 0;
+  readonly #links: number;
   #state: "open" | "whole" | "closed" = "open";
 
   constructor(root: DiskRoot, path: VfsPath, descriptor: number, isCreated: boolean, isDurable: boolean) {
@@ -83,14 +87,16 @@ class DiskLog implements OpenLog {
     this.#descriptor = descriptor;
     this.#isCreated = isCreated;
     this.#isDurable = isDurable;
-    this.#start = statDescriptor(descriptor).sizeBytes;
+    const { sizeBytes, links } = statDescriptor(descriptor);
+    this.#start = sizeBytes;
+    this.#links = links;
   }
 
   write(bytes: Uint8Array): void {
     try {
-      this.#root.accounting.require(this.#written + bytes.length, 0, this.#path, "append to");
-      writeFully(this.#descriptor, bytes);
-      this.#written += bytes.length;
+      // Each name counts.
+      const growth = { bytes: bytes.length * this.#links, entries: 0 };
+      this.#root.accounting.grow(growth, this.#path, "append to", () => writeFully(this.#descriptor, bytes));
     } catch (thrown) {
       throw explain(thrown, this.#path, "append to");
     }
@@ -99,7 +105,6 @@ class DiskLog implements OpenLog {
   commit(): void {
     try {
       if (this.#isDurable) syncFile(this.#root, this.#path, this.#descriptor);
-      this.#root.accounting.add(this.#written, 0);
       this.#state = "whole";
     } catch (thrown) {
       throw explain(thrown, this.#path, "append to");
@@ -155,13 +160,10 @@ function openForChange(
   }
   const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
   try {
-    if (!place.old) root.accounting.require(bytes, 1, path, "write");
-    const descriptor = openSync(
-      place.path,
-      flags | FILE | O_CREAT | O_EXCL | O_NOFOLLOW,
-      options.mode ?? NEW_FILE_MODE,
+    if (!place.old) root.accounting.require({ bytes, entries: 1 }, path, "write");
+    const descriptor = root.accounting.grow({ bytes: 0, entries: 1 }, path, "write", () =>
+      openSync(place.path, flags | FILE | O_CREAT | O_EXCL | O_NOFOLLOW, options.mode ?? NEW_FILE_MODE),
     );
-    root.accounting.add(0, 1);
     try {
       giveToOwner(root, descriptor);
     } catch (thrown) {

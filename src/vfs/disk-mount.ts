@@ -1,34 +1,13 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  openSync,
-  readlinkSync,
-  readSync,
-  renameSync,
-  statfsSync,
-  symlinkSync,
-  unlinkSync,
-} from "node:fs";
+import { chmodSync, closeSync, constants, openSync, readlinkSync, readSync, statfsSync } from "node:fs";
 
 import { closeDescriptor, type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { watchDescriptor } from "../system/inotify.ts";
-import { renameNew } from "../system/renameat2.ts";
 import { Accounting } from "./accounting.ts";
 import { FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-change.ts";
+import { makeLink, moveName, readLinkOf, removeName } from "./disk-names.ts";
 import { readAll, requireReadable } from "./disk-read.ts";
-import {
-  type DiskRoot,
-  findPlace,
-  giveLinkToOwner,
-  isTemporary,
-  makeOne,
-  makeParents,
-  openOrMake,
-  shownNames,
-  syncUpwards,
-} from "./disk-root.ts";
-import { diskUsage, removeBelow, removeEmpty } from "./disk-scan.ts";
+import { type DiskRoot, isTemporary, makeOne, openOrMake, shownNames, syncUpwards } from "./disk-root.ts";
+import { diskUsage } from "./disk-scan.ts";
 import { createPending } from "./disk-write.ts";
 import {
   type Entry,
@@ -41,9 +20,10 @@ import {
   type Watch,
   type WriteOptions,
 } from "./mount.ts";
-import { decodeName, encodeName } from "./raw-name.ts";
-import { chooseResolve, nameForCall, O_PATH, readLinkIfOne, type Resolve, terminated } from "./resolve.ts";
-import { explain, intoItself, noLink, refusal, requireFile, slash, vfsError } from "./vfs-error.ts";
+import { decodeName } from "./raw-name.ts";
+import { chooseResolve, nameForCall, O_PATH, type Resolve } from "./resolve.ts";
+import { UsageRecord } from "./usage-record.ts";
+import { explain, guarded, refusal, requireFile, slash, vfsError } from "./vfs-error.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -88,15 +68,16 @@ export class DiskMount implements Mount {
       this.isReadOnly = isReadOnly;
       this.#now = now;
       this.#whole = whole;
+      const owner = ownerOf(descriptor);
       const accounting = whole
         ? whole.#root.accounting
-        : new Accounting(() => diskUsage(descriptor), quota, now);
+        : new Accounting(() => diskUsage(descriptor), quota, new UsageRecord(descriptor, owner), now);
       this.#root = {
         descriptor,
         resolve: resolve ?? chooseResolve(descriptor),
         hasOwnFilesOnly,
         accounting,
-        owner: ownerOf(descriptor),
+        owner,
       };
     } catch (thrown) {
       closeSync(descriptor);
@@ -218,77 +199,20 @@ export class DiskMount implements Mount {
     });
   }
 
-  remove(path: VfsPath, { isRecursive, isDurable }: { isRecursive: boolean; isDurable: boolean }): void {
-    guarded(path, "remove", () => {
-      const place = findPlace(this.#root, path.relative, "keep");
-      try {
-        const { directory, name, old } = place;
-        if (!old) throw refusal("ENOENT", path, "remove");
-        if (old.type !== "directory" && path.isDirectory)
-          throw vfsError("not-a-directory", path, "remove", "it is not a directory");
-        if (old.type !== "directory") unlinkSync(place.path);
-        else if (isRecursive) removeBelow(directory, name);
-        else removeEmpty(directory, name, this.#now());
-        if (isDurable) syncUpwards(this.#root, directory);
-      } finally {
-        closeSync(place.directory);
-      }
-    });
+  remove(path: VfsPath, options: { isRecursive: boolean; isDurable: boolean }): void {
+    removeName(this.#root, path, options, this.#now());
   }
 
-  rename(from: VfsPath, to: VfsPath, { isNew, isDurable, hasParents }: WriteOptions): void {
-    guarded(from, "move", () => {
-      const source = findPlace(this.#root, from.relative, "keep");
-      try {
-        if (!source.old) throw refusal("ENOENT", from, "move");
-        if ((from.isDirectory || to.isDirectory) && source.old.type !== "directory")
-          throw vfsError("not-a-directory", from, "move", "it is not a directory");
-        guarded(to, "move to", () => {
-          if (hasParents)
-            makeParents(this.#root, { path: to, verb: "move to", isDurable: isDurable === true });
-          const target = findPlace(this.#root, to.relative, "keep");
-          try {
-            renamePlace(source.path, target.path, isNew === true, to);
-            if (isDurable) for (const { directory } of [target, source]) syncUpwards(this.#root, directory);
-          } finally {
-            closeSync(target.directory);
-          }
-        });
-      } finally {
-        closeSync(source.directory);
-      }
-    });
+  rename(from: VfsPath, to: VfsPath, options: WriteOptions): void {
+    moveName(this.#root, from, to, options);
   }
 
   symlink(target: string, path: VfsPath, isDurable: boolean): void {
-    guarded(path, "create", () => {
-      const place = findPlace(this.#root, path.relative, "keep");
-      try {
-        if (place.old) throw refusal("EEXIST", path, "create");
-        this.#root.accounting.require(0, 1, path, "create");
-        symlinkSync(encodeName(target), place.path);
-        giveLinkToOwner(this.#root, place.path);
-        this.#root.accounting.add(0, 1);
-        if (isDurable) syncUpwards(this.#root, place.directory);
-      } finally {
-        closeSync(place.directory);
-      }
-    });
+    makeLink(this.#root, target, path, isDurable);
   }
 
   readLink(path: VfsPath): string {
-    return guarded(path, "read the link", () => {
-      const place = findPlace(this.#root, path.relative, "keep");
-      try {
-        // "link/" asks for what it leads to, and that is no link.
-        if (place.old && (path.isDirectory || place.old.type !== "symlink")) throw noLink(path);
-        const target = readLinkIfOne(place.path);
-        if (target === undefined) throw place.old ? noLink(path) : refusal("ENOENT", path, "read the link");
-        return target;
-      } finally {
-        closeSync(place.directory);
-      }
-    });
+    return readLinkOf(this.#root, path);
   }
 
   setExecutable(path: VfsPath, isExecutable: boolean): void {
@@ -365,33 +289,6 @@ export class DiskMount implements Mount {
         closeSync(directory);
       }
     });
-  }
-}
-
-function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    throw explain(thrown, path, verb);
-  }
-}
-
-function renamePlace(from: string | Buffer, to: string | Buffer, isNew: boolean, path: VfsPath): void {
-  try {
-    if (isNew) renameNew(terminated(from), terminated(to));
-    else renameSync(from, to);
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    if (code === "EINVAL") throw intoItself(path);
-    if (code === "EXDEV")
-      throw vfsError(
-        "not-supported",
-        path,
-        "move to",
-        "it is on another file system: copy it and remove the old",
-      );
-    // rename(2) may say either of a directory with something in it.
-    throw code === "EEXIST" && !isNew ? refusal("ENOTEMPTY", path, "move to") : thrown;
   }
 }
 

@@ -127,9 +127,7 @@ function makeIn(
   place: string | Buffer,
   { path, verb, isDurable }: Creation,
 ): void {
-  root.accounting.require(0, 1, path, verb);
-  mkdirSync(place, NEW_DIRECTORY_MODE);
-  root.accounting.add(0, 1);
+  root.accounting.grow({ bytes: 0, entries: 1 }, path, verb, () => mkdirSync(place, NEW_DIRECTORY_MODE));
   if (root.owner) {
     // Opened without following a link: what was put there meanwhile is at most another directory.
     const made = openIfDirectory(place);
@@ -144,7 +142,6 @@ function makeIn(
   if (isDurable) syncOpenDirectory(directory);
 }
 
-/** As root, what is created in somebody's directory is theirs: a pack with a user of its own must be able to go on with it. */
 /** Gives a symlink that was just made to the owner; what was put in its place meanwhile stays as it is. */
 export function giveLinkToOwner({ owner }: DiskRoot, path: string | Buffer): void {
   if (!owner) return;
@@ -158,6 +155,7 @@ export function giveLinkToOwner({ owner }: DiskRoot, path: string | Buffer): voi
   }
 }
 
+/** As root, what is created in somebody's directory is theirs: a pack with a user of its own must be able to go on with it. */
 export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
   if (owner) fchownSync(descriptor, owner.uid, owner.gid);
 }

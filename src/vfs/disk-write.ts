@@ -1,11 +1,12 @@
 import { closeSync, fchmodSync, fchownSync, fsyncSync, unlinkSync } from "node:fs";
 
 import { TEMPORARY_PREFIX, writeFully } from "../system/durable.ts";
-import { type FileStat, statDescriptor } from "../system/file-stat.ts";
+import { type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
 import { linkDescriptor, openUnnamed } from "../system/link-descriptor.ts";
 import { randomHex } from "../system/random-id.ts";
 import { renameIn, renameNew } from "../system/renameat2.ts";
+import { type Growth } from "./accounting.ts";
 import { NEW_FILE_MODE } from "./disk-change.ts";
 import { type DiskRoot, findPlace, giveToOwner, makeParents, type Place, syncUpwards } from "./disk-root.ts";
 import { type PendingFile, type WriteOptions } from "./mount.ts";
@@ -19,7 +20,7 @@ let counter = 0;
 
 /**
  * A file that takes its name when it is whole. An old file keeps its mode and owner; a symlink is followed while it stays
- * inside and is never replaced.
+ * inside, and only replaced where it is asked for.
  *
  * @param isStream it may take long: then it has no name before the end, where the file system can, so that a crash leaves
  * nothing; elsewhere it is locked, so that a sweep does not take it for abandoned however slowly it grows
@@ -33,11 +34,12 @@ export function createPending(
   requireFileName(path, "write");
   try {
     if (options.hasParents) makeParents(root, { path, verb: "write", isDurable: options.isDurable === true });
-    const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
+    const isKept = options.isNew === true || options.isReplacing === true;
+    const place = findPlace(root, path.relative, isKept ? "keep" : "follow");
     try {
       if (place.old && options.isNew) throw refusal("EEXIST", path, "write");
-      if (place.old) requireFile(path, place.old, "write");
-      root.accounting.require(0, place.old ? 0 : 1, path, "write");
+      if (place.old && (!options.isReplacing || place.old.type === "directory"))
+        requireFile(path, place.old, "write");
       return new PendingDiskFile(root, place, path, options, isStream);
     } catch (thrown) {
       closeSync(place.directory);
@@ -64,7 +66,8 @@ class PendingDiskFile implements PendingFile {
     this.#place = place;
     this.#path = path;
     this.#options = options;
-    const mode = place.old?.mode ?? options.mode ?? NEW_FILE_MODE;
+    const old = place.old?.type === "file" ? place.old : undefined;
+    const mode = old?.mode ?? options.mode ?? NEW_FILE_MODE;
     const unnamed = isStream ? openUnnamed(place.directory, mode) : undefined;
     if (unnamed === undefined) {
       this.#temporary = freshName();
@@ -72,7 +75,7 @@ class PendingDiskFile implements PendingFile {
     } else this.descriptor = unnamed;
     try {
       if (isStream && unnamed === undefined) tryFlock(this.descriptor, "shared");
-      if (place.old) takeOver(this.descriptor, place.old);
+      if (old) takeOver(this.descriptor, old);
       else giveToOwner(root, this.descriptor);
     } catch (thrown) {
       // The directory is the caller's to close: it has no file yet that would do so.
@@ -84,24 +87,28 @@ class PendingDiskFile implements PendingFile {
 
   write(bytes: Uint8Array): void {
     this.#guarded(() => {
-      this.#requireRoom(this.#written + bytes.length);
+      this.requireRoom(this.#written + bytes.length);
       writeFully(this.descriptor, bytes);
       this.#written += bytes.length;
     });
   }
 
+  requireRoom(sizeBytes: number): void {
+    const { accounting } = this.#root;
+    if (accounting.isLimited) accounting.require(this.#growth(sizeBytes), this.#path, "write");
+  }
+
   commit(): void {
     this.#guarded(() => {
       const { accounting } = this.#root;
-      if (accounting.isLimited) {
-        // The kernel may have copied into it, past `write`.
-        this.#written = statDescriptor(this.descriptor).sizeBytes;
-        this.#requireRoom(this.#written);
-      }
       if (this.#options.isDurable) fsyncSync(this.descriptor);
-      this.#takeName();
-      const { old } = this.#place;
-      accounting.add(this.#written - (old?.sizeBytes ?? 0), old ? 0 : 1);
+      if (!accounting.isLimited) this.#takeName();
+      else
+        accounting.exclusively(this.#path, "write", () => {
+          // The kernel may have copied into it, past `write`.
+          const { sizeBytes } = statDescriptor(this.descriptor);
+          accounting.grow(this.#growth(sizeBytes), this.#path, "write", () => this.#takeName());
+        });
       if (this.#options.isDurable) syncUpwards(this.#root, this.#place.directory);
     });
   }
@@ -131,9 +138,11 @@ class PendingDiskFile implements PendingFile {
     this.#temporary = undefined;
   }
 
-  #requireRoom(sizeBytes: number): void {
-    const { old } = this.#place;
-    this.#root.accounting.require(sizeBytes - (old?.sizeBytes ?? 0), old ? 0 : 1, this.#path, "write");
+  /** What it takes more than what it replaces, which others may have exchanged since we looked. */
+  #growth(sizeBytes: number): Growth {
+    const { directory, name } = this.#place;
+    const old = statAt(directory, nameForCall(name));
+    return { bytes: sizeBytes - (old?.type === "file" ? old.sizeBytes : 0), entries: old ? 0 : 1 };
   }
 
   /** Whoever may write into the directory may have taken it away already. */

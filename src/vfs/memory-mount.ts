@@ -22,7 +22,7 @@ import {
   type Watch,
   type WriteOptions,
 } from "./mount.ts";
-import { explain, intoItself, noLink, requireFileName, vfsError } from "./vfs-error.ts";
+import { guarded, intoItself, noLink, requireFileName, vfsError } from "./vfs-error.ts";
 import { splitPath, type VfsPath } from "./vfs-path.ts";
 
 /** How many files, directories and links a memory mount holds where nothing else is said. */
@@ -118,7 +118,8 @@ export class MemoryMount implements Mount {
             const { directory, name, node } = this.#target(path, options);
             const old = node?.type === "file" ? node : undefined;
             const added = size - (old?.sizeBytes ?? 0);
-            this.#require(added, old ? 0 : 1, path, "write");
+            this.#require(added, node ? 0 : 1, path, "write");
+            if (node && !old) this.#drop(directory, name, node);
             const fresh = { bytes: content, sizeBytes: size, modifiedMs: this.#now() };
             if (old) Object.assign(old, fresh);
             else this.#add(directory, name, { type: "file", mode: options.mode ?? FILE_MODE, ...fresh });
@@ -295,9 +296,9 @@ export class MemoryMount implements Mount {
     return node as MemoryDirectory;
   }
 
-  /** Where a file is to be written: never a link, and a file where there is something. */
-  #target(path: VfsPath, { isNew }: WriteOptions) {
-    const place = findMemoryPlace(this.#root, path.relative, isNew ? "keep" : "follow");
+  /** Where a file is to be written: a file where there is something, and a link only where it is to be replaced. */
+  #target(path: VfsPath, { isNew, isReplacing }: WriteOptions) {
+    const place = findMemoryPlace(this.#root, path.relative, isNew || isReplacing ? "keep" : "follow");
     if (place.node && isNew) throw coded("EEXIST");
     if (place.node?.type === "directory") throw coded("EISDIR");
     return place;
@@ -367,14 +368,6 @@ export class MemoryMount implements Mount {
       (entries > 0 && this.#entries + entries > this.quota.entries)
     )
       throw exceeded(path, verb);
-  }
-}
-
-function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    throw explain(thrown, path, verb);
   }
 }
 

@@ -32,6 +32,8 @@ export type WriteOptions = {
   isDurable?: boolean;
   /** Create the directories above it. */
   hasParents?: boolean;
+  /** Take the place of whatever has the name, as rename(2) does, a link too, instead of following it; not of a directory. */
+  isReplacing?: boolean;
   /** Change the file in place instead of replacing it: less work, but a reader may see a part. */
   isInPlace?: boolean;
   /** Permission bits of a new file. */
@@ -52,7 +54,10 @@ export type OpenFile = Disposable & {
 export type PendingFile = Disposable & {
   write: (bytes: Uint8Array) => void;
   commit: () => void;
+  /** For what the kernel can write by itself. */
   readonly descriptor?: number;
+  /** Refuses so many bytes where they would be more than the quota allows: `write` and `commit` do by themselves. */
+  requireRoom?: (sizeBytes: number) => void;
 };
 
 /** A file that records are added to, locked against others who append. Disposed without a commit, it is as it was. */

@@ -197,9 +197,9 @@ export class SyncVfs implements Disposable, VfsView {
       return;
     }
     const [start, end] = [parseVfsPath(from), parseVfsPath(to)];
-    requireReplaceable(source.mounted.mount.stat(source.path, false), start, end, () =>
+    requireReplaceable(entryAt(source), start, end, options.isNew === true, () =>
       ifFound(() => ({
-        ...target.mounted.mount.stat(target.path, false),
+        ...entryAt(target),
         isEmpty: () => target.mounted.mount.names(target.path).length === 0,
       })),
     );
@@ -349,6 +349,11 @@ export class SyncVfs implements Disposable, VfsView {
     if (added.length === 0) return mounted.mount.names(inner);
     return [...new Set([...withVirtual(added, () => mounted.mount.names(inner)), ...added])];
   }
+}
+
+/** What has a name itself, a link too where the path is written with a slash. */
+function entryAt({ mounted, path }: Located<Mounted>): Entry {
+  return mounted.mount.stat({ ...path, isDirectory: false }, false);
 }
 
 const VIRTUAL = { type: "directory", sizeBytes: 0, modifiedMs: 0, mode: 0o555 } as const;

@@ -34,6 +34,15 @@ export function explain(thrown: unknown, path: VfsPath, verb: string): unknown {
   return vfsError("io", path, verb, systemReason(thrown) as string);
 }
 
+/** Does something to a path, and explains what fails. */
+export function guarded<T>(path: VfsPath, verb: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw explain(thrown, path, verb);
+  }
+}
+
 /** What a call that failed with this errno would have become. */
 export function refusal(code: KnownCode, path: VfsPath, verb: string): AuroraError {
   return vfsError(codes[code][0], path, verb, codes[code][1]);

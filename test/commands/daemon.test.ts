@@ -1,10 +1,11 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
 import { auroraCommand, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
-import { daemonPid, testHome } from "../support/test-home.ts";
+import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 
 /** A daemon in the foreground that listens. */
 async function foreground(home: string, env: Record<string, string> = {}, prefix: readonly string[] = []) {
@@ -69,6 +70,35 @@ test("what a daemon that was killed has left is in nobody's way", async () => {
   expect((await t.run(["daemon", "status"])).exitCode).toBe(0);
   second.child.kill();
   expect(await second.child.exited).toBe(0);
+});
+
+test.each([
+  ["is moved away", (home: string) => renameSync(home, `${home}.elsewhere`)],
+  [
+    "is another directory",
+    (home: string) => {
+      renameSync(home, `${home}.elsewhere`);
+      mkdirSync(home);
+    },
+  ],
+  ["has lost its registry", (home: string) => rmSync(`${home}/state.db`)],
+])("it ends when its home %s, also in the middle of a job", async (_, change) => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    start: null,
+    stop: null,
+    health: null,
+    install: null,
+    manifest: "  schedule: [{ name: long, every: 1s, run: long.sh }]",
+    files: { "long.sh": '#!/bin/sh\ntouch "$AURORA_DATA_DIR/began"\nexec sleep 300\n' },
+  });
+  await t.run(["install", "app", "--no-daemon"]);
+  const { child } = await foreground(t.home);
+  await eventually("a job", () => existsSync(`${t.home}/data/app/began`) || undefined);
+  change(t.home);
+  expect(await child.exited).toBe(0);
+  expect(await child.stderr.text()).toContain("ending: home-gone\n");
 });
 
 test("it ends when its home is gone, and listens anew when only its socket is", async () => {
@@ -139,6 +169,23 @@ describe("the systemd unit", () => {
     expect(unit).toContain('ExecStart="/opt/my aurora" daemon --home "/srv/50%%/\\"a\\"/$$HOME"\n');
   });
 
+  test("the daemon can be started again while groups with limits are in use, on any systemd", () => {
+    const unit = (systemdVersion?: number) =>
+      systemdUnit({ self: "/bin/aurora", home: "/home", isUser: false, systemdVersion });
+    for (const old of [unit(), unit(253)]) {
+      expect(old).toContain('ExecStopPost=-/bin/sh -c \'echo "-memory -pids" >');
+      expect(old).not.toContain("DelegateSubgroup");
+    }
+    expect(unit(254)).toContain("DelegateSubgroup=aurora-self\n");
+    expect(unit(254)).not.toContain("ExecStopPost");
+  });
+
+  test("what it starts is not spared when the machine runs out of memory", () => {
+    expect(systemdUnit({ self: "/bin/aurora", home: "/home", isUser: false })).not.toContain(
+      "OOMScoreAdjust",
+    );
+  });
+
   const hasSystemd = Bun.which("systemd-analyze") !== null;
   test.skipIf(!hasSystemd).each([[[]], [["--user"]]])(
     "systemd-analyze accepts it with %p (needs systemd)",
@@ -162,4 +209,40 @@ describe("the systemd unit", () => {
       expect(existsSync(t.home)).toBe(false);
     },
   );
+});
+
+describe("where nobody takes what it says", () => {
+  const outputs = {
+    "on stdout: whoever started it is gone": "--json 2>/dev/null | true",
+    "on stderr": "2>&1 | true",
+    "on a full disk": "> /dev/full 2>&1",
+  };
+  for (const [what, redirected] of Object.entries(outputs))
+    test(`${what}, it serves all the same, and ends when it is told to`, async () => {
+      await using t = testHome();
+      const command = `"$@" daemon --home "$HOME_OF_TEST" ${redirected}`;
+      const shell = Bun.spawn(["sh", "-c", command, "sh", ...auroraCommand], {
+        env: { PATH: Bun.env["PATH"] ?? "", HOME_OF_TEST: t.home },
+        stdio: ["ignore", "ignore", "ignore"],
+      });
+      const serves = async () => (await t.run(["daemon", "status"])).exitCode === 0 || undefined;
+      await eventually("a daemon", serves);
+      const pid = daemonPid(t.home) as number;
+      expect((await t.run(["daemon", "reload"])).exitCode).toBe(0);
+      expect(await serves()).toBe(true);
+      expect((await t.run(["daemon", "stop"])).exitCode).toBe(0);
+      await eventually("the end of its process", () => hasEnded(pid) || undefined);
+      await shell.exited;
+    });
+});
+
+test("what goes wrong when it listens already ends it, and leaves no socket", async () => {
+  await using t = testHome();
+  t.write({ id: "app", health: "exit 0" });
+  await t.run(["install", "app", "--approve", "--no-daemon"]);
+  using registry = new Database(`${t.home}/state.db`);
+  registry.run("UPDATE packs SET manifest = '{'");
+  const result = await t.run(["daemon"]);
+  expect(result).toMatchObject({ stdout: "", exitCode: 7 });
+  expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
 });

@@ -122,6 +122,38 @@ describe("doctor --selftest", () => {
     SELFTEST_MS,
   );
 
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)(
+    "stopped by %s in its middle: it ends, and leaves neither scratch nor a process",
+    async (signal, code) => {
+      await using t = testHome();
+      const child = Bun.spawn([...auroraCommand, "doctor", "--selftest", "--home", t.home], {
+        env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent" },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const slots = () =>
+        existsSync(`${t.home}/tmp`) &&
+        readdirSync(`${t.home}/tmp`).some((name) => existsSync(`${t.home}/tmp/${name}/slot0/home/state.db`));
+      while (!slots()) await Bun.sleep(5);
+      child.kill(signal);
+      const [stdout, stderr, exitCode] = await Promise.all([
+        child.stdout.text(),
+        child.stderr.text(),
+        child.exited,
+      ]);
+      expect({ stdout, stderr }).toEqual({
+        stdout: "",
+        stderr: "error[interrupted]: the self test was stopped\n",
+      });
+      expect(exitCode).toBe(code);
+      expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
+      expect(Bun.spawnSync(["pgrep", "--full", t.home]).stdout.toString()).toBe("");
+    },
+    SELFTEST_MS,
+  );
+
   const isRoot = process.getuid?.() === 0;
   test.skipIf(!isRoot || process.platform !== "linux")(
     "a full disk: a message, and nothing is left (needs root)",

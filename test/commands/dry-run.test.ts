@@ -65,6 +65,17 @@ what it changed in its copy:
   expect((await t.json(["ns", "get", "app"])).value).toMatchObject({ meta: {}, revision: 1 });
 });
 
+test("within a quota, what is counted is no change of the script's", async () => {
+  await using t = testHome();
+  const manifest = "  data: { quota: { size: 1KiB, files: 10 } }";
+  t.write({ id: "app", manifest, install: 'echo 1 | "$AURORA_BIN" vfs write app mine' });
+  expect(await t.run(["dry-run", "app"])).toEqual({
+    stdout: "dry-run of app passed\nwhat it changed in its copy:\n  + data/mine\n",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
 test("--json has steps and changes; a failed one is exit 1", async () => {
   await using t = testHome();
   t.write({ id: "app", install: "echo out; echo err >&2; exit 3" });

@@ -22,6 +22,26 @@ describe("--help of every command has its usage and an example", () => {
   );
 });
 
+test("--help of a group has its commands and an example", async () => {
+  expect(await aurora(["env", "--help"])).toEqual({
+    stdout: `Usage: aurora env COMMAND [options]
+
+  env set    Set variables that a pack's scripts get
+  env list   List the variables of a pack, by name
+  env unset  Remove variables of a pack
+
+Examples:
+  aurora env set pack03_os_base LEVEL=debug
+  aurora env list pack03_os_base
+  aurora env unset pack03_os_base LEVEL
+
+aurora help env COMMAND shows one command.
+`,
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
 test("help errors is the table of exit codes", async () => {
   const { stdout, exitCode } = await aurora(["help", "errors", "--json"]);
   expect(exitCode).toBe(0);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 
 import { FREE_SPACE_RESERVE_BYTES } from "../../src/lifecycle/prepare.ts";
 import { auroraCommand } from "../support/aurora.ts";
-import { hasEnded, testHome } from "../support/test-home.ts";
+import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 
 test("a fresh install: dry run, switch, start, health, commit", async () => {
   await using t = testHome();
@@ -276,6 +276,27 @@ hint: aurora dry-run app shows all of it
       { outcome: "failed", reason: "app: stopped by SIGINT" },
     ]);
     expect(await t.run(["install", "app", "--no-start"])).toMatchObject({ exitCode: 0 });
+  });
+
+  test("Ctrl-C in a home with jobs says nothing of the daemon that would run them", async () => {
+    await using t = testHome();
+    t.write({
+      id: "jobs",
+      manifest: "  schedule: [{ name: tidy, every: 90m, run: start.sh }]",
+    });
+    await t.run(["install", "jobs", "--no-daemon"]);
+    t.write({ id: "app", start: "touch data/started; sleep 300", stop: null });
+    const child = Bun.spawn([...auroraCommand, "install", "app", "--home", t.home], {
+      env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", AURORA_PACKS: t.packs },
+      stderr: "pipe",
+      stdout: "ignore",
+    });
+    while (!existsSync(`${t.home}/data/app/started`)) await Bun.sleep(5);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    const said = (await child.stderr.text()).replaceAll(/^(dry-run|install|switch|start|undo) .*\n/gm, "");
+    expect(said).toBe("error[interrupted]: stopped, and everything is as it was before\n");
+    expect(daemonPid(t.home)).toBeUndefined();
   });
 });
 

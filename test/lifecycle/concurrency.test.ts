@@ -12,6 +12,9 @@ import { processesOf, testHome } from "../support/test-home.ts";
 /** So many processes at once, in all. */
 const PROCESSES = 50;
 
+/** What somebody says who did not wait any longer: who holds the lock, or nobody's name where it was let go just then. */
+const LOCKED = /^error\[locked\]: cannot [^:]+: (".+" \(pid \d+, since .+Z\)|another command) is at work /m;
+
 /** Starts aurora and returns without waiting for its end. */
 function startAurora(argv: readonly string[], home: string): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   return Bun.spawn([...auroraCommand, ...argv], {
@@ -91,6 +94,52 @@ describe("two at once", () => {
     expect(history.map(({ generation }) => generation)).toEqual(history.map((_, index) => index + 1));
     expect((await at.json(["verify"])).value).toMatchObject({ ok: true });
   }, 60_000);
+
+  test(`${PROCESSES} processes of which some are killed and some do not wait: what was acknowledged is there, and nothing else`, async () => {
+    await using at = testHome();
+    at.write({ id: "alpha", install: null, stop: null, health: null, start: null });
+    expect((await at.run(["ns", "register", "counter"])).exitCode).toBe(0);
+    const argvOf = (index: number) =>
+      [
+        ["ns", "register", "counter", "--wait", "60s"],
+        ["ns", "register", `own-${index}`, "--wait", "0s"],
+        ["install", `${at.packs}/alpha`, "--wait", "60s"],
+        ["ns", "register", "counter", "--wait", "10ms"],
+        ["ns", "register", `own-${index}`, "--wait", "60s"],
+      ][index % 5] as string[];
+    const isVictim = (index: number) => index % 3 === 2;
+    const children = Array.from({ length: PROCESSES }, (_, index) => startAurora(argvOf(index), at.home));
+    // Each time one has ended, the next victim is killed, wherever it is.
+    const victims = children.filter((_, index) => isVictim(index));
+    for (const child of children) void child.exited.then(() => victims.pop()?.kill("SIGKILL"));
+    const runs = await Promise.all(
+      children.map(async (child, index) => {
+        const [stderr, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+        return { index, argv: argvOf(index), exitCode, stderr, wasKilled: child.signalCode === "SIGKILL" };
+      }),
+    );
+
+    const unexpected = runs.filter(
+      ({ exitCode, stderr, wasKilled }) =>
+        exitCode !== 0 && !wasKilled && !(exitCode === 8 && LOCKED.test(stderr)),
+    );
+    expect(unexpected).toEqual([]);
+    expect((await at.run(["recover", "--wait", "0s"])).exitCode).toBe(0);
+    const { value } = await at.json(["ns", "list"]);
+    const entries = new Map(
+      (value as { pack_id: string; revision: number }[]).map(({ pack_id, revision }) => [pack_id, revision]),
+    );
+    const counted = runs.filter(({ argv }) => argv[2] === "counter");
+    const acknowledged = counted.filter(({ exitCode }) => exitCode === 0).length;
+    const killed = counted.filter(({ wasKilled }) => wasKilled).length;
+    expect(entries.get("counter")).toBeGreaterThanOrEqual(1 + acknowledged);
+    expect(entries.get("counter")).toBeLessThanOrEqual(1 + acknowledged + killed);
+    for (const { argv, exitCode, wasKilled } of runs)
+      if (argv[2]?.startsWith("own-") === true && !wasKilled)
+        expect([argv[2], entries.has(argv[2])]).toEqual([argv[2], exitCode === 0]);
+    expect((await at.json(["verify"])).value).toMatchObject({ ok: true });
+    expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
+  }, 120_000);
 
   test("who waits too long for the lock ends with 8, and says who holds it", async () => {
     using directory = scratch();

@@ -2,9 +2,11 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -167,6 +169,29 @@ describe("a link is wrong", () => {
       expect((await at.run(["verify"])).exitCode).toBe(0);
     },
   );
+
+  test("a directory in its place: verify names it, and nothing is begun that could not be finished", async () => {
+    await using at = await twoGenerations();
+    const link = `${at.home}/live/app`;
+    unlinkSync(link);
+    mkdirSync(link);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  damaged\n  live/app is no link\n");
+    for (const argv of [
+      ["rollback", "app"],
+      ["remove", "app"],
+      ["install", `${at.packs}/1.0.0`],
+    ]) {
+      const { stdout, stderr, exitCode } = await at.run(argv);
+      expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 7 });
+      expect(stderr).toEndWith(
+        'error[state-invalid]: cannot change "app": "DIR/home/live/app" is no link\n' +
+          "hint: it is not Aurora's: move it away and run the command again\n",
+      );
+    }
+    rmdirSync(link);
+    expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).exitCode).toBe(0);
+  });
 
   test("of a pack that is not installed: verify names it", async () => {
     await using at = await twoGenerations();

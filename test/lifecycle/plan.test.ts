@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { type AuroraError } from "../../src/errors.ts";
+import { growthOf } from "../../src/lifecycle/growth.ts";
 import { planDocument } from "../../src/lifecycle/plan-document.ts";
 import { planActions, type PresentPack, type WantedPack } from "../../src/lifecycle/plan.ts";
 import { type Manifest } from "../../src/manifest/schema.ts";
@@ -20,7 +21,20 @@ function wanted(
   }));
   const safety = { operator_approval_required: true };
   const env = { required: [] };
-  const pack = { id, version, dependencies, permissions: {}, mounts: [], data: { share: [] }, env, safety };
+  const net = { connect: [], listen: [], udp: false };
+  const permissions = { read: [], write: [], run: [], net, unix: false, env: [] };
+  const limits = {};
+  const pack = {
+    id,
+    version,
+    dependencies,
+    permissions,
+    limits,
+    mounts: [],
+    data: { share: [] },
+    env,
+    safety,
+  };
   return { digest, manifest: { pack } as unknown as Manifest, allowAll: false };
 }
 
@@ -171,7 +185,6 @@ describe("the plan digest", () => {
       isApprovalAsked?: boolean;
       digest?: string;
       allowAll?: boolean;
-      grows?: string[];
       layers?: boolean;
     } = {},
   ) => {
@@ -180,17 +193,16 @@ describe("the plan digest", () => {
     pack.manifest.pack.mounts = change.mounts ?? [];
     pack.manifest.pack.data.share = change.shares ?? [];
     pack.manifest.pack.safety.operator_approval_required = change.isApprovalAsked ?? true;
-    const { manifest: liveManifest } = wanted("a", "0.9.0");
-    liveManifest.pack.mounts = change.liveMounts ?? [];
+    const before = change.liveMounts ? { ...wanted("a", "0.9.0"), allowAll: false } : undefined;
+    if (before) before.manifest.pack.mounts = change.liveMounts ?? [];
     const planned = new Map([
       [
         "a",
         {
           manifest: pack.manifest,
-          liveManifest: change.liveMounts ? liveManifest : undefined,
           environmentNames: change.names ?? [],
           allowAll: change.allowAll ?? false,
-          grows: change.grows ?? [],
+          grows: growthOf(before, pack.manifest, change.allowAll ?? false),
           confinement: {
             state: "enforced" as const,
             user: null,
@@ -230,22 +242,27 @@ describe("the plan digest", () => {
     expect(documentOf()).toMatchObject({ approval_required: true, changed: true, files: { added: ["a/x"] } });
   });
 
-  test.each<[string, boolean, Mounts, Mounts | undefined]>([
-    ["none at all", false, [{ path: "/p", type: "pack" }], undefined],
-    ["one that is new", true, [host("/srv/a", "ro")], undefined],
-    ["one that the live generation has", false, [host("/srv/a", "ro")], [host("/srv/a", "ro")]],
-    ["one that becomes read-only", false, [host("/srv/a", "ro")], [host("/srv/a", "rw")]],
-    ["one that becomes writable", true, [host("/srv/a", "rw")], [host("/srv/a", "ro")]],
-    ["another one", true, [host("/srv/b", "ro")], [host("/srv/a", "ro")]],
+  test.each<[string, string[], Mounts, Mounts | undefined]>([
+    ["none at all", [], [{ path: "/p", type: "pack" }], undefined],
+    ["one that is new", ["read /srv/a", "mount /srv/a at /m"], [host("/srv/a", "ro")], undefined],
+    ["one that the live generation has", [], [host("/srv/a", "ro")], [host("/srv/a", "ro")]],
+    ["one that becomes read-only", [], [host("/srv/a", "ro")], [host("/srv/a", "rw")]],
+    [
+      "one that becomes writable",
+      ["write /srv/a", "mount /srv/a at /m, writable"],
+      [host("/srv/a", "rw")],
+      [host("/srv/a", "ro")],
+    ],
+    ["another one", ["read /srv/b", "mount /srv/b at /m"], [host("/srv/b", "ro")], [host("/srv/a", "ro")]],
     [
       "one of a pack instead of the machine",
-      true,
+      ["mount /srv/a of the data of b at /m"],
       [{ path: "/m", type: "data", pack: "b", source: "/srv/a", mode: "ro" }],
       [host("/srv/a", "ro")],
     ],
-  ])("mounts that ask for approval of a pack that needs none: %s", (_name, isNeeded, mounts, liveMounts) => {
+  ])("mounts that ask for approval of a pack that needs none: %s", (_name, grows, mounts, liveMounts) => {
     const document = documentOf({ isApprovalAsked: false, mounts, ...(liveMounts ? { liveMounts } : {}) });
-    expect(document.approval_required).toBe(isNeeded);
+    expect(document).toMatchObject({ approval_required: grows.length > 0, permissions: [{ grows }] });
   });
 
   test("what leads out of a pack is shown", () => {

@@ -4,6 +4,7 @@ import {
   chmodSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -11,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 
 import { hasEnded, testHome } from "../support/test-home.ts";
 
@@ -158,6 +160,36 @@ test("what cannot be recovered is named: a damaged record, a tree without one, a
   ]);
 });
 
+test("trees that are gone too, and damaged ones: what is named, and what is not live any more", async () => {
+  await using at = testHome();
+  for (const id of ["gone", "flipped"]) at.write({ id, files: { content: "1" } });
+  await at.run(["install", "gone", "flipped", "--no-start"]);
+  const treeOf = (id: string) => `${at.home}/store/${readlinkSync(`${at.home}/live/${id}`).slice(-64)}`;
+  const goneHex = treeOf("gone").slice(-64);
+  chmodSync(treeOf("gone"), 0o755);
+  rmSync(treeOf("gone"), { recursive: true });
+  const flipped = `${treeOf("flipped")}/content`;
+  chmodSync(flipped, 0o644);
+  writeFileSync(flipped, "2");
+  chmodSync(flipped, 0o444);
+  rmSync(`${at.home}/state.db`);
+  const { stdout, exitCode } = await at.run(["recover", "--rebuild"]);
+  expect(stdout.split("\n")).toEqual([
+    "the registry is rebuilt from 1 trees and 2 generations",
+    "flipped 1.0.0, generation 1",
+    `not recovered: live/gone points to "../store/${goneHex}", which is no tree of this pack in the store`,
+    "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
+    "",
+  ]);
+  expect(exitCode).toBe(0);
+  expect(await at.run(["verify"])).toEqual({
+    stdout: 'flipped 1.0.0  damaged\n  "content" has other content\nlive/gone belongs to no installed pack\n',
+    stderr: "",
+    exitCode: 7,
+  });
+  expect(await at.run(["start", "flipped"])).toMatchObject({ stdout: "", exitCode: 7 });
+});
+
 test("a sound registry is left alone", async () => {
   await using at = testHome();
   at.write({ id: "app" });
@@ -170,4 +202,31 @@ test("a sound registry is left alone", async () => {
     exitCode: 8,
   });
   expect(readFileSync(`${at.home}/state.db`)).toEqual(before);
+});
+
+test("where Aurora is root's, packs keep their users, and their data its owner", async () => {
+  if (process.getuid?.() !== 0) return;
+  await using at = testHome();
+  chmodSync(dirname(at.home), 0o755);
+  // Their numbers begin at the same one, so that the second got the next.
+  const [first, second, third] = ["pack1581", "pack2100", "third"];
+  const quiet = { start: null, stop: null, health: null };
+  for (const id of [first, second, third]) {
+    at.write({ ...quiet, id, install: 'echo kept > "$AURORA_DATA_DIR/f"' });
+    await at.run(["install", id]);
+  }
+  const userOf = async (id: string) => Number((await at.run(["exec", id, "--", "id", "-u"])).stdout);
+  const before = [await userOf(first), await userOf(second), await userOf(third)];
+  // No other user can get to this program, say: then packs run as root.
+  if (before.includes(0)) return;
+  expect(new Set(before).size).toBe(3);
+  await at.run(["remove", first, "--purge"]);
+  rmSync(`${at.home}/state.db`);
+  expect(await at.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
+
+  expect([await userOf(second), await userOf(third)]).toEqual(before.slice(1));
+  expect(statSync(`${at.home}/data/${second}/f`).uid).toBe(before[1] as number);
+  // Also what was removed with all of its data has its number still, which files elsewhere may belong to.
+  await at.run(["install", first]);
+  expect(await userOf(first)).toBe(before[0] as number);
 });

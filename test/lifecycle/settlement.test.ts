@@ -1,6 +1,7 @@
 /** What recovery decides about an open transaction, from what is recorded. */
 import { describe, expect, test } from "bun:test";
 
+import { confirmationLeftMs } from "../../src/lifecycle/confirmation.ts";
 import { settlementOf } from "../../src/lifecycle/settlement.ts";
 import { type JournalStatus, type TransactionState } from "../../src/registry/transactions.ts";
 
@@ -53,6 +54,14 @@ describe("settlement", () => {
     expect(decide(row, ["done"], { bootId: "b", uptimeMs: 10_000 })).toBe("wait");
     expect(decide(row, ["done"], { bootId: "b", uptimeMs: 10_000 }, "2026-01-01T00:01:00Z")).toBe("abort");
     expect(decide(row, ["done"], { bootId: "b", uptimeMs: 60_000 }, "2025-01-01T00:00:00Z")).toBe("abort");
+  });
+
+  test("who watches knows how long to wait, also after a reboot", () => {
+    const left = (boot: typeof started, now: string) => confirmationLeftMs({ confirm }, boot, new Date(now));
+    expect(left({ bootId: "a", uptimeMs: 1500 }, "2027-01-01T00:00:00Z")).toBe(59_500);
+    expect(left({ bootId: "b", uptimeMs: 10_000 }, "2026-01-01T00:00:30Z")).toBe(30_000);
+    expect(left({ bootId: "b", uptimeMs: 10_000 }, "2025-01-01T00:00:00Z")).toBe(50_000);
+    expect(left({ bootId: "b", uptimeMs: 10_000 }, "2027-01-01T00:00:00Z")).toBe(0);
   });
 
   test("a rollback that has begun is not called off by a deadline that seems to be ahead again", () => {

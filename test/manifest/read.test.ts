@@ -94,6 +94,24 @@ describe("which manifest counts", () => {
     expect(nameIn(files)).toEqual({ name: "b", ...yml });
   });
 
+  test("what was read before is not parsed again, but for what has changed meanwhile", () => {
+    using directory = scratch();
+    const winner = join(directory.path, "manifest.yaml");
+    const preferred = join(directory.path, "manifest.json");
+    writeFileSync(winner, named("a", preferring("json")));
+    writeFileSync(preferred, asJson("c"));
+    const seen = readManifest(directory.path, "pack");
+    const again = readManifest(directory.path, "pack", seen);
+    expect(again.manifest).toBe(seen.manifest);
+    expect(again.warnings).toEqual(seen.warnings);
+    writeFileSync(preferred, asJson("d"));
+    expect(readManifest(directory.path, "pack", seen).manifest.pack.name).toBe("d");
+    writeFileSync(winner, named("a"));
+    expect(readManifest(directory.path, "pack", seen).manifest.pack.name).toBe("a");
+    // The same bytes in another place are another manifest: what is said of it names its file.
+    expect(readManifest(directory.path, "elsewhere", seen).file).toBe("elsewhere/manifest.yaml");
+  });
+
   test("a winner that is wrong is an error, not a reason to take the next", () => {
     using directory = scratch();
     writeFileSync(join(directory.path, "manifest.yaml"), "pack: [");

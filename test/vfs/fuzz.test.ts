@@ -12,6 +12,7 @@ import { MemoryMount } from "../../src/vfs/memory-mount.ts";
 import { resolveByKernel, resolveByWalk } from "../../src/vfs/resolve.ts";
 import { SyncVfs } from "../../src/vfs/sync-vfs.ts";
 import { scratch } from "../support/aurora.ts";
+import { choicesFrom } from "../support/random.ts";
 
 const SEED = Number(Bun.env["AURORA_FUZZ_SEED"] ?? "1");
 const isLong = Bun.env["AURORA_LONG_TESTS"] === "1";
@@ -19,21 +20,7 @@ const RUNS = Number(Bun.env["AURORA_FUZZ_RUNS"] ?? (isLong ? "2000" : "40"));
 const STEPS = 60;
 const SECRET = "what is outside";
 
-/** mulberry32: small, and the same everywhere. */
-function randomFrom(seed: number) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const pick = <T>(list: readonly T[]) => list[Math.floor(next() * list.length)] as T;
-  return { next, pick, below: (n: number) => Math.floor(next() * n) };
-}
-
-type Random = ReturnType<typeof randomFrom>;
+type Random = ReturnType<typeof choicesFrom>;
 
 const names = ["a", "b", "c", "é", "x..y", "..."];
 
@@ -140,7 +127,7 @@ test(`seed ${SEED}: the kernel's look-up, the one by hand and memory agree`, () 
         // By-passes the check of the target, as a pack's own script would.
         mount.symlink(target, { shown: `/${path}`, relative: plainPath(path), isDirectory: false }, false),
     );
-    const random = randomFrom(SEED * 1_000_003 + run);
+    const random = choicesFrom(SEED * 1_000_003 + run);
     const history: string[] = [];
     for (let step = 0; step < STEPS; step++) {
       const operation = randomOperation(random);

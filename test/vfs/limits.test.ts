@@ -88,7 +88,7 @@ describe("a quota on a disk", () => {
     expect(await codeOf(() => t.vfs.write("place", "x".repeat(11), { isInPlace: true }))).toBe(
       "quota-exceeded",
     );
-    expect(readdirSync(t.root)).toEqual([]);
+    expect(await t.vfs.names("/")).toEqual([]);
     await t.vfs.append("log", "12345");
     expect(await codeOf(() => t.vfs.append("log", chunks("1234", "5678")))).toBe("quota-exceeded");
     expect(readFileSync(`${t.root}/log`, "utf8")).toBe("12345");
@@ -188,6 +188,32 @@ test("a move to another mount fails where rename(2) would, and then nothing has 
   await t.vfs.rename("d", "/m/empty");
   expect(await t.vfs.readText("/m/empty/f")).toBe("1");
   expect(readdirSync(t.root)).toEqual([]);
+});
+
+test("a move from another mount takes the place of a link, as rename(2) does, and not of what the link leads to", async () => {
+  using t = opened();
+  t.vfs.mount({ path: "/m", kind: "memory", sizeBytes: 1000 });
+  for (const at of ["", "/m"]) {
+    await t.vfs.write(`${at}/led-to`, "stays");
+    await t.vfs.symlink("led-to", `${at}/link`);
+    await t.vfs.write(`${at}/new`, "new");
+  }
+  await t.vfs.write("/big", "x".repeat(2000));
+  expect(await codeOf(() => t.vfs.rename("/big", "/m/link"))).toBe("quota-exceeded");
+  expect(await t.vfs.readLink("/m/link")).toBe("led-to");
+  await t.vfs.rename("/new", "/m/link");
+  await t.vfs.rename("/m/new", "/link");
+  for (const at of ["", "/m"]) {
+    expect(await t.vfs.readText(`${at}/led-to`)).toBe("stays");
+    expect((await t.vfs.stat(`${at}/link`, false)).type).toBe("file");
+    expect(await t.vfs.readText(`${at}/link`)).toBe("new");
+  }
+  expect(t.vfs.mounts()[1]?.space().usage).toEqual({ bytes: 8, files: 2, entries: 2 });
+  await t.vfs.makeDirectory("/m/d");
+  expect(await codeOf(() => t.vfs.rename("/led-to", "/m/d", { isNew: true }))).toBe("exists");
+  await t.vfs.symlink("d", "/m/to-d");
+  expect(await codeOf(() => t.vfs.rename("/m/to-d/", "/moved"))).toBe("not-a-directory");
+  expect(await t.vfs.names("/")).not.toContain("moved");
 });
 
 test("what vanishes during an export is left out, and the archive is whole", async () => {

@@ -5,7 +5,7 @@
 import { readFileSync, rmSync, writeSync } from "node:fs";
 
 import { RecordFile } from "../../../src/supervisor/record-file.ts";
-import type { ServiceSpec } from "../../../src/supervisor/service-spec.ts";
+import { type ServiceSpec, unknownSpec } from "../../../src/supervisor/service-spec.ts";
 import { Supervisor } from "../../../src/supervisor/supervisor.ts";
 import { pageOutFileMaps } from "../../../src/system/page-out.ts";
 
@@ -23,25 +23,14 @@ const listed = JSON.parse(readFileSync(`${directory}/services.json`, "utf8")) as
   argv: string[];
 }[];
 const specs = listed.map(({ name, argv }): ServiceSpec => ({
-  packId: name,
-  generation: 1,
-  type: "simple",
+  ...unknownSpec({ packId: name, generation: 1, logDirectory: `${directory}/logs/${name}` }),
   argv,
   cwd: directory,
   env: { PATH: "/usr/bin:/bin" },
   restart: "always",
   backoffSeconds: [1, 60],
   startLimit: { burst: 1000, intervalSeconds: 60 },
-  stopSignal: "SIGTERM",
   stopTimeoutSeconds: 5,
-  startTimeoutSeconds: 30,
-  health: {
-    config: { grace_seconds: 0, interval_seconds: 1, passes: 1, deadline_seconds: 30, soak_seconds: 0 },
-    watchSeconds: 0,
-    probe: null,
-  },
-  dependencies: [],
-  logDirectory: `${directory}/logs/${name}`,
 }));
 
 const world = {

@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 import { AuroraError } from "../../errors.ts";
 import { checkVariableName, MAX_VALUE_BYTES } from "../../lifecycle/own-operations.ts";
 import { type EnvironmentRow } from "../../registry/environment.ts";
@@ -23,18 +25,27 @@ async function readAssignment(context: Context, packId: string, assignment: stri
     throw new AuroraError("usage", `"${name}" has no value`, {
       hint: `aurora env set ${packId} ${name}=VALUE, or give the value on standard input`,
     });
-  const value = equals === -1 ? (await readAll(context)).replace(/\n$/, "") : assignment.slice(equals + 1);
+  const value =
+    equals === -1 ? (await readAll(context, name)).replace(/\n$/, "") : assignment.slice(equals + 1);
   return { name, value };
 }
 
-async function readAll(context: Context): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
+/** @throws {AuroraError} `usage` for what is no text: a registry of texts could only keep another value */
+async function readAll(context: Context, name: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
   for await (const chunk of context.stdin.chunks()) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > MAX_VALUE_BYTES) break;
+    chunks.push(Uint8Array.from(chunk));
+    length += chunk.length;
+    // More than fits, and a newline: whatever it is, it is too long.
+    if (length > MAX_VALUE_BYTES + 1) return "x".repeat(length);
   }
-  return text;
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes))
+    throw new AuroraError("usage", `cannot set "${name}": its value is not valid UTF-8`, {
+      hint: "base64 makes text of any bytes",
+    });
+  return bytes.toString();
 }
 
 export function render({ pack_id, set }: Result): string {

@@ -5,13 +5,13 @@ import { type Context } from "../command.ts";
 
 /**
  * Sees to it that a daemon runs, for work that has just been recorded and goes on without the command: jobs. The work is
- * done all the same where it cannot be started, so that is only a warning.
+ * done all the same where it cannot be started, so that is only a warning; who has stopped the command asks for none.
  *
  * @returns whether one runs
  */
 export async function ensureDaemon(context: Context): Promise<boolean> {
-  if (context.noDaemon) return false;
   const { signal, self, env } = context;
+  if (context.noDaemon || signal.aborted) return false;
   const paths = homePaths(context.home);
   try {
     if (await findDaemon(paths, signal)) return true;
@@ -19,6 +19,7 @@ export async function ensureDaemon(context: Context): Promise<boolean> {
     await startDaemon({ paths, self, env, signal });
     return true;
   } catch (thrown) {
+    if (signal.aborted) return false;
     context.log.warn(`${toAuroraError(thrown).message}: jobs do not run until it is`);
     return false;
   }

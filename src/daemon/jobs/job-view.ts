@@ -136,35 +136,21 @@ export type JobRunView = {
 };
 
 export function jobRunView(row: JobRunRow): JobRunView {
-  const {
-    pack_id,
-    name,
-    attempt,
-    state,
-    cause,
-    count,
-    generation,
-    started_at,
-    duration_ms,
-    rc,
-    output_tail,
-    reason,
-  } = row;
   return {
     id: jobIdOf(row),
-    pack_id,
-    name,
+    pack_id: row.pack_id,
+    name: row.name,
     scheduled_at: new Date(row.scheduled_ms).toISOString(),
-    attempt,
-    state,
-    cause,
-    count,
-    generation,
-    started_at,
-    duration_ms,
-    rc,
-    output_tail,
-    reason,
+    attempt: row.attempt,
+    state: row.state,
+    cause: row.cause,
+    count: row.count,
+    generation: row.generation,
+    started_at: row.started_at,
+    duration_ms: row.duration_ms,
+    rc: row.rc,
+    output_tail: row.output_tail,
+    reason: row.reason,
     retry_at: row.retry_ms === null ? null : new Date(row.retry_ms).toISOString(),
   };
 }

@@ -2,11 +2,9 @@ import { AuroraError, toAuroraError } from "../../errors.ts";
 import { isPackChanging } from "../../registry/transactions.ts";
 import { type OwnOperation, ownOperations, type OwnOperationTable } from "../own-operations.ts";
 import { type Workspace } from "../workspace.ts";
+import { CHANGES_PER_SECOND, fullBudget, takeChange } from "./change-budget.ts";
 import { type ChannelReply, type ChannelRequest } from "./protocol.ts";
 
-/** So many changes may come at once, and so many more in a second: beyond, they are refused, and do not fill the event log. */
-const MAX_CHANGES_AT_ONCE = 200;
-const CHANGES_PER_SECOND = 2;
 /** With this word the names of all other operations begin. */
 const JOBS = "schedule";
 
@@ -19,7 +17,7 @@ export function answerOwn(
   workspace: Workspace,
   packId: string,
 ): (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply> {
-  const takeChange = changeLimit(packId);
+  let budget = fullBudget(performance.now());
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => T | Promise<T>): Promise<T> => {
     const mine = last.then(work);
@@ -31,7 +29,9 @@ export function answerOwn(
       const known = await operationOf(workspace, operation);
       const checked = known.check(packId, params);
       if (!known.isChange) return { ok: true, result: await known.run(workspace, packId, checked) };
-      takeChange(operation);
+      const rest = takeChange(budget, performance.now());
+      if (!rest) throw tooMany(packId, operation);
+      budget = rest;
       if (known.outside) refuseInside(workspace, packId, known.outside(checked));
       const change = (opened: Workspace) => known.run(opened, packId, checked, signal);
       const begin = async () => await open(workspace, known, `${operation} ${packId}`, change);
@@ -75,17 +75,8 @@ function refuseInside({ registry, underLock }: Workspace, packId: string, descri
   );
 }
 
-/** Throws for a pack that makes too many changes. */
-function changeLimit(packId: string): (operation: string) => void {
-  let [changes, refilledAt] = [MAX_CHANGES_AT_ONCE, performance.now()];
-  return (operation) => {
-    const now = performance.now();
-    changes = Math.min(MAX_CHANGES_AT_ONCE, changes + ((now - refilledAt) / 1000) * CHANGES_PER_SECOND);
-    refilledAt = now;
-    if (changes < 1)
-      throw new AuroraError("quota-exceeded", `cannot ${operation}: "${packId}" makes too many changes`, {
-        hint: `${CHANGES_PER_SECOND} in a second are taken`,
-      });
-    changes--;
-  };
+function tooMany(packId: string, operation: string): AuroraError {
+  return new AuroraError("quota-exceeded", `cannot ${operation}: "${packId}" makes too many changes`, {
+    hint: `${CHANGES_PER_SECOND} in a second are taken`,
+  });
 }

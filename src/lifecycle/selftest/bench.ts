@@ -86,7 +86,7 @@ export async function stopAnywhere(
 ): Promise<string[]> {
   restore(bench, operation.template, paths.home);
   const argv = ["selftest-step", "none", "0", operation.name, bench.packs];
-  const child = await runChild(bench.self, argv, paths.home, afterMs);
+  const child = await runChild(bench.self, argv, paths.home, { killAfterMs: afterMs });
   return await faultsAfter(bench, paths, child, old, changed);
 }
 

@@ -8,19 +8,19 @@ export type Child = {
   stderr: string;
 };
 
-/** A change of the self test takes well under a second; what takes this long, in milliseconds, hangs. */
-const HANGS_AFTER_MS = 15_000;
+type RunChildOptions = {
+  /** When it is killed, for a stop at a moment that nobody has chosen. */
+  killAfterMs?: number;
+  /** A change takes well under a second; what takes this long hangs. */
+  hangsAfterMs?: number;
+};
 
-/**
- * Runs this program on a home of the self test, with nothing of the operator's environment but what a shell needs.
- *
- * @param killAfterMs when it is killed, for a stop at a moment that nobody has chosen
- */
+/** Runs this program on a home of the self test, with nothing of the operator's environment but what a shell needs. */
 export async function runChild(
   self: string,
   argv: readonly string[],
   home: string,
-  killAfterMs?: number,
+  { killAfterMs, hangsAfterMs = 15_000 }: RunChildOptions = {},
 ): Promise<Child> {
   const child = Bun.spawn([self, ...argv, "--home", home, "--json", "--no-input", "--no-daemon"], {
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent" },
@@ -33,7 +33,7 @@ export async function runChild(
   const timer = setTimeout(() => {
     hangs = killAfterMs === undefined;
     child.kill("SIGKILL");
-  }, killAfterMs ?? HANGS_AFTER_MS);
+  }, killAfterMs ?? hangsAfterMs);
   try {
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),

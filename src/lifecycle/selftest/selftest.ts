@@ -69,12 +69,14 @@ export async function selftest(paths: HomePaths, world: SelftestWorld): Promise<
   world.onProgress("self test: preparing");
   const bench = await prepareBench(world.self, scratch.path, Math.min(MAX_SLOTS, availableParallelism()));
   const [first] = bench.slots as [Slot, ...Slot[]];
-  const subjects = await prepareSubjects(bench, began + PREPARED_MS);
+  endIfStopped(world);
+  const subjects = await prepareSubjects(bench, world, began + PREPARED_MS);
   const steps = await tryStepByStep(bench, subjects, world, began + STEPS_MS);
   const anywhere = await tryAnywhere(bench, subjects, world, began + ANYWHERE_MS);
+  endIfStopped(world);
   world.onProgress("self test: commands at once");
   const together = await tryTogether(bench, first);
-  if (world.signal.aborted) throw new AuroraError("interrupted", "the self test was stopped");
+  endIfStopped(world);
   checks.push(
     ...steps.checks,
     anywhere.check,
@@ -97,13 +99,17 @@ export async function selftest(paths: HomePaths, world: SelftestWorld): Promise<
   };
 }
 
+function endIfStopped({ signal }: SelftestWorld): void {
+  if (signal.aborted) throw new AuroraError("interrupted", "the self test was stopped");
+}
+
 /** As many changes as the time allows for; in the order in which they are listed. */
-async function prepareSubjects(bench: Bench, deadline: number): Promise<Subject[]> {
+async function prepareSubjects(bench: Bench, world: SelftestWorld, deadline: number): Promise<Subject[]> {
   const queue = [...operations];
   const subjects: Subject[] = [];
   await Promise.all(
     bench.slots.map(async (slot) => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      for (let next = queue.shift(); next !== undefined && !world.signal.aborted; next = queue.shift())
         if (subjects.length === 0 || performance.now() < deadline)
           subjects.push(await prepareSubject(bench, next, slot));
     }),

@@ -6,7 +6,7 @@ import { openMemoryFile } from "../../system/memory-file.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { refuseNul } from "../refuse-nul.ts";
 import { type AuditCoverage, auditLayers } from "./audit.ts";
-import { type ControlGroup, openControlGroup } from "./control-group.ts";
+import { type ControlGroup, openControlGroup, renewControlGroup } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { isEnforced, type Layer, layersFor } from "./layers.ts";
 import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
@@ -50,6 +50,8 @@ export type Confinement = {
    * `spawnConfined` does it.
    */
   openGroup?: () => ControlGroup;
+  /** Sets the limits again on the control group of a process that was started with this before, by whomever. */
+  renewGroup?: (pid: number) => void;
 };
 
 /** Nothing is enforced: a command may do what the caller may. */
@@ -130,7 +132,12 @@ export function prepareConfinement(
     ...(policy.uid === undefined || policy.uid === uid
       ? {}
       : { user: { uid: policy.uid, gid: policy.gid ?? policy.uid } }),
-    ...(isEnforced(layers, "control-group") ? { openGroup: () => openControlGroup(policy.limits) } : {}),
+    ...(isEnforced(layers, "control-group")
+      ? {
+          openGroup: () => openControlGroup(policy.limits),
+          renewGroup: (pid: number) => renewControlGroup(pid, policy.limits),
+        }
+      : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 
 import { groupMembers, killGroup, makeGroup, removeGroup, setGroup } from "../../system/control-group.ts";
 import { readProcess } from "../../system/process-table.ts";
@@ -18,7 +19,7 @@ type GroupLimits = Pick<Limits, "memory_bytes" | "processes">;
 
 const OURS = "aurora-";
 /** Where this process goes, so that its group has no process of its own and may have groups with limits below. */
-const SELF = "aurora-self";
+export const SELF_GROUP = "aurora-self";
 /** The launcher's relay and init are in the group as well. */
 const ABOVE_COMMAND = 2;
 const CONTROLLERS = ["memory", "pids"];
@@ -35,10 +36,56 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
   if (typeof parent === "string") throw new Error(parent);
   const { directory: above } = parent;
   delegate(above);
-  for (const name of readdirSync(above)) if (isForgotten(name)) removeGroup(`${above}/${name}`);
-  const directory = `${above}/${OURS}${process.pid}-${++count}`;
+  removeForgotten(above);
+  // A program that has become another program file counts anew, and its services are still in their groups.
+  do count++;
+  while (existsSync(nameOf(above)));
+  const directory = nameOf(above);
   makeGroup(directory);
-  const { memory_bytes: memory, processes } = limits;
+  setLimits(directory, limits);
+  return { directory, kill: () => killGroup(directory), close: () => void removeGroup(directory) };
+}
+
+/**
+ * Sets the limits of a start that an earlier program has made: they lapse while the controllers are switched off, as they are
+ * when an older systemd starts the daemon again (see `systemdUnit`). What is in no group of ours, or of another place, is left
+ * as it is.
+ *
+ * @param pid a process of it
+ * @param files see `controlGroupReason`
+ */
+export function renewControlGroup(pid: number, limits: GroupLimits, files = ""): void {
+  const parent = ownGroup(files);
+  const directory = startGroupOf(pid, files);
+  if (typeof parent === "string" || directory === undefined || dirname(directory) !== parent.directory)
+    return;
+  delegate(parent.directory);
+  setLimits(directory, limits);
+}
+
+/**
+ * The directory of the control group that was made for the start of a process; undefined where there is none.
+ *
+ * @param files see `controlGroupReason`
+ */
+export function startGroupOf(pid: number, files = ""): string | undefined {
+  const directory = directoryOf(String(pid), files);
+  return directory !== undefined && /^aurora-\d+-\d+$/.test(basename(directory)) ? directory : undefined;
+}
+
+/** Removes the groups of starts that have ended. */
+export function removeForgottenGroups(files = ""): void {
+  const parent = ownGroup(files);
+  if (typeof parent !== "string") removeForgotten(parent.directory);
+}
+
+function removeForgotten(above: string): void {
+  for (const name of readdirSync(above)) if (isForgotten(name)) removeGroup(`${above}/${name}`);
+}
+
+const nameOf = (above: string) => `${above}/${OURS}${process.pid}-${count}`;
+
+function setLimits(directory: string, { memory_bytes: memory, processes }: GroupLimits): void {
   if (memory !== null) {
     setGroup(directory, "memory.max", String(memory));
     // Without a swap controller there is none to limit.
@@ -47,7 +94,6 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
     trySet(directory, "memory.oom.group", "1");
   }
   if (processes !== null) setGroup(directory, "pids.max", String(processes + ABOVE_COMMAND));
-  return { directory, kill: () => killGroup(directory), close: () => void removeGroup(directory) };
 }
 
 /** Whether a group is one of ours, and of a process that is not about to put a child into it. */
@@ -61,8 +107,9 @@ function delegate(directory: string): void {
   if (hasControllers(directory)) return;
   const value = CONTROLLERS.map((name) => `+${name}`).join(" ");
   if (trySet(directory, "cgroup.subtree_control", value)) return;
-  if (!existsSync(`${directory}/${SELF}`)) makeGroup(`${directory}/${SELF}`);
-  for (const pid of groupMembers(directory)) setGroup(`${directory}/${SELF}`, "cgroup.procs", String(pid));
+  if (!existsSync(`${directory}/${SELF_GROUP}`)) makeGroup(`${directory}/${SELF_GROUP}`);
+  for (const pid of groupMembers(directory))
+    setGroup(`${directory}/${SELF_GROUP}`, "cgroup.procs", String(pid));
   setGroup(directory, "cgroup.subtree_control", value);
 }
 
@@ -75,16 +122,22 @@ function trySet(directory: string, name: string, value: string): boolean {
   }
 }
 
-/** The group of this process, or why it is no use. */
-function ownGroup(files: string): { directory: string } | string {
-  const own = /^0::(.*)$/m.exec(read(`${files}/proc/self/cgroup`))?.[1];
+/** The directory of a process's group; undefined where there are none of version 2. */
+function directoryOf(pid: string, files: string): string | undefined {
+  const own = /^0::(.*)$/m.exec(read(`${files}/proc/${pid}/cgroup`))?.[1];
   const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(read(`${files}/proc/self/mountinfo`));
-  if (own === undefined || mount === null) return "there is no control group of version 2";
+  if (own === undefined || mount === null) return undefined;
   const [, root = "/", point = ""] = mount;
   const inside = root === "/" ? own : own.slice(root.length);
-  const place = `${files}${point}${inside}`.replace(/\/$/, "");
+  return `${files}${point}${inside}`.replace(/\/$/, "");
+}
+
+/** The group of this process, or why it is no use. */
+function ownGroup(files: string): { directory: string } | string {
+  const place = directoryOf("self", files);
+  if (place === undefined) return "there is no control group of version 2";
   // Where this process has been moved once, the group above is the one that is delegated.
-  const directory = place.endsWith(`/${SELF}`) ? place.slice(0, -SELF.length - 1) : place;
+  const directory = place.endsWith(`/${SELF_GROUP}`) ? place.slice(0, -SELF_GROUP.length - 1) : place;
   const controllers = read(`${directory}/cgroup.controllers`).trim().split(/\s+/);
   const missing = CONTROLLERS.filter((name) => !controllers.includes(name));
   if (missing.length > 0) return `the controllers for ${missing.join(" and ")} are not in its control group`;

@@ -1,8 +1,7 @@
-import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 import { bootId } from "../../system/boot.ts";
 import { buildInfo } from "../../system/build-info.ts";
-import { randomHex } from "../../system/random-id.ts";
 import { controlGroupReason } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
 
@@ -37,14 +36,16 @@ export function readFeatures(file: string, key: string): KernelFeatures | undefi
   }
 }
 
-/** Keeps features for `readFeatures`. What cannot be kept is found anew the next time. */
+/**
+ * Keeps features for `readFeatures`, and is the only one who does at that time. What cannot be kept, or is half written when the
+ * program is killed, is found anew the next time.
+ */
 export function writeFeatures(file: string, key: string, features: KernelFeatures): void {
-  const temporary = `${file}.${randomHex(4)}`;
   try {
-    writeFileSync(temporary, JSON.stringify({ key, features }), { mode: 0o600, flag: "wx" });
-    renameSync(temporary, file);
+    rmSync(file, { force: true });
+    writeFileSync(file, JSON.stringify({ key, features }), { mode: 0o600, flag: "wx" });
   } catch {
-    rmSync(temporary, { force: true });
+    // Without it everything works, a little later.
   }
 }
 

@@ -48,28 +48,45 @@ export type KernelFeatures = {
 const STDIN = 0;
 const STDERR = 2;
 
+/** A file in which features are kept from one program to the next. */
+export type FeatureFile = {
+  /** The caller's own, in a directory that nobody else may write to. */
+  path: string;
+  /** Nobody else writes it now: what is not in it yet may be kept. */
+  isWritable: boolean;
+};
+
 let known: KernelFeatures | undefined;
+let isKept = false;
 
 /**
  * Finds out what the kernel offers, by trying it: what /proc says is not what a container or AppArmor lets one do. Costs
- * some 5 ms the first time; the result is kept until the program ends and, in `cacheFile`, until the machine is started again or
- * something changes that it depends on.
+ * some 4 ms the first time; the result is kept until the program ends and, where nothing is missing, in `file` until the machine is
+ * started again or something changes that it depends on.
  *
  * On another system than Linux nothing is tried, and everything has the same reason.
- *
- * @param cacheFile a file of the caller's own, in a directory that nobody else may write to
  */
-export function probeKernel(cacheFile?: string): KernelFeatures {
-  return (known ??= cacheFile === undefined ? probe() : probeOnce(cacheFile));
+export function probeKernel(file?: FeatureFile): KernelFeatures {
+  if (known === undefined && file !== undefined) {
+    known = readFeatures(file.path, featureKey());
+    isKept = known !== undefined;
+  }
+  known ??= probe();
+  if (file?.isWritable === true && !isKept && hasAll(known)) {
+    writeFeatures(file.path, featureKey(), known);
+    isKept = true;
+  }
+  return known;
 }
 
-function probeOnce(cacheFile: string): KernelFeatures {
-  const key = featureKey();
-  const kept = readFeatures(cacheFile, key);
-  if (kept !== undefined) return kept;
-  const features = probe();
-  writeFeatures(cacheFile, key, features);
-  return features;
+/**
+ * Only a kernel that offers everything is remembered. Should it not any more, a start fails; but what was missing may be there the
+ * next time, in another container of the same machine, and then it has to be used.
+ */
+function hasAll(features: KernelFeatures): boolean {
+  const { launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace } = features;
+  const reasons = [launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace];
+  return features.backEnd !== "re-exec" && reasons.every((reason) => reason === null);
 }
 
 function probe(): KernelFeatures {

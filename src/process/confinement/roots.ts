@@ -6,6 +6,7 @@ import { findExecutable } from "../find-executable.ts";
 import { type Access } from "./landlock-rules.ts";
 import { isBelow, type Policy } from "./policy.ts";
 import { resolveTrusted } from "./resolve-trusted.ts";
+import { type SystemFiles } from "./system-files.ts";
 
 /** A path that is granted, as it is opened. */
 export type Root = {
@@ -57,10 +58,7 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
     return ![home, ...ownRoots.map(({ path }) => path)].some((path) => isBelow(path, real));
   });
   const list = [
-    ...trusted(system.execute, "execute"),
-    ...trusted(system.read, "read"),
-    ...trusted(system.list, "list"),
-    ...trusted(system.devices, "device"),
+    ...systemRoots(system).list,
     ...trusted(sharedMemory, "write").map((root): Root => ({ ...root, sharedMemory: "replaced" })),
     ...ownRoots,
     ...own(policy.memory, "write").map((root): Root => ({ ...root, sharedMemory: "kept" })),
@@ -72,7 +70,32 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
 /** The part of the system that the home lies in, if any. */
 export function systemRootAround({ system, home }: Policy): string | undefined {
   const real = realPath(home) ?? home;
-  return [...system.execute, ...system.read].find((root) => isBelow(real, realPath(root) ?? root));
+  return systemRoots(system).places.find((place) => isBelow(real, place.real))?.path;
+}
+
+type SystemRoots = {
+  list: Root[];
+  /** Where what may be read or executed really is. */
+  places: { path: string; real: string }[];
+};
+
+/** The same for every pack, and a hundred of them may start at once: looked up once for each look at the system. */
+const known = new WeakMap<SystemFiles, SystemRoots>();
+
+function systemRoots(system: SystemFiles): SystemRoots {
+  const kept = known.get(system);
+  if (kept) return kept;
+  const found: SystemRoots = {
+    list: [
+      ...trusted(system.execute, "execute"),
+      ...trusted(system.read, "read"),
+      ...trusted(system.list, "list"),
+      ...trusted(system.devices, "device"),
+    ],
+    places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
+  };
+  known.set(system, found);
+  return found;
 }
 
 function trusted(paths: readonly string[], access: Access): Root[] {

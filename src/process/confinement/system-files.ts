@@ -46,12 +46,14 @@ const ETC_AGE_MS = 10_000;
 const SECRET =
   /^(g?shadow|sudoers|opasswd|sgshadow|ssh_host_.*key|.*\.(key|pem\.key|p12|pfx|keytab)|krb5\.keytab|private)-?$/;
 
-let known: { atMs: number; isRoot: boolean; readable: string[] } | undefined;
+let known: { atMs: number; isRoot: boolean; files: SystemFiles } | undefined;
 
 /**
  * What every pack sees of this machine now. Of /etc, only what every user of the machine may read: Landlock can only add,
  * so the secrets are left out by naming everything else. For that /etc is walked, at most once in 10 s; for an ordinary user
  * only at its top, because below it the permissions keep that user out of root's secrets anyway.
+ *
+ * What was found is the same object until it is looked for anew, so that what else is found out about it can be kept with it.
  *
  * @param nowMs a clock that never goes back, in milliseconds
  * @param isRoot whether what will see them runs as root: not where root runs a pack as a user of its own, which is also faster
@@ -60,15 +62,16 @@ export function readSystemFiles(nowMs: number, isRoot: boolean): SystemFiles {
   if (known === undefined || known.isRoot !== isRoot || nowMs - known.atMs > ETC_AGE_MS) {
     const isOther = !isRoot && process.geteuid?.() === 0;
     const readable = readableBelow(ETC, isRoot ? Infinity : 1, isOther ? () => false : isReadable);
-    known = { atMs: nowMs, isRoot, readable };
+    const files: SystemFiles = {
+      execute: EXECUTE,
+      read: [...READ, ...readable],
+      list: [ETC],
+      devices: DEVICES,
+      sharedMemory: ["/dev/shm"],
+    };
+    known = { atMs: nowMs, isRoot, files };
   }
-  return {
-    execute: EXECUTE,
-    read: [...READ, ...known.readable],
-    list: [ETC],
-    devices: DEVICES,
-    sharedMemory: ["/dev/shm"],
-  };
+  return known.files;
 }
 
 /**

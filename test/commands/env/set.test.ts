@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 
+import { aurora, auroraCommand, collect } from "../../support/aurora.ts";
 import { testHome } from "../../support/test-home.ts";
 
 test("a pack's scripts see what is set, from their next start on", async () => {
@@ -57,4 +58,48 @@ test("a value may have 128 KiB and not more", async () => {
     stderr: 'error[too-large]: cannot set "A": its value has more than 131072 bytes\n',
     exitCode: 1,
   });
+});
+
+test.each([
+  ["a byte that none begins with", [0x61, 0xff, 0x62]],
+  ["a letter that is cut off", [0x61, 0xc3]],
+])("a value that is no UTF-8 is refused: %s", async (_what, bytes) => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  const stdin = Uint8Array.from(bytes);
+  const { stdout, stderr, exitCode } = await aurora(["env", "set", "app", "A"], { home: t.home, stdin });
+  expect({ stdout, stderr, exitCode }).toEqual({
+    stdout: "",
+    stderr:
+      'error[usage]: cannot set "A": its value is not valid UTF-8\nhint: base64 makes text of any bytes\n',
+    exitCode: 2,
+  });
+  expect((await t.json(["env", "list", "app"])).value).toMatchObject({ variables: [] });
+});
+
+test("what is passed on to a pack is refused where it is no UTF-8, unless the pack has a value of its own", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: null, stop: null, health: null });
+  await t.run(["install", "app"]);
+  const command = [...auroraCommand, "exec", "app", "--", "printenv", "LC_TEST"];
+  // No string of the test's runtime can hold such bytes.
+  const exec = async () =>
+    await collect(
+      Bun.spawn(["sh", "-c", `LC_TEST="$(printf 'a\\377')" exec "$@"`, "sh", ...command], {
+        env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", AURORA_HOME: t.home },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      }),
+    );
+  expect(await exec()).toEqual({
+    stdout: "",
+    stderr: `error[usage]: cannot pass "LC_TEST" on to "app": its value is not valid UTF-8
+hint: unset it, or set another for the pack: aurora env set app LC_TEST=VALUE
+`,
+    exitCode: 2,
+  });
+  await t.run(["env", "set", "app", "LC_TEST=its own \uFFFD"]);
+  expect(await exec()).toEqual({ stdout: "its own \uFFFD\n", stderr: "", exitCode: 0 });
 });

@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { controlGroupReason, openControlGroup } from "../../../src/process/confinement/control-group.ts";
+import {
+  controlGroupReason,
+  openControlGroup,
+  removeForgottenGroups,
+  renewControlGroup,
+  startGroupOf,
+} from "../../../src/process/confinement/control-group.ts";
 import { run } from "../../../src/process/run.ts";
 import { spawnChild } from "../../../src/process/spawn-child.ts";
 import { findProcesses, stopTree } from "../../../src/process/tree.ts";
@@ -66,6 +72,49 @@ describe("a control group for a start, on a machine of files", () => {
     expect(directory).toStartWith(`${place.group}/aurora-${process.pid}-`);
   });
 
+  test("gets a name that no living start of this very process has, from before it became another program file", () => {
+    using place = machine();
+    const limits = { memory_bytes: null, processes: null };
+    const first = openControlGroup(limits, place.path).directory;
+    const next = Number(first.split("-").at(-1)) + 1;
+    const taken = join(place.group, `aurora-${process.pid}-${next}`);
+    mkdirSync(taken);
+    writeFileSync(join(taken, "cgroup.procs"), "1\n");
+    expect(openControlGroup(limits, place.path).directory).toEndWith(`-${next + 1}`);
+  });
+
+  test("gets its limits again when another daemon takes the start over", () => {
+    using place = machine();
+    const limits = { memory_bytes: 1 << 20, processes: 5 };
+    const inGroup = (pid: number, group: string) => {
+      mkdirSync(join(place.group, group), { recursive: true });
+      writeFileSync(join(place.group, group, "cgroup.procs"), `${pid}\n`);
+      mkdirSync(join(place.path, `proc/${pid}`), { recursive: true });
+      writeFileSync(join(place.path, `proc/${pid}/cgroup`), `0::/user/one/${group}\n`);
+      renewControlGroup(pid, limits, place.path);
+      return readdirSync(join(place.group, group)).toSorted();
+    };
+    expect(inGroup(71, "aurora-70-1")).toEqual([
+      "cgroup.procs",
+      "memory.max",
+      "memory.oom.group",
+      "memory.swap.max",
+      "pids.max",
+    ]);
+    expect(readFileSync(join(place.group, "aurora-70-1/memory.max"), "latin1")).toBe("1048576");
+    expect(startGroupOf(71, place.path)).toBe(join(place.group, "aurora-70-1"));
+    // That one holds what has no limits.
+    expect(inGroup(72, "aurora-self")).toEqual(["cgroup.procs"]);
+    expect(startGroupOf(72, place.path)).toBeUndefined();
+  });
+
+  test("is removed when its start has ended", () => {
+    using place = machine();
+    mkdirSync(join(place.group, "aurora-999999999-1"));
+    removeForgottenGroups(place.path);
+    expect(existsSync(join(place.group, "aurora-999999999-1"))).toBe(false);
+  });
+
   test("cannot be had where other processes share the group", () => {
     using place = machine();
     writeFileSync(join(place.group, "cgroup.subtree_control"), "");
@@ -116,6 +165,20 @@ describe.skipIf(top === undefined)("a control group of the kernel", () => {
       expect(survivors).toEqual([]);
       expect(killed).not.toEqual([]);
       expect(groupMembers(directory)).toEqual([]);
+    } finally {
+      killGroup(directory);
+      while (!removeGroup(directory)) await Bun.sleep(1);
+    }
+  });
+
+  test("tells what a start has left running, although nothing else does", async () => {
+    makeGroup(directory);
+    try {
+      using place = scratch();
+      const leave = "mkfifo up; (setsid env -i sh -c 'echo >up; sleep 1000' &) >/dev/null 2>&1; read _ <up";
+      const options = { argv: ["sh", "-c", leave], cwd: place.path, env };
+      const { left } = await run({ ...options, cgroup: directory, leaveRunning: true });
+      expect(left.map(({ command }) => command)).toContain("sh -c echo >up; sleep 1000");
     } finally {
       killGroup(directory);
       while (!removeGroup(directory)) await Bun.sleep(1);

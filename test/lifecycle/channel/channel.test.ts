@@ -16,16 +16,16 @@ import {
   writeSync,
 } from "node:fs";
 
-import { type AuroraError } from "../../src/errors.ts";
-import { callChannel } from "../../src/lifecycle/channel/call-channel.ts";
+import { type AuroraError } from "../../../src/errors.ts";
+import { callChannel } from "../../../src/lifecycle/channel/call-channel.ts";
 import {
   type ChannelRequest,
   MAX_REQUEST_BYTES,
   parseRequest,
-} from "../../src/lifecycle/channel/protocol.ts";
-import { serveChannel } from "../../src/lifecycle/channel/serve-channel.ts";
-import { makeFifo } from "../../src/system/fifo.ts";
-import { scratch } from "../support/aurora.ts";
+} from "../../../src/lifecycle/channel/protocol.ts";
+import { serveChannel } from "../../../src/lifecycle/channel/serve-channel.ts";
+import { makeFifo } from "../../../src/system/fifo.ts";
+import { scratch } from "../../support/aurora.ts";
 
 const TIMEOUT_MS = 30_000;
 
