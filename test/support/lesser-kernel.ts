@@ -5,6 +5,10 @@ type Refusal = readonly [number: number, errno: number, second?: number];
 export const lacking = {
   /** There is no Landlock, as on an old kernel. */
   landlock: [444, 38],
+  /** The same, behind a sandbox that refuses it. */
+  landlockInSandbox: [444, 1],
+  /** No filters for system calls. */
+  seccomp: [317, 38],
   /** Nobody may have namespaces, as in most containers. */
   namespaces: [442, 1],
   /** Landlock is there, and fails when it is used. */
