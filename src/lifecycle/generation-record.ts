@@ -8,7 +8,7 @@ import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
 import { usersOfPacks } from "../registry/pack-users.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
-import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
+import { makeDirectory, replaceFile, replaceFiles, sweepTemporaryNames } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { namesIn } from "../system/names-in.ts";
 import { isPassingError } from "./passing-error.ts";
@@ -19,6 +19,9 @@ import { type Workspace } from "./workspace.ts";
  * `generations/<pack>/pack.json` for the rest. From these, the store and the links, `recover --rebuild` remakes a registry that
  * is lost. A pack's variables are in one file only, which is replaced: what was unset is nowhere any more.
  */
+
+/** A record is written in a few milliseconds, also outside the home's lock: what is older was left by somebody who was killed. */
+const ABANDONED_AFTER_MS = 60_000;
 
 /** What is known of a pack beside its history. */
 type PackRecord = {
@@ -45,8 +48,11 @@ export function writeGenerationRecords(workspace: Workspace, transactionId: stri
     for (const row of rows)
       if (row.pack_id === packId) records.set(`${row.generation}.json`, encodeChecked(row));
     records.set("pack.json", encodeChecked(packRecord(workspace, packId)));
-    makeDirectory(paths.generationsOf(packId), 0o700);
-    replaceFiles(paths.generationsOf(packId), records, 0o600);
+    const directory = paths.generationsOf(packId);
+    makeDirectory(directory, 0o700);
+    const nowMs = workspace.now().getTime();
+    sweepTemporaryNames(directory, (changedMs) => nowMs - changedMs > ABANDONED_AFTER_MS);
+    replaceFiles(directory, records, 0o600);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { AuroraError, type Diagnostic } from "../errors.ts";
@@ -15,6 +15,7 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { sharesCopies, treeBytes } from "../system/clone-tree.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
+import { freeSpace } from "../system/free-space.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
@@ -287,9 +288,8 @@ function checkFreeSpace(
   if (packs.length === 0) return;
   const trees = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
   const needed = trees + copiedDataBytes(workspace, packs, restores);
-  const { bavail, bsize } = statfsSync(nearestExisting(workspace.paths.home));
-  const free = bavail * bsize;
-  if (free >= needed) return;
+  const free = freeSpace(nearestExisting(workspace.paths.home));
+  if (free === undefined || free >= needed) return;
   throw new AuroraError(
     "no-space",
     `cannot begin: ${formatSize(needed)} of free space are needed in "${workspace.paths.home}", and there are ${formatSize(free)}`,

@@ -71,8 +71,9 @@ describe.skipIf(!isConfinable).each(kernels)("run, confined %s", (_name, kernel)
 
   test("a timeout sends the stop signal once", async () => {
     const result = await sh("trap 'echo stopped' TERM; echo up; while :; do sleep 0.01; done", {
-      timeoutMs: 500,
-      graceMs: 200,
+      // Enough for a shell to set its trap also where the machine is busy.
+      timeoutMs: 3000,
+      graceMs: 1000,
     });
     expect(result).toMatchObject({ rc: -1, signal: "SIGKILL", timeout: true });
     expect(text(result.stdout)).toBe("up\nstopped\n");
