@@ -2,6 +2,7 @@ import { USER } from "./image.ts";
 
 /** For a script: `until_ COMMAND` tries it for some minutes. */
 export const COMMANDS = `
+export AURORA_PACKS=/packs
 until_() { for try in $(seq 400); do "$@" >/dev/null 2>&1 && return; sleep 0.3; done; echo "not in time: $*"; }
 `;
 

@@ -35,6 +35,8 @@ const AGENT_UNIT = `[Unit]
 After=multi-user.target systemd-user-sessions.service dbus.service
 [Service]
 ExecStart=/usr/local/sbin/agent
+# What a command has left belongs to nobody but Aurora.
+KillMode=process
 StandardInput=tty-force
 StandardOutput=tty
 StandardError=journal

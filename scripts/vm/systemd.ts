@@ -15,7 +15,7 @@ export const systemd: Series = {
   checks: [
     {
       name: "services of three packs run, each after what it needs",
-      script: `aurora daemon --print-systemd-unit >/etc/systemd/system/aurora.service
+      script: `${COMMANDS} aurora daemon --print-systemd-unit >/etc/systemd/system/aurora.service
         systemctl enable --quiet --now aurora
         aurora install /packs/last /packs/limited /packs/busy --approve --quiet; aurora stop busy`,
       expected: /^committed\n(.*1\.0\.0.*\n){5}busy is stopped$/,

@@ -79,12 +79,18 @@ export async function stopEverything(
   using lock = tryHomeLock(workspace, "stop all services");
   const { underLock: _, ...opened } = workspace;
   const locked = lock ? underHeldLock(workspace, lock) : opened;
-  const running = inOrder(workspace)
-    .toReversed()
-    .filter(({ manifest }) => isUp(workspace, manifest.pack.id));
-  if (running.some(({ manifest }) => !isHosted(manifest)))
-    await atMost(deadlineMs, stopInTurn(locked, keeper, running));
+  const packs = inOrder(workspace);
+  const running = packs.toReversed().filter(({ manifest }) => isUp(workspace, manifest.pack.id));
+  // The supervisor keeps the order of its own services, and knows nothing of an order through others.
+  const isThroughOthers = ({ manifest }: LivePack) => !isHosted(manifest) || needsOther(manifest, packs);
+  if (running.some(isThroughOthers)) await atMost(deadlineMs, stopInTurn(locked, keeper, running));
   await keeper.stopAll(deadlineMs);
+}
+
+/** Whether a pack needs one whose service is not supervised, which may have ended by now. */
+function needsOther({ pack }: LivePack["manifest"], packs: readonly LivePack[]): boolean {
+  const others = packs.filter(({ manifest }) => !isHosted(manifest)).map(({ manifest }) => manifest.pack.id);
+  return pack.dependencies.some(({ pack_id }) => others.includes(pack_id));
 }
 
 async function stopInTurn(
