@@ -1,4 +1,4 @@
-import { AuroraError } from "../../errors.ts";
+import { AuroraError, toAuroraError } from "../../errors.ts";
 import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
@@ -112,16 +112,17 @@ export function refuseInsideTransaction(context: Context, description: string): 
 
 async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
   using workspace = workspaceOf(context, paths, openRegistry(paths));
-  using lock = tryHomeLock(workspace, "recover");
-  // A held lock means that somebody is at work on it, so nothing was interrupted.
-  if (!lock) return;
   try {
+    using lock = tryHomeLock(workspace, "recover");
+    // A held lock means that somebody is at work on it, so nothing was interrupted.
+    if (!lock) return;
     const { underLock: _, ...opened } = workspace;
     await settle({ ...opened, lockToken: lock.token });
   } catch (thrown) {
     // What is there can be shown also on a full disk.
-    if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
-    workspace.warn(thrown.message);
+    const error = toAuroraError(thrown);
+    if (!isPassingError(error)) throw thrown;
+    workspace.warn(error.message);
   }
 }
 
