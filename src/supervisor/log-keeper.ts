@@ -120,7 +120,7 @@ export class LogKeeper {
     await Promise.all(this.#rotations);
     this.#kept.clear();
     this.#byWatch.clear();
-    this.#watch?.[Symbol.dispose]();
+    await this.#watch?.[Symbol.asyncDispose]();
   }
 
   /** Waits for the next write. */

@@ -1,4 +1,4 @@
-import { AuroraError } from "../../errors.ts";
+import { AuroraError, toAuroraError } from "../../errors.ts";
 import { isInsideLock } from "../../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
@@ -116,8 +116,9 @@ async function settleFirst(context: Context, paths: HomePaths): Promise<void> {
     await settleIfIdle(workspace);
   } catch (thrown) {
     // What is there can be shown also on a full disk.
-    if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
-    workspace.warn(thrown.message);
+    const error = toAuroraError(thrown);
+    if (!isPassingError(error)) throw thrown;
+    workspace.warn(error.message);
   }
 }
 
