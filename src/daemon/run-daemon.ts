@@ -23,6 +23,7 @@ import { startAfterBoot, stopEverything } from "./machine-cycle.ts";
 import { OneshotWatch } from "./oneshot-watch.ts";
 import { OrphanReaper } from "./orphan-reaper.ts";
 import { RegistryWatch } from "./registry-watch.ts";
+import { RestWatch } from "./rest-watch.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 
 export type DaemonWorld = {
@@ -42,8 +43,6 @@ export type DaemonWorld = {
 const STOP_ALL_MS = 60_000;
 /** A script's change waits so long for whoever is at work on the home, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
-/** So long after its start the daemon gives back the memory that only the start has needed, in milliseconds. */
-const PAGE_OUT_MS = 3000;
 
 /**
  * Is the daemon of a home until it is told to end.
@@ -74,7 +73,12 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     moreOwnOperations: () => Promise.resolve(ownJobs as OwnOperationTable),
   };
   const ended = Promise.withResolvers<DaemonEnding>();
-  await using keeper = new ServiceKeeper(workspace, () => daemon.events.poke());
+  // What only a start has needed of the program file is given back.
+  using rest = new RestWatch(() => void pageOutFileMaps());
+  await using keeper = new ServiceKeeper(workspace, () => {
+    daemon.events.poke();
+    rest.touch();
+  });
   workspace.services = keeper;
   await using jobs = new DaemonJobs(workspace, () => settleAtStart(workspace));
   using confirmations = new ConfirmationWatch(workspace, () => void jobs.look());
@@ -132,7 +136,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   });
   begin();
   idle.touch();
-  using _rest = pageOutLater();
+  rest.touch();
   notifySystemd(env["NOTIFY_SOCKET"], `READY=1\nMAINPID=${process.pid}`);
   world.ready(daemon.status());
 
@@ -168,13 +172,6 @@ async function stopUnwanted(workspace: Workspace, keeper: ServiceKeeper): Promis
   } catch (thrown) {
     workspace.warn(toAuroraError(thrown).message);
   }
-}
-
-/** What only the start has needed is given back once that is over. */
-function pageOutLater(): Disposable {
-  const timer = setTimeout(pageOutFileMaps, PAGE_OUT_MS);
-  timer.unref();
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposable> {
