@@ -90,8 +90,8 @@ export const systemd: Series = {
     {
       name: "the next boot starts what ran, and not what was stopped",
       script: `${USER_COMMANDS} aurora wait first once last limited --for running --timeout 120 --quiet >/dev/null
-        aurora list | sed 's/  */ /g' | cut -d " " -f 1,5; as_user aurora wait last --for running --timeout 120 --quiet >/dev/null
-        as_user aurora list | sed 's/  */ /g' | cut -d " " -f 1,5`,
+        aurora list | sed 's/  */ /g' | cut -d " " -f 1,4; as_user aurora wait last --for running --timeout 120 --quiet >/dev/null
+        as_user aurora list | sed 's/  */ /g' | cut -d " " -f 1,4`,
       expected: `PACK STATE
 busy stopped
 first running
