@@ -106,7 +106,7 @@ once running`,
     {
       name: "a user's services end in their order with the user's last session",
       script: `${USER_COMMANDS} cd /home/ordinary/.local/share/aurora/logs; for log in */*.log; do : >"$log"; done
-        loginctl disable-linger ordinary; ended() { ! systemctl is-active user@1000; }; until_ ended
+        loginctl disable-linger ordinary; ended() { [ "$(systemctl is-active user@1000)" = inactive ]; }; until_ ended
         cat {first,once,last}/*.log | ${ENDS} | sort | cut -d " " -f 2`,
       expected: "last\nonce\nfirst",
     },
