@@ -6,6 +6,8 @@ export type Answer = { rc: number; output: string };
 
 /** A machine may take so long to boot, or to answer, in milliseconds: without KVM everything takes twenty times longer. */
 const PATIENCE_MS = 600_000;
+/** So often a machine is switched on until it boots. */
+const BOOTS = 3;
 
 /**
  * A virtual machine with a disk of its own. What runs on it is told by its second serial port; what its first one says is in
@@ -31,8 +33,23 @@ export class Machine implements AsyncDisposable {
     writeFileSync(this.console, "");
   }
 
-  /** Switches it on and waits until it answers. */
+  /**
+   * Switches it on and waits until it answers. Emulated processors may meet code that the kernel is just changing ("int3"): that is
+   * the emulator's fault, and the machine is switched on again.
+   */
   async boot(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.said().length;
+      try {
+        return await this.#switchOn();
+      } catch (thrown) {
+        const isEmulator = this.said().slice(before).includes("Oops: int3");
+        if (!isEmulator || attempt === BOOTS) throw thrown;
+      }
+    }
+  }
+
+  async #switchOn(): Promise<void> {
     rmSync(this.#socket, { force: true });
     const console = openSync(this.console, "a");
     this.#qemu = Bun.spawn(
@@ -49,6 +66,7 @@ export class Machine implements AsyncDisposable {
       { stdio: ["ignore", console, console] },
     );
     closeSync(console);
+    void this.#qemu.exited.then(() => this.#waiter?.());
     this.#received = "";
     const port = await this.#connect();
     this.#port = { write: (text) => void port.write(text), end: () => port.end() };

@@ -90,8 +90,8 @@ export const systemd: Series = {
     {
       name: "the next boot starts what ran, and not what was stopped",
       script: `${USER_COMMANDS} aurora wait first once last limited --for running --timeout 120 --quiet >/dev/null
-        aurora list | sed 's/  */ /g' | cut -d " " -f 1,5; as_user aurora wait last --for running --timeout 120 --quiet >/dev/null
-        as_user aurora list | sed 's/  */ /g' | cut -d " " -f 1,5`,
+        aurora list | sed 's/  */ /g' | cut -d " " -f 1,4; as_user aurora wait last --for running --timeout 120 --quiet >/dev/null
+        as_user aurora list | sed 's/  */ /g' | cut -d " " -f 1,4`,
       expected: `PACK STATE
 busy stopped
 first running
@@ -106,7 +106,7 @@ once running`,
     {
       name: "a user's services end in their order with the user's last session",
       script: `${USER_COMMANDS} cd /home/ordinary/.local/share/aurora/logs; for log in */*.log; do : >"$log"; done
-        loginctl disable-linger ordinary; ended() { ! systemctl is-active user@1000; }; until_ ended
+        loginctl disable-linger ordinary; ended() { [ "$(systemctl is-active user@1000)" = inactive ]; }; until_ ended
         cat {first,once,last}/*.log | ${ENDS} | sort | cut -d " " -f 2`,
       expected: "last\nonce\nfirst",
     },

@@ -22,5 +22,8 @@ export async function isMachineGoingDown(
   }
 }
 
-/** So long systemctl may take to answer, in milliseconds. */
-const ANSWER_MS = 2000;
+/**
+ * So long systemctl may take to answer, in milliseconds: while everything ends at once, a slow machine takes its time. What is left
+ * of the unit's TimeoutStopSec= is enough to stop all services.
+ */
+const ANSWER_MS = 20_000;

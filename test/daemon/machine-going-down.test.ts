@@ -16,6 +16,13 @@ test.each([
   expect(await isMachineGoingDown({ ...env, ...more })).toBe(true);
 });
 
+test("a machine that is busy with its end may take its time to say so", async () => {
+  using directory = scratch();
+  writeFileSync(join(directory.path, "systemctl"), "#!/bin/sh\nsleep 2.5\necho stopping\n", { mode: 0o755 });
+  const PATH = `${directory.path}:/usr/bin:/bin`;
+  expect(await isMachineGoingDown({ PATH, NOTIFY_SOCKET: "@aurora-test", INVOCATION_ID: "1" })).toBe(true);
+});
+
 test("nobody is asked where no systemd has started the daemon", async () => {
   expect(await isMachineGoingDown({ PATH: "/nowhere" })).toBe(false);
 });
