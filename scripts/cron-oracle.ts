@@ -13,7 +13,7 @@ import { Cron as Croner } from "croner";
 import { compileCron } from "../src/scheduler/cron.ts";
 import { firstDifference, localMinutes, oracleZones, vixieRuns } from "../test/scheduler/cron-oracle.ts";
 import { type KnownCron, randomCron } from "../test/scheduler/random-cron.ts";
-import { randomFrom } from "../test/scheduler/random.ts";
+import { randomFrom } from "../test/support/random.ts";
 
 const { values } = parseArgs({
   options: {

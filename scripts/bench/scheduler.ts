@@ -11,7 +11,7 @@ import { compileCron } from "../../src/scheduler/cron.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { type Task } from "../../src/scheduler/timer-loop.ts";
 import { randomCron } from "../../test/scheduler/random-cron.ts";
-import { randomFrom } from "../../test/scheduler/random.ts";
+import { randomFrom } from "../../test/support/random.ts";
 import type { BenchRow } from "./row.ts";
 
 const ROUNDS = 5;

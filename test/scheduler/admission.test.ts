@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { Admission, AGING_MS, type Demand } from "../../src/scheduler/admission.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 
 type Wish = Demand & { name: string };
 const wish = (name: string, tags: Record<string, number> = {}, priority = 1): Wish => ({

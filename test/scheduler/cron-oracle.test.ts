@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { compileCron } from "../../src/scheduler/cron.ts";
+import { randomFrom } from "../support/random.ts";
 import { firstDifference, localMinutes, oracleZones, vixieRuns } from "./cron-oracle.ts";
 import { randomCron } from "./random-cron.ts";
-import { randomFrom } from "./random.ts";
 
 const EXPRESSIONS = 40;
 const DAYS_AROUND = 3;

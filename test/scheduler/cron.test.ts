@@ -5,8 +5,8 @@ import { Cron as Croner } from "croner";
 import { compileCron } from "../../src/scheduler/cron.ts";
 import { civilDate } from "../../src/scheduler/day-matcher.ts";
 import { TimeZone } from "../../src/scheduler/time-zone.ts";
+import { randomFrom } from "../support/random.ts";
 import { oracleZones } from "./cron-oracle.ts";
-import { randomFrom } from "./random.ts";
 
 const DAY = 86_400_000;
 

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 
 import { describeCron } from "../../src/scheduler/describe-cron.ts";
 import { parseCron } from "../../src/scheduler/parse-cron.ts";
+import { randomFrom } from "../support/random.ts";
 import { randomCron } from "./random-cron.ts";
-import { randomFrom } from "./random.ts";
 
 test.each([
   ["* * * * *", "every minute"],

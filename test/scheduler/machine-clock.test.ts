@@ -38,7 +38,7 @@ test("a task that throws or rejects does not end the process", async () => {
     s.after(1, () => { throw new Error("thrown"); });
     s.after(1, async () => { throw new Error("rejected"); });
     s.add({ id: "a", schedule: { kind: "after", delayMs: 1 }, async run() { throw new Error("job"); } });
-    s.after(20, () => console.log(s.failures.map(({ error }) => error.message).sort().join()));`;
+    process.on("beforeExit", () => console.log(s.failures.map(({ error }) => error.message).sort().join()));`;
   expect(await script(body)).toEqual({ stdout: "job,rejected,thrown\n", stderr: "", exitCode: 0 });
 });
 

@@ -4,8 +4,8 @@ import { AuroraError } from "../../src/errors.ts";
 import { Cron } from "../../src/scheduler/cron.ts";
 import { MAX_CRON_LENGTH, parseCron } from "../../src/scheduler/parse-cron.ts";
 import { TimeZone } from "../../src/scheduler/time-zone.ts";
+import { randomFrom } from "../support/random.ts";
 import { randomCron } from "./random-cron.ts";
-import { randomFrom } from "./random.ts";
 
 function faultOf(
   text: string,

@@ -9,8 +9,8 @@ import { type JobDefinition } from "../../src/scheduler/job-definition.ts";
 import { type SchedulerEvent } from "../../src/scheduler/journal.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { stableJitter } from "../../src/scheduler/stable-jitter.ts";
+import { randomFrom } from "../support/random.ts";
 import { oracleZones } from "./cron-oracle.ts";
-import { randomFrom } from "./random.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const JOBS = 1000;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { TimingWheel, WHEEL_SPAN, WheelNode } from "../../src/scheduler/wheel.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 import { SortedList } from "./sorted-list.ts";
 
 class Numbered extends WheelNode {

@@ -72,7 +72,6 @@ test.skipIf(!existsSync("/dev/shm"))(
       stderr: "",
       exitCode: 0,
     });
-    expect(existsSync(t.memory)).toBe(false);
     expect(await t.run(["vfs", "write", "app", "/cache/f"], { stdin: "kept" })).toEqual({
       stdout: "",
       stderr: "",
@@ -101,7 +100,9 @@ test("in a dry run nothing of the host is mounted", async () => {
   const tmp = join(data, "tmp");
   mkdirSync(tmp);
   await t.run(["vfs", "write", "app", "/cache/f"], { env: { ...env, AURORA_TMP_DIR: tmp }, stdin: "1" });
-  expect([readdirSync(tmp).length, existsSync(t.memory)]).toEqual([1, false]);
+  // The pack's own, which its health check had.
+  const inMemory = existsSync(t.memory) ? readdirSync(t.memory) : [];
+  expect([readdirSync(tmp).length, inMemory]).toEqual([1, []]);
   const { stdout } = await t.run(["vfs", "mounts", "app", "--json"], { env });
   expect((JSON.parse(stdout) as { path: string }[]).map(({ path }) => path)).toEqual([
     "/",

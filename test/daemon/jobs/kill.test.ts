@@ -3,8 +3,8 @@ import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 
-import { randomFrom } from "../../scheduler/random.ts";
 import { auroraCommand } from "../../support/aurora.ts";
+import { randomFrom } from "../../support/random.ts";
 import { testHome } from "../../support/test-home.ts";
 
 const KILLS = Bun.env["AURORA_LONG_TESTS"] === "1" ? 200 : 15;

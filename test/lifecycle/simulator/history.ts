@@ -1,6 +1,6 @@
 import { type JournalEntry, type RunnerAction } from "../../../src/lifecycle/runner.ts";
 import { type TransactionPlan } from "../../../src/lifecycle/steps.ts";
-import { randomFrom } from "../../scheduler/random.ts";
+import { randomFrom } from "../../support/random.ts";
 import { checkEnd, checkMoment, checkStep, type Facts, Violation } from "./invariants.ts";
 import { type Work } from "./perform-model.ts";
 import { randomPacks } from "./random-packs.ts";

@@ -4,7 +4,7 @@ import {
   isAtRest,
   type ServiceState,
 } from "../../../src/supervisor/service-state.ts";
-import { randomFrom } from "../../scheduler/random.ts";
+import { randomFrom } from "../../support/random.ts";
 import { DaemonModel, type Disk, type Surroundings } from "./daemon-model.ts";
 import { Invariants } from "./invariants.ts";
 import { MachineRoom } from "./machine-room.ts";
