@@ -1,10 +1,12 @@
 /** How long the compiled program takes to start and to do little, against a compiled program that only says hello. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { writePack } from "../../test/support/test-pack.ts";
 import type { BenchRow } from "./row.ts";
+import { buildHello } from "./support/build-hello.ts";
+import { mustRun } from "./support/must-run.ts";
 
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 5;
@@ -12,7 +14,6 @@ const PACKS = 200;
 const VERSION_TARGET = 1.5;
 const LIST_TARGET = 2.5;
 const HELLO = "compiled hello-world";
-const root = join(import.meta.dir, "../..");
 
 type Case = { argv: string[]; home?: string; target?: number };
 type Times = { wallMs: number[]; cpuMs: number[] };
@@ -55,23 +56,6 @@ export async function bench(): Promise<BenchRow[]> {
   }
 }
 
-/** The least that a compiled program can be: it writes a line, past console.log, which would cost it more. */
-async function buildHello(directory: string): Promise<string> {
-  const source = join(directory, "hello.ts");
-  const outfile = join(directory, "hello");
-  writeFileSync(source, 'import { writeSync } from "node:fs";\nwriteSync(1, "hello\\n");\n');
-  const built = await Bun.build({
-    entrypoints: [source],
-    target: "bun",
-    format: "esm",
-    bytecode: true,
-    minify: true,
-    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
-  });
-  if (!built.success) throw new AggregateError(built.logs, "the build of hello-world failed");
-  return outfile;
-}
-
 /**
  * Makes a home, and installs packs in it that have no scripts.
  *
@@ -101,19 +85,6 @@ function measure(cases: Map<string, Case>): Map<string, Times> {
       times.get(name)?.cpuMs.push(cpuMs);
     }
   return times;
-}
-
-/** @returns the processor time that it took, in milliseconds */
-function mustRun(argv: string[], home?: string): number {
-  const { exitCode, stderr, resourceUsage } = Bun.spawnSync(argv, {
-    cwd: root,
-    env: { ...process.env, ...(home !== undefined && { AURORA_HOME: home }) },
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  if (exitCode !== 0)
-    throw new Error(`"${argv.slice(0, 3).join(" ")}" ended with ${exitCode}: ${stderr.toString()}`);
-  return Number(resourceUsage.cpuTime.total) / 1000;
 }
 
 function medians({ wallMs, cpuMs }: Times = { wallMs: [], cpuMs: [] }) {

@@ -66,7 +66,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     const isAudit = input.options.audit === true;
     const processIn = (tmpDirectory: string) => packProcess(workspace, pack, "exec", tmpDirectory, isAudit);
     if (input.options.background) {
-      const { id, pid, log_file } = startBackground({
+      const { id, pid, log_file } = await startBackground({
         argv,
         cwd: pack.packDirectory,
         prepare: (tmpDirectory) => {

@@ -1,7 +1,7 @@
 import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { takeHomeLock } from "../lifecycle/home-lock.ts";
 import { type RebuildReport } from "../lifecycle/rebuild.ts";
-import { settle } from "../lifecycle/settle.ts";
+import { withLockedHome } from "../lifecycle/settle.ts";
 import { type TransactionEnd } from "../lifecycle/transaction.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
@@ -25,8 +25,12 @@ export async function run(context: Context, { options }: Input<"watch" | "rebuil
   const rebuilt = options.rebuild === true ? await rebuild(context, paths) : undefined;
   if (options.watch === true && !(await isDeadlineMissed(context))) return { recovered: [] };
   using workspace = openForWriting(context);
-  using lock = await takeHomeLock(workspace, "recover", context.waitMs);
-  const recovered = await settle({ ...workspace, lockToken: lock.token });
+  const recovered = await withLockedHome(
+    workspace,
+    "recover",
+    context.waitMs,
+    async (_locked, ended) => ended,
+  );
   return rebuilt ? { recovered, rebuilt } : { recovered };
 }
 

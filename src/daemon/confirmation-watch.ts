@@ -1,6 +1,5 @@
 import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
-import { tryHomeLock } from "../lifecycle/home-lock.ts";
-import { settle } from "../lifecycle/settle.ts";
+import { settleIfIdle } from "../lifecycle/settle.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
@@ -49,9 +48,7 @@ export class ConfirmationWatch {
   async #goBack(): Promise<void> {
     this.#isSettling = true;
     try {
-      using lock = tryHomeLock(this.#workspace, "recover");
-      // Who holds it has settled everything before it began, or will be done soon.
-      if (lock) await settle({ ...this.#workspace, lockToken: lock.token });
+      await settleIfIdle(this.#workspace);
       this.#onBack();
     } catch (thrown) {
       this.#workspace.warn(`cannot roll back: ${thrown instanceof Error ? thrown.message : String(thrown)}`);

@@ -5,7 +5,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { dependencyOrder } from "../lifecycle/plan.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
 import { stopService } from "../lifecycle/service.ts";
-import { withLockedHome } from "../lifecycle/settle.ts";
+import { underHeldLock, withLockedHome } from "../lifecycle/settle.ts";
 import { startHealthy } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { livePacks } from "../registry/packs.ts";
@@ -78,13 +78,19 @@ export async function stopEverything(
   // A command at work is about to end with the machine; nothing waits for it.
   using lock = tryHomeLock(workspace, "stop all services");
   const { underLock: _, ...opened } = workspace;
-  const locked = lock ? { ...opened, lockToken: lock.token } : opened;
-  const running = inOrder(workspace)
-    .toReversed()
-    .filter(({ manifest }) => isUp(workspace, manifest.pack.id));
-  if (running.some(({ manifest }) => !isHosted(manifest)))
-    await atMost(deadlineMs, stopInTurn(locked, keeper, running));
+  const locked = lock ? underHeldLock(workspace, lock) : opened;
+  const packs = inOrder(workspace);
+  const running = packs.toReversed().filter(({ manifest }) => isUp(workspace, manifest.pack.id));
+  // The supervisor keeps the order of its own services, and knows nothing of an order through others.
+  const isThroughOthers = ({ manifest }: LivePack) => !isHosted(manifest) || needsOther(manifest, packs);
+  if (running.some(isThroughOthers)) await atMost(deadlineMs, stopInTurn(locked, keeper, running));
   await keeper.stopAll(deadlineMs);
+}
+
+/** Whether a pack needs one whose service is not supervised, which may have ended by now. */
+function needsOther({ pack }: LivePack["manifest"], packs: readonly LivePack[]): boolean {
+  const others = packs.filter(({ manifest }) => !isHosted(manifest)).map(({ manifest }) => manifest.pack.id);
+  return pack.dependencies.some(({ pack_id }) => others.includes(pack_id));
 }
 
 async function stopInTurn(

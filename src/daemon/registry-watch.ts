@@ -1,4 +1,5 @@
 import { type FSWatcher, statSync, watch } from "node:fs";
+import { basename } from "node:path";
 
 import { type HomePaths } from "../system/home.ts";
 
@@ -7,29 +8,40 @@ const QUIET_MS = 100;
 /** The runtime begins to watch in a thread of its own: what came before that is looked for once, so much later. */
 const SETTLED_MS = 500;
 
+/** `replaced`: another file is in its place. `gone`: there is none, or another directory is in the home's place, or none. */
+export type RegistryChange = "written" | "replaced" | "gone";
+
 /** Tells of changes to the registry, whoever makes them. The kernel is asked for that, so that nothing is polled. */
 export class RegistryWatch {
+  readonly #paths: Pick<HomePaths, "home" | "database">;
+  readonly #home: string | undefined;
+  readonly #database: string | undefined;
   readonly #watcher: FSWatcher;
-  readonly #inode: number | undefined;
   readonly #settling: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param changed is told whether another file is in the place of the one that was there at first */
-  constructor(
-    { home, database }: Pick<HomePaths, "home" | "database">,
-    changed: (isReplaced: boolean) => void,
-  ) {
-    this.#inode = inodeOf(database);
-    this.#watcher = watch(home, { persistent: false }, (_event, name) => {
-      if (name?.startsWith("state.db")) this.#timer ??= setTimeout(look, QUIET_MS);
-    });
+  constructor(paths: Pick<HomePaths, "home" | "database">, changed: (change: RegistryChange) => void) {
+    this.#paths = paths;
+    this.#home = fileAt(paths.home);
+    this.#database = fileAt(paths.database);
     const look = () => {
       this.#timer = undefined;
-      const inode = inodeOf(database);
-      changed(inode !== undefined && inode !== this.#inode);
+      changed(this.#change());
     };
+    const own = basename(paths.home);
+    this.#watcher = watch(paths.home, { persistent: false }, (_event, name) => {
+      // Of itself a directory tells by its own name: it was moved, or removed.
+      if (name === null || name === own || name.startsWith("state.db"))
+        this.#timer ??= setTimeout(look, QUIET_MS);
+    });
     this.#settling = setTimeout(look, SETTLED_MS);
     this.#watcher.on("error", () => this.#watcher.close());
+  }
+
+  #change(): RegistryChange {
+    const database = fileAt(this.#paths.database);
+    if (database === undefined || fileAt(this.#paths.home) !== this.#home) return "gone";
+    return database === this.#database ? "written" : "replaced";
   }
 
   [Symbol.dispose](): void {
@@ -39,6 +51,8 @@ export class RegistryWatch {
   }
 }
 
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino;
+/** What is at a path: the same for as long as it is the same file. */
+function fileAt(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev} ${stat.ino}`;
 }

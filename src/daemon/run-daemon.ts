@@ -1,7 +1,6 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
-import { tryHomeLock } from "../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../lifecycle/own-operations.ts";
-import { settle, withLockedHome } from "../lifecycle/settle.ts";
+import { settleIfIdle, withLockedHome } from "../lifecycle/settle.ts";
 import { needsSettling } from "../lifecycle/settlement.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -122,9 +121,10 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
       onGone: () => ended.resolve("home-gone"),
     }),
   );
-  using _watch = new RegistryWatch(paths, (isReplaced) => {
+  using _watch = new RegistryWatch(paths, (change) => {
+    if (change === "gone") return ended.resolve("home-gone");
     // A registry that was rebuilt is another file: whoever still has the old one open begins anew, as the same process.
-    if (isReplaced) return ended.resolve("become-binary");
+    if (change === "replaced") return ended.resolve("become-binary");
     daemon.events.poke();
     void stopUnwanted(workspace, keeper);
     jobs.noticed();
@@ -196,9 +196,7 @@ async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposab
 async function settleAtStart(workspace: Workspace): Promise<void> {
   try {
     if (!needsSettling(workspace, bootTime, workspace.now())) return;
-    using lock = tryHomeLock(workspace, "recover");
-    const { underLock: _, ...opened } = workspace;
-    if (lock) await settle({ ...opened, lockToken: lock.token });
+    await settleIfIdle(workspace);
   } catch (thrown) {
     if (!(thrown instanceof AuroraError)) throw thrown;
     workspace.warn(thrown.message);

@@ -1,3 +1,4 @@
+import { toAuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
 import { livePack } from "../registry/packs.ts";
@@ -9,8 +10,9 @@ import {
   type SharedDataRow,
 } from "../registry/shared-data.ts";
 import { type DataMountEntry, refusalOfShare } from "./data-share.ts";
+import { isPassingError } from "./passing-error.ts";
 import { type ScriptPack } from "./script.ts";
-import { closeShare, openShare, sharedDirectory } from "./shared-access.ts";
+import { closeShare, openShare, requireAcls, sharedDirectory } from "./shared-access.ts";
 import { type Workspace } from "./workspace.ts";
 
 /**
@@ -70,6 +72,8 @@ export function openDataMounts(
   if (usable.length === 0) return;
   const known = sharedData(workspace.registry);
   for (const { from, source, mode } of usable) {
+    // Before it is written down: nobody could take it back.
+    requireAcls(workspace.paths.dataOf(from), source);
     const row: SharedDataRow = { giver: from, taker: pack.manifest.pack.id, source, mode, uid };
     if (!known.some((each) => JSON.stringify(each) === JSON.stringify(row))) {
       // The caller's may be open for reading only.
@@ -80,7 +84,12 @@ export function openDataMounts(
   }
 }
 
-/** Takes back what packs do not agree on any more, and opens anew what they do: a snapshot that came back has no ACLs. */
+/**
+ * Takes back what packs do not agree on any more, and opens anew what they do: a snapshot that came back has no ACLs. What cannot
+ * be done is in no other pack's way: it is tried again the next time, or when the pack that mounts it starts.
+ *
+ * @throws {AuroraError} what passes, as a full disk
+ */
 export function reviewSharedData(workspace: Workspace): void {
   const { registry, paths } = workspace;
   const parts = sharedData(registry).map((row) => ({ row, part: { ...row, data: paths.dataOf(row.giver) } }));
@@ -88,10 +97,22 @@ export function reviewSharedData(workspace: Workspace): void {
   // First what is closed: it may hold, or lie in, what stays open.
   for (const each of parts) {
     if (agreed.includes(each)) continue;
-    closeShare(each.part);
-    registry.write(() => forgetSharedData(registry, each.row));
+    tryShare(workspace, () => {
+      closeShare(each.part);
+      registry.write(() => forgetSharedData(registry, each.row));
+    });
   }
-  for (const { part } of agreed) openShare(part);
+  for (const { part } of agreed) tryShare(workspace, () => openShare(part));
+}
+
+function tryShare({ warn }: Workspace, work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    const error = toAuroraError(thrown);
+    if (error.code === "internal" || isPassingError(error)) throw error;
+    warn(error.message);
+  }
 }
 
 function isAgreed({ registry }: Workspace, { giver, taker, source, mode }: SharedDataRow): boolean {

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 
 import { type GenerationRow } from "../registry/generations.ts";
 import { renameSync } from "../system/changes.ts";
 import { cloneTree, treeBytes } from "../system/clone-tree.ts";
 import { makeDirectory, syncDirectory, syncFileSystem } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { removeTree, removeTreeDurably } from "../system/scratch.ts";
 
 /**
@@ -117,13 +118,4 @@ export function snapshotBytes(paths: HomePaths, packId: string, name: SnapshotNa
 
 function snapshotPath(paths: HomePaths, packId: string, { generation, transactionId }: SnapshotName): string {
   return `${paths.snapshotsOf(packId)}/${generation}-${transactionId}`;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }

@@ -5,6 +5,7 @@ import { openRegistryForReading } from "../registry/registry.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
 import { tryFlock } from "../system/flock.ts";
+import { freeSpace } from "../system/free-space.ts";
 import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
@@ -62,8 +63,9 @@ function lockCheck(paths: HomePaths): Check {
 }
 
 function spaceCheck({ home }: HomePaths): Check {
-  const { bavail, bsize, files, ffree } = statfsSync(home);
-  const free = bavail * bsize;
+  const free = freeSpace(home);
+  if (free === undefined) return good("space", "its file system does not say how much is free");
+  const { files, ffree } = statfsSync(home);
   if (free < FREE_SPACE_RESERVE_BYTES)
     return bad("space", `${formatSize(free)} are free`, "free some space, or run aurora gc");
   if (files > 0 && ffree < 1000)

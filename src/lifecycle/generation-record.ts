@@ -1,14 +1,16 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { toAuroraError } from "../errors.ts";
 import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
 import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
+import { usersOfPacks } from "../registry/pack-users.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
-import { makeDirectory, replaceFile, replaceFiles } from "../system/durable.ts";
+import { makeDirectory, replaceFile, replaceFiles, sweepTemporaryNames } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { isPassingError } from "./passing-error.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -18,6 +20,9 @@ import { type Workspace } from "./workspace.ts";
  * is lost. A pack's variables are in one file only, which is replaced: what was unset is nowhere any more.
  */
 
+/** A record is written in a few milliseconds, also outside the home's lock: what is older was left by somebody who was killed. */
+const ABANDONED_AFTER_MS = 60_000;
+
 /** What is known of a pack beside its history. */
 type PackRecord = {
   pack_id: string;
@@ -25,6 +30,8 @@ type PackRecord = {
   namespace: NamespaceRow | null;
   environment: EnvironmentRow[];
   data_epoch: number | null;
+  /** The user that it runs as, where Aurora is root's. */
+  user?: number | null;
   /** What operators have added. */
   jobs?: JobRow[];
 };
@@ -41,8 +48,11 @@ export function writeGenerationRecords(workspace: Workspace, transactionId: stri
     for (const row of rows)
       if (row.pack_id === packId) records.set(`${row.generation}.json`, encodeChecked(row));
     records.set("pack.json", encodeChecked(packRecord(workspace, packId)));
-    makeDirectory(paths.generationsOf(packId), 0o700);
-    replaceFiles(paths.generationsOf(packId), records, 0o600);
+    const directory = paths.generationsOf(packId);
+    makeDirectory(directory, 0o700);
+    const nowMs = workspace.now().getTime();
+    sweepTemporaryNames(directory, (changedMs) => nowMs - changedMs > ABANDONED_AFTER_MS);
+    replaceFiles(directory, records, 0o600);
   }
 }
 
@@ -68,6 +78,7 @@ function packRecord({ registry }: Workspace, packId: string): PackRecord {
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
+    user: usersOfPacks(registry).get(packId) ?? null,
     jobs: operatorJobs(registry, packId),
   };
 }
@@ -93,13 +104,4 @@ export function readRecords(paths: HomePaths): Records {
     }
   records.generations.sort((a, b) => a.generation - b.generation);
   return records;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).toSorted();
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }

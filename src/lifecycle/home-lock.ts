@@ -36,8 +36,14 @@ export function tryLockFile(path: string, now: () => Date, command: string): Hom
   }
   const token = randomHex(16);
   const holder: Holder = { pid: process.pid, command, since: now().toISOString(), token };
-  ftruncateSync(descriptor, 0);
-  writeFully(descriptor, Buffer.from(JSON.stringify(holder)));
+  try {
+    ftruncateSync(descriptor, 0);
+    writeFully(descriptor, Buffer.from(JSON.stringify(holder)));
+  } catch (thrown) {
+    // On a full disk: whoever lives on after that, as the daemon does, must not hold it for good.
+    closeSync(descriptor);
+    throw thrown;
+  }
   return {
     token,
     [Symbol.dispose]() {

@@ -6,7 +6,7 @@ import { explainPolicy, type Explanation } from "../process/confinement/explain.
 import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
 import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
-import { readSystemFiles } from "../process/confinement/system-files.ts";
+import { readSystemFiles, type SystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { brokenVariables } from "../system/broken-variables.ts";
@@ -135,23 +135,23 @@ export function explainPackProcess(
 type ProcessMounts = { data: readonly DataMount[]; memory: readonly MemoryMount[] };
 
 /** The policy of a pack's processes, also where the kernel cannot enforce all of it. */
-export function policyOf(
+function policyOf(
   workspace: Workspace,
   pack: ScriptPack,
   purpose: Purpose,
   tmpDirectory: string,
   user: number | undefined,
   mounts: ProcessMounts = { data: dataMounts(workspace, pack), memory: memoryMounts(pack, false) },
+  // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
+  system: SystemFiles = readSystemFiles(performance.now(), process.geteuid?.() === 0 && user === undefined),
 ): Policy {
   const { permissions, manifest } = pack;
   const { limits, service, entrypoint, dependencies } = manifest.pack;
   const needed = dependencies.map(({ pack_id }) => pack_id);
   const shared = (wanted: DataMount["mode"]) =>
     mounts.data.flatMap(({ mode, directory }) => (mode === wanted && directory !== null ? [directory] : []));
-  const isRoot = process.geteuid?.() === 0;
   return packPolicy({
-    // For a user of its own, the permissions in /etc keep its secrets: only for root they have to be looked for.
-    system: readSystemFiles(performance.now(), isRoot && user === undefined),
+    system,
     tree: pack.packDirectory,
     dataDir: pack.dataDirectory,
     logDir: pack.logDirectory,
@@ -273,8 +273,20 @@ function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeat
   return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
 }
 
+const noFiles: SystemFiles = { execute: [], read: [], list: [], devices: [], sharedMemory: [] };
+
+/** What will confine a pack's start, for its plan. Which files the machine has does not matter for that, and is not looked at. */
+export function plannedConfinement(workspace: Workspace, pack: ScriptPack): ConfinementSummary {
+  const user = userOf(workspace, pack, "start", false);
+  const mounts = { data: dataMounts(workspace, pack), memory: [] };
+  return summarizeConfinement(
+    workspace,
+    policyOf(workspace, pack, "start", workspace.paths.tmp, user, mounts, noFiles),
+  );
+}
+
 /** What confines a policy's processes on this machine. */
-export function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
+function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
   return summaryOf(policy, layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
 }
 

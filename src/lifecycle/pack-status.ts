@@ -1,6 +1,6 @@
 import { type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
-import { livePackSummaries } from "../registry/packs.ts";
-import { type Health, serviceConfinements, services, type ServiceState } from "../registry/services.ts";
+import { statusRows } from "../registry/packs.ts";
+import { type Health, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { observeService } from "./observe-service.ts";
@@ -39,37 +39,35 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
  * service may be only the relay of a pid namespace, so that all below it counts.
  */
 export function statusesWithUsage(workspace: Workspace, packIds: readonly string[]): StatusesWithUsage {
-  const { registry } = workspace;
   const boot = bootId();
-  const rows = new Map(services(registry).map((row) => [row.pack_id, row]));
-  const live = new Map(livePackSummaries(registry).map((row) => [row.pack_id, row]));
-  const confinements = serviceConfinements(registry);
-  const ids = packIds.length > 0 ? [...new Set(packIds)] : [...live.keys()];
+  const rows = new Map(statusRows(workspace.registry, packIds).map((row) => [row.pack_id, row]));
+  const ids = packIds.length > 0 ? [...new Set(packIds)] : [...rows.keys()];
   const groups = new Map<string, UsageGroup>();
   const statuses = ids.map((packId): PackStatus => {
-    const pack = live.get(packId);
-    if (!pack) return stagedStatus(workspace, packId);
     const row = rows.get(packId);
-    const { state, processes } = row
-      ? observeService(row, boot)
-      : { state: "installed" as const, processes: [] };
-    if (row && processes.length > 0)
+    if (!row) return stagedStatus(workspace, packId);
+    const { version, generation } = row;
+    if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
+    const { state, processes } = observeService(row, boot);
+    const confinement = row.confinement === null ? null : (JSON.parse(row.confinement) as ConfinementSummary);
+    if (processes.length > 0)
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
         sessions: row.session === null || row.boot_id !== boot ? [] : [row.session],
+        isWhole: confinement?.layers.some(isProcessNamespace) ?? false,
       });
     return {
       pack_id: packId,
-      version: pack.version,
-      generation: pack.generation,
+      version,
+      generation,
       state,
-      health: row?.health ?? "unknown",
+      health: row.health,
       pid: processes[0]?.pid ?? null,
-      since: row?.since ?? null,
-      restarts: row?.restarts ?? 0,
-      exit_code: row?.rc ?? null,
+      since: row.since,
+      restarts: row.restarts,
+      exit_code: row.rc,
       memory_bytes: null,
-      confinement: state === "running" ? confinementOf(confinements.get(packId)) : null,
+      confinement: state === "running" ? confinement : null,
     };
   });
   const usage = usageOf(groups);
@@ -80,21 +78,19 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
 function stagedStatus(workspace: Workspace, packId: string): PackStatus {
   const tree = allTrees(workspace.registry).findLast(({ pack_id }) => pack_id === packId);
   if (!tree) throw unknownPack(workspace, packId, "is neither installed nor staged");
-  return {
-    pack_id: packId,
-    version: tree.version,
-    generation: null,
-    state: "staged",
-    health: "unknown",
-    pid: null,
-    since: null,
-    restarts: 0,
-    exit_code: null,
-    memory_bytes: null,
-    confinement: null,
-  };
+  return { ...unstarted, pack_id: packId, version: tree.version, generation: null, state: "staged" };
 }
 
-function confinementOf(summary: string | undefined): ConfinementSummary | null {
-  return summary === undefined ? null : (JSON.parse(summary) as ConfinementSummary);
+const unstarted: Omit<PackStatus, "pack_id" | "version" | "generation" | "state"> = {
+  health: "unknown",
+  pid: null,
+  since: null,
+  restarts: 0,
+  exit_code: null,
+  memory_bytes: null,
+  confinement: null,
+};
+
+function isProcessNamespace({ name, enforced }: ConfinementSummary["layers"][number]): boolean {
+  return enforced && name === "process-namespace";
 }

@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { AuroraError, type Diagnostic } from "../errors.ts";
@@ -15,13 +15,13 @@ import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
 import { sharesCopies, treeBytes } from "../system/clone-tree.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
+import { freeSpace } from "../system/free-space.ts";
 import { formatSize } from "../system/units.ts";
 import { planOf } from "./confirmation.ts";
 import { keptSnapshots, snapshotBytes, type SnapshotName } from "./data-snapshot.ts";
 import { growthOf } from "./growth.ts";
 import { hostOf } from "./hosted-service.ts";
-import { policyOf, summarizeConfinement } from "./pack-process.ts";
-import { userOf } from "./pack-users.ts";
+import { plannedConfinement } from "./pack-process.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
@@ -110,7 +110,10 @@ export function prepareWanted(
       files: diffTrees(before ? entriesOf(workspace, before.digest) : [], entries),
       allowAll,
       grows: growthOf(before, manifest, allowAll),
-      confinement: confinementOf(workspace, manifest, digest, allowAll),
+      confinement: plannedConfinement(
+        workspace,
+        scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 }),
+      ),
     });
   }
   for (const packId of changing) {
@@ -125,14 +128,6 @@ export function prepareWanted(
   );
   const allowAll = new Set(list.filter((pack) => pack.allowAll).map(({ manifest }) => manifest.pack.id));
   return { document: planDocument(kind, actions, planned), actions, wanted, allowAll, restores };
-}
-
-function confinementOf(workspace: Workspace, manifest: Manifest, digest: string, allowAll: boolean) {
-  const pack = scriptPack(workspace, manifest, { digest, generation: 0, allow_all: allowAll ? 1 : 0 });
-  return summarizeConfinement(
-    workspace,
-    policyOf(workspace, pack, "start", workspace.paths.tmp, userOf(workspace, pack, "start", false)),
-  );
 }
 
 /** For each pack that is rolled back: its data as the generation left it that it goes back to, where that was kept. */
@@ -293,9 +288,8 @@ function checkFreeSpace(
   if (packs.length === 0) return;
   const trees = packs.reduce((sum, { bytes }) => sum + bytes, FREE_SPACE_RESERVE_BYTES);
   const needed = trees + copiedDataBytes(workspace, packs, restores);
-  const { bavail, bsize } = statfsSync(nearestExisting(workspace.paths.home));
-  const free = bavail * bsize;
-  if (free >= needed) return;
+  const free = freeSpace(nearestExisting(workspace.paths.home));
+  if (free === undefined || free >= needed) return;
   throw new AuroraError(
     "no-space",
     `cannot begin: ${formatSize(needed)} of free space are needed in "${workspace.paths.home}", and there are ${formatSize(free)}`,

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, linkSync, renameSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
@@ -16,10 +16,12 @@ import { listTrees, readTreeRecord } from "../store/tree-record.ts";
 import { bootId } from "../system/boot.ts";
 import { readLink, syncDirectory, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
+import { namesIn } from "../system/names-in.ts";
 import { readEnvironment } from "../system/process-table.ts";
 import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
 import { type JobSpec } from "./jobs.ts";
+import { rebuildSharedData, rebuildUsers } from "./rebuild-users.ts";
 
 export type RebuildReport = {
   packs: { pack_id: string; version: string; generation: number; digest: string }[];
@@ -35,7 +37,7 @@ export type RebuildReport = {
  * Remakes a registry that is lost or damaged from what else is in the home: the store's records, the links, and the records of
  * the generations. The new one takes the place of the old by one rename, and the old one is kept. The caller holds the lock.
  *
- * Variables and added jobs are as they were set last, a pack's namespace entry as it was at its last transaction. Events, approvals,
+ * Packs keep their users. Variables and added jobs are as they were set last, a pack's namespace entry as it was at its last transaction. Events, approvals,
  * quarantines and the runs of jobs are lost.
  *
  * @throws {AuroraError} `conflict` where the registry is sound
@@ -89,6 +91,8 @@ function fill(registry: Registry, paths: HomePaths, records: Records, at: string
     restoreEnvironment(registry, pack_id, environment);
     setDataEpoch(registry, pack_id, data_epoch ?? undefined);
   }
+  const recordedUsers = new Map(records.packs.map(({ pack_id, user = null }) => [pack_id, user]));
+  problems.push(...rebuildUsers(registry, paths, knownPackNames(paths, records), recordedUsers));
   const links = linkNames(paths);
   const packs: RebuildReport["packs"] = [];
   for (const packId of links) {
@@ -100,6 +104,7 @@ function fill(registry: Registry, paths: HomePaths, records: Records, at: string
   for (const { pack_id, live } of records.packs)
     if (live && !links.includes(pack_id))
       problems.push(`${pack_id} was live as generation ${live.generation}, and its link is gone`);
+  rebuildSharedData(registry);
   for (const { pack_id, generation } of packs) adoptService(registry, paths, pack_id, generation, at);
   appendEvent(registry, { at, packId: null, kind: "registry-rebuilt", detail: { packs: packs.length } });
   return { packs, trees, generations: records.generations.length, kept_as: null, problems };
@@ -206,9 +211,13 @@ function serviceIdOf(pid: number): string | undefined {
   return /\0AURORA_SERVICE=([^\0]+)\0/.exec(text ?? "")?.[1];
 }
 
+/** Packs of which anything is left. */
+function knownPackNames(paths: HomePaths, records: Records): string[] {
+  const recorded = records.packs.map(({ pack_id }) => pack_id);
+  const found = [...namesIn(paths.data), ...namesIn(paths.logs)].filter((name) => /^[\w-]+$/.test(name));
+  return [...new Set([...recorded, ...found])].toSorted();
+}
+
 function linkNames(paths: HomePaths): string[] {
-  if (!existsSync(paths.live)) return [];
-  return readdirSync(paths.live)
-    .filter((name) => !name.startsWith(TEMPORARY_PREFIX))
-    .toSorted();
+  return namesIn(paths.live).filter((name) => !name.startsWith(TEMPORARY_PREFIX));
 }

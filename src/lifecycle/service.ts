@@ -2,6 +2,7 @@ import { closeSync, fchownSync, fstatSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
+import { startGroupOf } from "../process/confinement/control-group.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
@@ -15,10 +16,12 @@ import {
   setServiceConfinement,
 } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
+import { killGroup, removeGroup } from "../system/control-group.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
+import { observeService } from "./observe-service.ts";
 import { packProcess } from "./pack-process.ts";
 import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
@@ -63,11 +66,10 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   const row = startingRow(workspace, pack);
   setService(workspace.registry, row);
   const start = runStart(workspace, pack, entrypoint.start, row.service_id);
-  const { report, session, summary } = await start.catch((thrown: unknown) => {
+  const { report, session, left, summary } = await start.catch((thrown: unknown) => {
     setService(workspace.registry, { ...row, state: "failed" });
     throw thrown;
   });
-  const left = findProcesses({ environment: { AURORA_SERVICE: row.service_id }, session });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
   workspace.registry.write(() => {
     setService(workspace.registry, {
@@ -85,7 +87,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
       detail: { generation: pack.generation, rc: report.rc, processes: left.length },
     });
   });
-  if (report.rc !== 0) await stopProcesses(pack, { ...row, session });
+  if (report.rc !== 0) await stopProcesses(pack, { ...row, session, processes: JSON.stringify(left) });
   return report;
 }
 
@@ -164,7 +166,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
       stdout: printedSince(stdout, before.stdout),
       stderr: printedSince(stderr, before.stderr),
     };
-    return { report, session: result.pid, summary };
+    return { report, session: result.pid, left: result.left, summary };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
@@ -239,24 +241,26 @@ async function tryScript(
   }
 }
 
-async function stopProcesses(
-  pack: ScriptPack,
-  { service_id, session, boot_id }: Pick<ServiceRow, "service_id" | "session" | "boot_id">,
-): Promise<number> {
+async function stopProcesses(pack: ScriptPack, row: ServiceRow): Promise<number> {
   const { service } = pack.manifest.pack;
+  const { service_id, session, boot_id } = row;
+  const boot = bootId();
+  const environment = { AURORA_SERVICE: service_id };
   // After a reboot the session number may be anybody's.
-  const isSameBoot = boot_id === bootId();
+  const match = { environment, ...(boot_id === boot && session !== null ? { session } : {}) };
+  // Where its start had a group, all that is in it: what has left its session and cleared its environment too.
+  const controlGroup = observeService(row, boot)
+    .processes.map(({ pid }) => startGroupOf(pid))
+    .find((directory) => directory !== undefined);
   const { survivors } = await stopTree(
-    () =>
-      findProcesses({
-        environment: { AURORA_SERVICE: service_id },
-        ...(isSameBoot && session !== null ? { session } : {}),
-      }),
+    () => findProcesses(controlGroup === undefined ? match : { ...match, controlGroup }),
     {
       signal: service.stop_signal as NodeJS.Signals,
       timeoutMs: service.stop_timeout_seconds * 1000,
       killTimeoutMs: KILL_TIMEOUT_MS,
+      ...(controlGroup === undefined ? {} : { killAll: () => void killGroup(controlGroup) }),
     },
   );
+  if (controlGroup !== undefined) removeGroup(controlGroup);
   return survivors.length;
 }

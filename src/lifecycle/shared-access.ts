@@ -64,12 +64,16 @@ export function openShare({ data, source, uid, mode }: SharedPart): void {
   });
 }
 
-/** Keeps a user out of a part of a pack's data again, also of what was made there meanwhile. */
+/**
+ * Keeps a user out of a part of a pack's data again, also of what was made there meanwhile. Where there are no ACLs nobody was let
+ * in.
+ */
 export function closeShare({ data, source, uid }: Omit<SharedPart, "mode">): void {
   const owner = lstatSync(data, { throwIfNoEntry: false })?.uid;
   if (owner === undefined || owner === uid) return;
   withWay(data, source, (way, shared) => {
     // From the outside in: from the first moment on nobody gets there.
+    if (!hasAcls(shared)) return;
     for (const directory of way) setUserAccess(directory, "access", uid, undefined);
     inside(shared, [owner, uid], 0, (path, stat) => {
       setUserAccess(path, "access", uid, undefined);
@@ -92,21 +96,43 @@ function withWay(data: string, source: string, work: (way: string[], shared: str
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return;
-    if (code === "EOPNOTSUPP")
-      throw new AuroraError(
-        "not-supported",
-        `cannot share "${source}": the file system of the home has no ACLs`,
-        {
-          hint: "put the home on one that has, as ext4, xfs and btrfs do",
-          cause: thrown,
-        },
-      );
+    if (code === "EOPNOTSUPP") throw noAcls(source, thrown);
     const reason = systemReason(thrown);
     if (reason === undefined) throw thrown;
     throw new AuroraError("io", `cannot share "${source}": ${reason}`, { cause: thrown });
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+/**
+ * Refuses to share a part of a pack's data where that cannot be done.
+ *
+ * @throws {AuroraError} `not-supported` where the file system has no ACLs
+ */
+export function requireAcls(data: string, source: string): void {
+  if (!hasAcls(data)) throw noAcls(source);
+}
+
+function hasAcls(directory: string): boolean {
+  try {
+    userAccess(directory, "access", 0);
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "EOPNOTSUPP") return false;
+    throw thrown;
+  }
+}
+
+function noAcls(source: string, cause?: unknown): AuroraError {
+  return new AuroraError(
+    "not-supported",
+    `cannot share "${source}": the file system of the home has no ACLs`,
+    {
+      hint: "put the home on one that has, as ext4, xfs and btrfs do",
+      cause,
+    },
+  );
 }
 
 const pathOf = (descriptor: number) => `/proc/self/fd/${descriptor}`;

@@ -1,18 +1,5 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
-import { manifestFromStored } from "../manifest/stored.ts";
-import { restoreEnvironment } from "../registry/environment.ts";
 import { appendEvent } from "../registry/events.ts";
-import { appendGeneration, type GenerationOutcome, nextGeneration } from "../registry/generations.ts";
-import { forgetJobsOf } from "../registry/jobs.ts";
-import {
-  namespaceOf,
-  registerNamespace,
-  restoreNamespace,
-  unregisterNamespace,
-} from "../registry/namespaces.ts";
-import { forgetLivePack, setDataEpoch, setLivePack } from "../registry/packs.ts";
-import { liftQuarantine, quarantine } from "../registry/quarantine.ts";
-import { forgetService, serviceOf, setService } from "../registry/services.ts";
 import {
   appendJournal,
   insertTransaction,
@@ -22,20 +9,18 @@ import {
   openTransactions,
   type TransactionKind,
   type TransactionState,
-  updateTransaction,
 } from "../registry/transactions.ts";
-import { treeByDigest } from "../registry/trees.ts";
 import { bootTime } from "../system/boot.ts";
 import { syncDirectory } from "../system/durable.ts";
 import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
-import { confirmationFrom, confirmationOf, planOf } from "./confirmation.ts";
-import { anchorJobs } from "./jobs.ts";
+import { confirmationFrom, planOf } from "./confirmation.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
 import { isPassingError } from "./passing-error.ts";
 import { isOnlyRecorded, type PerformContext, performStep, type StepDetail, undoStep } from "./perform.ts";
 import { nextAction } from "./runner.ts";
 import { settlementOf } from "./settlement.ts";
 import { type TransactionPlan } from "./steps.ts";
+import { recordCommit, recordConfirmation, recordWayBack } from "./transaction-record.ts";
 import { isTaken } from "./verify-home.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
@@ -235,7 +220,6 @@ function abortDetail(reason: string): StepDetail {
   return { name: "abort", rc: null, duration_ms: 0, output_tail: "", reason };
 }
 
-/** The commit point: one database transaction in which the new generations become what the registry says. */
 function commit(
   workspace: Workspace,
   id: string,
@@ -243,77 +227,10 @@ function commit(
   plan: TransactionPlan,
   flushJournal: () => void,
 ): TransactionEnd {
-  const { registry } = workspace;
-  const at = timestamp(workspace);
-  const state = registry.write(() => {
-    flushJournal();
-    const asked = registry.get<{ confirm: string | null }>(
-      "SELECT confirm FROM transactions WHERE id = ?",
-      id,
-    )?.confirm;
-    // However long a start and its health check took: the operator has the whole time from here on.
-    const confirm = asked ? confirmationFrom(confirmationOf(asked).within_ms, at) : null;
-    const state = confirm ? "unconfirmed" : "committed";
-    for (const pack of plan.packs) {
-      if (pack.to) {
-        const tree = treeByDigest(registry, pack.to.digest);
-        setLivePack(registry, {
-          pack_id: pack.pack_id,
-          generation: pack.to.generation,
-          digest: pack.to.digest,
-          version: pack.to.version,
-          manifest: tree?.manifest ?? "{}",
-          allow_all: pack.to.allow_all,
-        });
-        if (tree) setDataEpoch(registry, pack.pack_id, manifestFromStored(tree.manifest).pack.data.epoch);
-        if (!namespaceOf(registry, pack.pack_id))
-          registerNamespace(registry, pack.pack_id, "{}", at, undefined);
-        settleService(workspace, plan, pack.pack_id, pack.to.generation);
-      } else {
-        forgetLivePack(registry, pack.pack_id);
-        forgetJobsOf(registry, pack.pack_id);
-        forgetService(registry, pack.pack_id);
-        unregisterNamespace(registry, pack.pack_id);
-        if (plan.purge) {
-          restoreEnvironment(registry, pack.pack_id, []);
-          setDataEpoch(registry, pack.pack_id, undefined);
-        }
-      }
-      if (!confirm) record(workspace, id, pack, pack.to ? "committed" : "removed", pack.reason, at);
-      if (!confirm && pack.to) liftQuarantine(registry, pack.to.digest);
-      appendEvent(registry, {
-        at,
-        packId: pack.pack_id,
-        kind: state,
-        detail: { transaction: id, kind, generation: pack.to?.generation ?? null },
-      });
-    }
-    for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
-    updateTransaction(registry, id, {
-      state,
-      finished_at: confirm ? null : at,
-      reason: null,
-      cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
-      confirm,
-    });
-    return state;
-  });
+  const state = recordCommit(workspace, id, kind, plan, flushJournal);
   return { transaction: id, state, reason: null };
 }
 
-/** A pack that was installed but not started is stopped, at its new generation. */
-function settleService(
-  workspace: Workspace,
-  plan: TransactionPlan,
-  packId: string,
-  generation: number,
-): void {
-  const isStarted = plan.steps.some((step) => step.kind === "start" && step.pack_id === packId);
-  const row = serviceOf(workspace.registry, packId);
-  if (row && !isStarted) setService(workspace.registry, { ...row, wanted: "stopped", generation });
-}
-
-/** The end of a transaction that went back: the registry is as it was, but for the history and the evidence. */
 function finishBack(
   workspace: Workspace,
   id: string,
@@ -322,79 +239,9 @@ function finishBack(
   state: "rolled-back" | "stuck",
   flushJournal: () => void,
 ): TransactionEnd {
-  const { registry } = workspace;
-  const at = timestamp(workspace);
-  const { reason, gate, ...failure } = failureOf(plan, journal);
-  const wasLive =
-    registry.get<{ state: TransactionState }>("SELECT state FROM transactions WHERE id = ?", id)?.state ===
-    "unconfirmed";
-  registry.write(() => {
-    flushJournal();
-    for (const pack of plan.packs) {
-      if (pack.from) {
-        const tree = treeByDigest(registry, pack.from.digest);
-        setLivePack(registry, { pack_id: pack.pack_id, ...pack.from, manifest: tree?.manifest ?? "{}" });
-        const row = serviceOf(registry, pack.pack_id);
-        if (row && !pack.was_running)
-          setService(registry, {
-            ...row,
-            generation: pack.from.generation,
-            wanted: "stopped",
-            state: "stopped",
-          });
-      } else {
-        forgetLivePack(registry, pack.pack_id);
-        forgetJobsOf(registry, pack.pack_id);
-        forgetService(registry, pack.pack_id);
-      }
-      setDataEpoch(registry, pack.pack_id, pack.data_epoch ?? undefined);
-      restoreNamespace(registry, pack.pack_id, pack.namespace ?? undefined);
-      restoreEnvironment(registry, pack.pack_id, pack.environment);
-      if (pack.to)
-        record(
-          workspace,
-          id,
-          pack,
-          state === "stuck" ? "stuck" : wasLive ? "reverted" : "failed",
-          reason,
-          at,
-        );
-      if (pack.to && gate === pack.pack_id)
-        quarantine(registry, { digest: pack.to.digest, pack_id: pack.pack_id, at, reason });
-      appendEvent(registry, { at, packId: pack.pack_id, kind: state, detail: { transaction: id, reason } });
-    }
-    for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
-    updateTransaction(registry, id, {
-      state,
-      finished_at: at,
-      reason,
-      cleanup: JSON.stringify(cleanupOf(plan, state)),
-      confirm: null,
-    });
-  });
-  return { transaction: id, state, reason, [isDenied]: failure.isDenied };
-}
-
-function record(
-  workspace: Workspace,
-  id: string,
-  pack: TransactionPlan["packs"][number],
-  outcome: GenerationOutcome,
-  reason: string | null,
-  at: string,
-): void {
-  const { registry } = workspace;
-  appendGeneration(registry, {
-    pack_id: pack.pack_id,
-    generation: pack.to?.generation ?? nextGeneration(registry, pack.pack_id),
-    parent: pack.to ? pack.to.parent : (pack.from?.generation ?? null),
-    digest: pack.to?.digest ?? null,
-    version: pack.to?.version ?? null,
-    at,
-    outcome,
-    reason,
-    transaction_id: id,
-  });
+  const failure = failureOf(plan, journal);
+  recordWayBack(workspace, id, plan, { state, ...failure }, flushJournal);
+  return { transaction: id, state, reason: failure.reason, [isDenied]: failure.isDenied };
 }
 
 /** Why a transaction went back, with the pack it concerns: the first thing that failed. `gate` is the pack whose health gate that was. */
@@ -421,26 +268,7 @@ export function confirmTransaction(workspace: Workspace, packId: string): Transa
   );
   if (!row) throw new AuroraError("not-found", `there is nothing to confirm for "${packId}"`);
   const plan = planOf(row.plan);
-  const at = timestamp(workspace);
-  workspace.registry.write(() => {
-    for (const pack of plan.packs) {
-      record(workspace, row.id, pack, "committed", pack.reason, at);
-      if (pack.to) liftQuarantine(workspace.registry, pack.to.digest);
-      appendEvent(workspace.registry, {
-        at,
-        packId: pack.pack_id,
-        kind: "confirmed",
-        detail: { transaction: row.id },
-      });
-    }
-    updateTransaction(workspace.registry, row.id, {
-      state: "committed",
-      finished_at: at,
-      reason: null,
-      cleanup: JSON.stringify(cleanupOf(plan, "committed")),
-      confirm: null,
-    });
-  });
+  recordConfirmation(workspace, row.id, plan);
   cleanUp(workspace, row.id, cleanupOf(plan, "committed"));
   return { transaction: row.id, state: "committed", reason: null };
 }

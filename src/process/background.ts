@@ -3,6 +3,7 @@ import { closeSync, fchownSync, readdirSync, readFileSync, rmSync } from "node:f
 import { bootId as currentBootId } from "../system/boot.ts";
 import { makeDirectory, removeName, replaceFile } from "../system/durable.ts";
 import { openLog } from "../system/open-untrusted.ts";
+import { openPipe } from "../system/pipe.ts";
 import { readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { removeTree } from "../system/scratch.ts";
@@ -50,11 +51,12 @@ const ID = /^[0-9a-f]{12}$/;
 
 /**
  * Starts a command that outlives the caller: a session of its own, no terminal, input empty, output appended to a file by
- * descriptor. What it is and where it runs is on the disk before it starts, so that it is found again after a crash.
+ * descriptor. What it is and where it runs is on the disk before it starts, so that it is found again after a crash. Returns when
+ * the command has taken over from what confines it.
  *
- * @throws {AuroraError} as `run` where it cannot be started; then nothing is left of it
+ * @throws {AuroraError} as `run` where it cannot be started or confined; then nothing is left of it
  */
-export function startBackground(options: BackgroundOptions): BackgroundRecord {
+export async function startBackground(options: BackgroundOptions): Promise<BackgroundRecord> {
   const { directory, owner, argv } = options;
   makeDirectory(directory, 0o700);
   forgetEnded(directory, owner);
@@ -71,6 +73,7 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
   };
   makeDirectory(tmpOf(directory, id), 0o700);
   const log = openLog(record.log_file);
+  using launch = watchLaunch();
   try {
     writeRecord(directory, record);
     const { env, confinement = unconfined, owner } = options.prepare(tmpOf(directory, id));
@@ -87,9 +90,13 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
         ...(options.umask === undefined ? {} : { umask: options.umask }),
       },
       confinement,
+      launch.descriptor,
     );
     const { child } = confined;
     child.unref();
+    await launch.ended();
+    const failure = confined.failure();
+    if (failure !== undefined) throw failure;
     const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     writeRecord(directory, started);
     return started;
@@ -99,6 +106,27 @@ export function startBackground(options: BackgroundOptions): BackgroundRecord {
   } finally {
     closeSync(log);
   }
+}
+
+/** A pipe that nobody writes to: its end says that all have closed it, as a start does at its execve(2). */
+function watchLaunch() {
+  const pipe = openPipe();
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSync(pipe.write);
+    isOpen = false;
+  };
+  return {
+    descriptor: pipe.write,
+    async ended() {
+      close();
+      await Bun.file(pipe.read).bytes();
+    },
+    [Symbol.dispose]() {
+      close();
+      closeSync(pipe.read);
+    },
+  };
 }
 
 /** The records of an owner, oldest first. */

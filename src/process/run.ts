@@ -2,13 +2,14 @@ import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
 import { openMemoryFile } from "../system/memory-file.ts";
-import { newestProcessId, readProcess } from "../system/process-table.ts";
+import { newestProcessId, processIds, readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { type Confinement, unconfined } from "./confinement/confine.ts";
 import { spawnConfined } from "./confinement/spawn-confined.ts";
 import { passSignals } from "./foreground-signals.ts";
 import { longTimer } from "./long-timer.ts";
 import { OutputCapture } from "./output-capture.ts";
+import { stopGroup } from "./stop-group.ts";
 import { findProcesses, identify, type ProcessIdentity, send, stopTree } from "./tree.ts";
 
 /** Where a stream of the child goes. A descriptor is a file opened by the caller, who closes it. */
@@ -39,7 +40,7 @@ export type RunOptions = {
   /** Keep the terminal: the caller's group and session, with signals passed on once. */
   foreground?: boolean;
   umask?: number;
-  /** The directory of a control group to start in. */
+  /** The directory of a control group to start in; whatever is in it belongs to the tree. */
   cgroup?: string;
   /** What the command may do, it and all that it starts. Without it, whatever the caller may. */
   confinement?: Confinement;
@@ -64,6 +65,8 @@ export type RunResult = {
   cpuMs: number;
   pid: number;
   processGroup: number;
+  /** What it has left running, where `leaveRunning` lets it. */
+  left: ProcessIdentity[];
 };
 
 export const DEFAULT_MAX_BUFFER_BYTES = 16 * 1024 ** 2;
@@ -108,6 +111,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     );
     const { child } = confined;
     const { pid } = child;
+    const controlGroup = confined.controlGroup ?? options.cgroup;
     if (foreground) leader = identify(pid);
     io.start();
     const find = (candidates?: Iterable<number>) =>
@@ -116,7 +120,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
           environment: { AURORA_RUN_ID: runId },
           ...(leader ? { root: leader } : {}),
           ...(foreground ? {} : { processGroup: pid, session: pid }),
-          ...(confined.controlGroup === undefined ? {} : { controlGroup: confined.controlGroup }),
+          ...(controlGroup === undefined ? {} : { controlGroup }),
         },
         candidates,
       );
@@ -124,11 +128,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const tree = { find, ...(killAll ? { killAll } : {}) };
     const ending = await waitOrStop(child, options, tree);
     const durationMs = performance.now() - started;
-    const needsNoLook = options.leaveRunning === true || confined.endsTree === true;
+    // A command that could signal its reaper may have killed it.
+    const hasEndedTree = confined.endsTree === true && child.signalCode !== "SIGKILL";
+    const needsNoLook = options.leaveRunning === true || hasEndedTree;
     if (ending === "exited" && !needsNoLook) await endLeftovers(pid, durationMs, options, tree);
     const [stdout, stderr] = [await io.stdout?.finish(), await io.stderr?.finish()];
     const failure = child.exitCode === EXIT_NOT_STARTED ? confined.failure() : undefined;
     if (failure !== undefined) throw failure;
+    const left = options.leaveRunning === true ? find() : [];
     const usage = child.resourceUsage();
     const signal = (child.signalCode as NodeJS.Signals | null) ?? null;
     return {
@@ -144,6 +151,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       cpuMs: Number(usage?.cpuTime.total ?? 0n) / 1000,
       pid,
       processGroup: foreground ? (readProcess(process.pid)?.processGroup ?? 0) : pid,
+      left,
     };
   } finally {
     stopPassing();
@@ -169,11 +177,15 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree
   try {
     const ending = await Promise.race([child.exited.then((): Ending => "exited"), stop.promise]);
     if (ending === "exited") return ending;
-    const { survivors } = await stopTree(tree.find, {
-      ...tree,
+    const how = {
       signal: options.stopSignal ?? "SIGTERM",
       timeoutMs: options.graceMs ?? DEFAULT_GRACE_MS,
-    });
+    };
+    if (processIds().length === 0) {
+      await stopGroup(child, options.foreground !== true, how);
+      return ending;
+    }
+    const { survivors } = await stopTree(tree.find, { ...tree, ...how });
     // Only a process in an uninterruptible wait outlives SIGKILL; it must not hold the caller as well.
     if (survivors.some(({ pid }) => pid === child.pid)) child.unref();
     else await child.exited;

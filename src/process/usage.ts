@@ -1,3 +1,4 @@
+import { childIds } from "../system/child-processes.ts";
 import {
   memoryBytes,
   type ProcessEntry,
@@ -7,15 +8,21 @@ import {
 } from "../system/process-table.ts";
 
 /** What belongs together: these processes, all of these sessions, and their descendants. */
-export type UsageGroup = { pids: readonly number[]; sessions: readonly number[] };
+export type UsageGroup = {
+  pids: readonly number[];
+  sessions: readonly number[];
+  /** All of it is below `pids`: the first process of a pid namespace is the parent of all in it that lose theirs. */
+  isWhole: boolean;
+};
 export type Usage = { cpuSeconds: number; memoryBytes: number; processes: number };
 
 /**
- * What groups of processes use, by one look at the table of processes, however many groups there are. The processor time of a
+ * What groups of processes use: by a look at them where that is all of them, else by one look at the table of processes,
+ * however many groups there are. The processor time of a
  * process that has ended counts only where its parent is in the group and has waited for it.
  */
 export function usageOf<Key>(groups: ReadonlyMap<Key, UsageGroup>): Map<Key, Usage> {
-  const entries = groups.size === 0 ? [] : processIds().flatMap((pid) => readProcess(pid) ?? []);
+  const entries = entriesBelow(groups) ?? processIds().flatMap((pid) => readProcess(pid) ?? []);
   const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
   const owners = new Map<number, Key>();
   const ownerBySession = new Map<number, Key>();
@@ -35,6 +42,26 @@ export function usageOf<Key>(groups: ReadonlyMap<Key, UsageGroup>): Map<Key, Usa
     usage.processes++;
   }
   return used;
+}
+
+/** The processes of groups that are whole; undefined where one is not, or the kernel does not list children. */
+function entriesBelow<Key>(groups: ReadonlyMap<Key, UsageGroup>): ProcessEntry[] | undefined {
+  const pids = new Set<number>();
+  for (const group of groups.values()) {
+    if (!group.isWhole) return undefined;
+    for (const pid of group.pids) pids.add(pid);
+  }
+  const entries: ProcessEntry[] = [];
+  // A set's iteration meets what is added on the way.
+  for (const pid of pids) {
+    const entry = readProcess(pid);
+    if (!entry) continue;
+    entries.push(entry);
+    const children = childIds(pid);
+    if (!children) return undefined;
+    for (const child of children) pids.add(child);
+  }
+  return entries;
 }
 
 /** The group of a process: its own, its session's, or that of the nearest one above it which has any. */

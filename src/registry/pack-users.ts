@@ -28,3 +28,8 @@ export function takePackUser(
     return uid;
   });
 }
+
+/** Says again which number a pack has. */
+export function restorePackUser(registry: Registry, packId: string, uid: number): void {
+  registry.run("INSERT INTO pack_users (pack_id, uid) VALUES (?, ?)", packId, uid);
+}

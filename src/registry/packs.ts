@@ -1,5 +1,5 @@
 import { type Registry } from "./registry.ts";
-import { type Health, type ObservedColumns } from "./services.ts";
+import { type Health, type ObservedColumns, type ServiceRow } from "./services.ts";
 
 /** A pack that is live. */
 export type PackRow = {
@@ -15,6 +15,30 @@ export type PackRow = {
 
 export function livePack(registry: Registry, packId: string): PackRow | undefined {
   return registry.get<PackRow>("SELECT * FROM packs WHERE pack_id = ?", packId);
+}
+
+/** What `status` shows of a live pack; the columns of its service are null where it never had one. */
+export type StatusRow = Pick<PackRow, "pack_id" | "generation" | "version"> &
+  (
+    | (Pick<ServiceRow, "since" | "rc" | "restarts" | "health"> &
+        ObservedColumns & { confinement: string | null })
+    | { state: null }
+  );
+
+/**
+ * One statement for all of it, and for the packs that are named only, since it is asked for so often.
+ *
+ * @param packIds empty: all
+ */
+export function statusRows(registry: Registry, packIds: readonly string[]): StatusRow[] {
+  const named = packIds.length === 0 ? "" : `WHERE packs.pack_id IN (${packIds.map(() => "?").join(", ")})`;
+  return registry.all(
+    `SELECT packs.pack_id, packs.generation, version, state, since, service_id, session, boot_id, processes, rc, restarts,
+       health, summary AS confinement
+     FROM packs LEFT JOIN services USING (pack_id) LEFT JOIN service_confinement USING (pack_id) ${named}
+     ORDER BY packs.pack_id`,
+    ...packIds,
+  );
 }
 
 /** The live packs without their manifests, which are most of the bytes. */

@@ -17,10 +17,20 @@ const BUSY_TIMEOUT_MS = 10_000;
  */
 export class Registry {
   readonly #file: Database | undefined;
+  readonly #inode: number | undefined;
 
-  /** @param file undefined for a home that has none yet: it reads as empty, and nothing can be written to it */
-  constructor(file: Database | undefined) {
+  /**
+   * @param file undefined for a home that has none yet: it reads as empty, and nothing can be written to it
+   * @param inode what was at its path before it was opened
+   */
+  constructor(file: Database | undefined, inode?: number) {
     this.#file = file;
+    this.#inode = inode;
+  }
+
+  /** Whether another file has taken the place of the one that is open: then what is written here is seen by nobody. */
+  get isReplaced(): boolean {
+    return this.#file !== undefined && inodeOf(this.#file.filename) !== this.#inode;
   }
 
   all<Row>(sql: string, ...values: SQLQueryBindings[]): Row[] {
@@ -97,11 +107,12 @@ export function openRegistryForReading({ database: path, ...paths }: HomePaths):
   }
   refuseEmptyFile({ database: path, ...paths });
   try {
+    const inode = inodeOf(path);
     // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
     const database = new Database(path, { readwrite: true, create: false });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
     const version = checkVersion(database, path);
-    if (version === migrations.length) return new Registry(database);
+    if (version === migrations.length) return new Registry(database, inode);
     if (version > 0) {
       // An older program wrote it: what is read now may be in columns that it does not have yet.
       database.close();
@@ -128,6 +139,7 @@ export function openRegistry(paths: HomePaths): Registry {
   try {
     // SQLite would create it with 0644; its journals get the mode of the file.
     if (isNew) closeSync(openSync(paths.database, "a", 0o600));
+    const inode = inodeOf(paths.database);
     const database = new Database(paths.database, { readwrite: true, create: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = DELETE");
@@ -135,17 +147,18 @@ export function openRegistry(paths: HomePaths): Registry {
     database.run("PRAGMA foreign_keys = ON");
     // What is deleted may be the value of a pack's variable: it is overwritten, and not left in a free page.
     database.run("PRAGMA secure_delete = ON");
-    return migrated(database, paths.database);
+    return migrated(database, paths.database, inode);
   } catch (thrown) {
     throw explain(thrown, paths.database);
   }
 }
 
-function migrated(database: Database, path: string): Registry {
+function migrated(database: Database, path: string, inode: number | undefined): Registry {
   const version = checkVersion(database, path);
-  if (version === migrations.length) return new Registry(database);
+  if (version === migrations.length) return new Registry(database, inode);
   // Before anything is in it, also where it was created by who did not come this far: its name, and that of the home.
-  if (version === 0) for (const directory of [dirname(path), dirname(dirname(path))]) syncDirectory(directory);
+  if (version === 0)
+    for (const directory of [dirname(path), dirname(dirname(path))]) syncDirectory(directory);
   database
     .transaction(() => {
       const { user_version } = database.query("PRAGMA user_version").get() as { user_version: number };
@@ -154,7 +167,7 @@ function migrated(database: Database, path: string): Registry {
       database.run(`PRAGMA user_version = ${migrations.length}`);
     })
     .immediate();
-  return new Registry(database);
+  return new Registry(database, inode);
 }
 
 function checkVersion(database: Database, path: string): number {
@@ -203,6 +216,10 @@ function hasEntries(directory: string): boolean {
   } catch {
     return false;
   }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 /** SQLite's result codes (https://sqlite.org/rescode.html) in our words. */

@@ -163,7 +163,8 @@ function readSymlink({ survey, hash, sink, entries }: Reading, entry: SurveyedEn
   entries.push(toEntry(entry, null));
 }
 
-const chunk = new Uint8Array(CHUNK_BYTES);
+// Not filled with zeros: most files are smaller.
+const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: number): Promise<void> {
   const { survey, hash, sink, entries, pause } = reading;

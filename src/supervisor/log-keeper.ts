@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 
 import {
   appendTimeIndex,
@@ -69,7 +69,9 @@ export class LogKeeper {
 
   /** A service writes to its logs from now on, or will in a moment. */
   add(packId: string, logDirectory: string): void {
-    if (this.#kept.get(packId)?.logDirectory === logDirectory) return;
+    const known = this.#kept.get(packId);
+    // A log that somebody has removed is another file with the next start, so what is waited for is asked for anew.
+    if (known?.logDirectory === logDirectory && known.quietLooks !== undefined) return;
     this.remove(packId);
     const kept: Kept = {
       packId,
@@ -120,7 +122,7 @@ export class LogKeeper {
     await Promise.all(this.#rotations);
     this.#kept.clear();
     this.#byWatch.clear();
-    this.#watch?.[Symbol.dispose]();
+    await this.#watch?.[Symbol.asyncDispose]();
   }
 
   /** Waits for the next write. */
@@ -130,6 +132,8 @@ export class LogKeeper {
       this.#watch ??= new WriteWatch((watch) => this.#written(watch));
       const logs = serviceLogs(kept.logDirectory);
       for (const stream of LOG_STREAMS) {
+        // What somebody has removed is written on, but nobody will read that.
+        if (!existsSync(logs[stream])) continue;
         const watch = this.#watch.add(logs[stream]);
         kept.watches.push(watch);
         this.#byWatch.set(watch, kept);

@@ -6,7 +6,7 @@ import { type Leader, startServiceProcess, watchForeign } from "./service-proces
 import { type ServiceRecord } from "./service-record.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 import { type Phase, type ServiceState } from "./service-state.ts";
-import { findOwnTree, findTree } from "./service-tree.ts";
+import { findOwnTree, findTree, serviceIdOf } from "./service-tree.ts";
 
 /** What an instance asks of its supervisor. */
 export type InstanceHost = {
@@ -195,4 +195,12 @@ export class ServiceInstance {
       logDirectory: spec.logDirectory,
     };
   }
+}
+
+/** The service that a living process belongs to, by its first process or by its mark; undefined for none of them. */
+export function instanceOf(pid: number, instances: readonly ServiceInstance[]): ServiceInstance | undefined {
+  const led = instances.find(({ leader }) => leader?.pid === pid && isAlive(leader));
+  if (led) return led;
+  const serviceId = serviceIdOf(pid);
+  return serviceId === null ? undefined : instances.find((other) => other.serviceId === serviceId);
 }

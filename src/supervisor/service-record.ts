@@ -1,3 +1,4 @@
+import { isAlive } from "../process/tree.ts";
 import { type ServiceState } from "./service-state.ts";
 
 /** What is kept of a service, so that the next daemon can take it over. Plain data. */
@@ -24,3 +25,8 @@ export type ServiceStore = {
   /** Forgets one. */
   remove: (packId: string) => void;
 };
+
+/** Whether the first process is still there, and not another that has got its number. */
+export function isLeaderAlive({ leader, bootId }: ServiceRecord): boolean {
+  return leader !== null && isAlive({ ...leader, bootId });
+}

@@ -1,5 +1,8 @@
 import { type GateConfig } from "../process/health-gate.ts";
 
+/** So long after the first SIGKILL a stop counts as failed, though it is tried on. */
+export const KILL_TIMEOUT_MS = 5000;
+
 /** What the state machine has to know of a service: times and policies, and nothing of processes. */
 export type ServicePolicy = {
   /** `simple` is ready when it runs; `notify` when it says READY=1 on `$NOTIFY_SOCKET`. */
@@ -86,3 +89,8 @@ export function unknownSpec({ packId, generation, logDirectory }: ServiceOrigin)
 }
 
 type ServiceOrigin = Pick<ServiceSpec, "packId" | "generation" | "logDirectory">;
+
+/** The longest that a stop and a start may take, dependencies aside. */
+export function timeToRestartMs({ startTimeoutSeconds, stopTimeoutSeconds }: ServiceSpec): number {
+  return (startTimeoutSeconds + stopTimeoutSeconds) * 1000 + KILL_TIMEOUT_MS;
+}

@@ -108,3 +108,8 @@ export function isUp({ phase, health }: ServiceState): boolean {
 export function isAtRest({ phase }: ServiceState): boolean {
   return phase === "stopped" || phase === "exited" || phase === "failed";
 }
+
+/** A start that was asked for has come to something. */
+export function isDecided({ phase }: ServiceState): boolean {
+  return phase !== "waiting" && phase !== "starting" && phase !== "stopping" && phase !== "killing";
+}

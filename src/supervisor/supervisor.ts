@@ -1,26 +1,22 @@
 import { AuroraError, systemReason } from "../errors.ts";
-import { longTimer } from "../process/long-timer.ts";
-import { identify, isAlive, send } from "../process/tree.ts";
+import { identify, send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
 import { adoptService } from "./adoption.ts";
+import { DueTimer } from "./due-timer.ts";
 import { type Effect, Fleet } from "./fleet.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { type NotifyMessage } from "./notify-message.ts";
-import { NotifySocket, sweepNotifySockets } from "./notify-socket.ts";
-import { type InstanceHost, ServiceInstance } from "./service-instance.ts";
+import { NotifySockets } from "./notify-sockets.ts";
+import { type InstanceHost, instanceOf, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
-import { type ServiceRecord, type ServiceStore } from "./service-record.ts";
-import { policyOf, type ServiceSpec, unknownSpec } from "./service-spec.ts";
-import { hasProcess, initialState, isAtRest, type ServiceState } from "./service-state.ts";
-import { findMarked, firstOf, serviceIdOf } from "./service-tree.ts";
+import { isLeaderAlive, type ServiceRecord, type ServiceStore } from "./service-record.ts";
+import { KILL_TIMEOUT_MS, policyOf, type ServiceSpec, timeToRestartMs, unknownSpec } from "./service-spec.ts";
+import { hasProcess, initialState, isAtRest, isDecided, type ServiceState } from "./service-state.ts";
+import { findMarked, firstOf } from "./service-tree.ts";
 import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
-
-/** So long after the first SIGKILL a stop counts as failed, though it is tried on. */
-const KILL_TIMEOUT_MS = 5000;
-const nothing = () => {};
 
 /**
  * Keeps services running: feeds the state machine with what happens, and does what it says. One timer for all of them, no
@@ -39,10 +35,11 @@ export class Supervisor {
   readonly #toSpawn = new Set<string>();
   /** What to add to the monotonic clock to get milliseconds since boot, which the next daemon counts by too. */
   readonly #offsetMs = bootTime().uptimeMs - performance.now();
-  /** By pack, with the mark of the service that knows its name. */
-  readonly #notifySockets = new Map<string, { serviceId: string; socket: NotifySocket }>();
-  #cancelTimer: () => void = nothing;
-  #armedMs = Infinity;
+  readonly #notifySockets: NotifySockets;
+  readonly #timer = new DueTimer(
+    () => this.#nowMs(),
+    () => this.#apply(this.#fleet.due(this.#nowMs())),
+  );
   #isTurnQueued = false;
   #isPublishQueued = false;
   #isDisposed = false;
@@ -50,6 +47,9 @@ export class Supervisor {
   constructor(world: SupervisorWorld, store: ServiceStore) {
     this.#world = world;
     this.#store = store;
+    this.#notifySockets = new NotifySockets(world.notifyDirectory, (packId, pid, message) =>
+      this.#notified(packId, pid, message),
+    );
     this.#fleet = new Fleet({
       random: Math.random,
       isHealthy: world.isHealthy,
@@ -77,9 +77,9 @@ export class Supervisor {
    * @param specs all services that are known, wanted or not
    */
   async adopt(specs: readonly ServiceSpec[]): Promise<void> {
-    sweepNotifySockets(this.#world.notifyDirectory);
+    this.#notifySockets.sweep();
     const records = new Map(this.#store.load().map((record) => [record.packId, record]));
-    const isScanNeeded = [...records.values()].some((record) => !this.#isLeaderAlive(record));
+    const isScanNeeded = [...records.values()].some((record) => !isLeaderAlive(record));
     const marked = isScanNeeded ? findMarked() : new Map<string, number[]>();
     for (const spec of specs) {
       const record = records.get(spec.packId);
@@ -159,8 +159,7 @@ export class Supervisor {
       throw new AuroraError("conflict", `cannot forget "${packId}": it is not stopped`);
     this.#fleet.remove(packId);
     this.#instances.delete(packId);
-    this.#notifySockets.get(packId)?.socket[Symbol.dispose]();
-    this.#notifySockets.delete(packId);
+    this.#notifySockets.remove(packId);
     this.#dirty.delete(packId);
     this.#store.remove(packId);
   }
@@ -192,8 +191,8 @@ export class Supervisor {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#cancelTimer();
-    for (const { socket } of this.#notifySockets.values()) socket[Symbol.dispose]();
+    this.#timer.arm(Infinity);
+    this.#notifySockets[Symbol.dispose]();
     for (const instance of this.#instances.values()) instance.release();
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
@@ -268,23 +267,10 @@ export class Supervisor {
     this.#dirty.clear();
     const problem = this.#record(changed);
     if (problem !== undefined) this.#world.warn(`cannot record the services: ${problem}`);
-    this.#arm();
+    this.#timer.arm(this.#fleet.nextDueMs());
     for (const packId of changed)
       if (this.#instances.has(packId)) for (const listener of this.#listeners) listener(this.#viewOf(packId));
     this.#waiters.look();
-  }
-
-  #arm(): void {
-    const dueMs = this.#fleet.nextDueMs();
-    if (dueMs === this.#armedMs) return;
-    this.#cancelTimer();
-    this.#armedMs = dueMs;
-    if (dueMs === Infinity) return;
-    this.#cancelTimer = longTimer(Math.max(1, Math.ceil(dueMs - this.#nowMs())), () => {
-      this.#armedMs = Infinity;
-      this.#cancelTimer = nothing;
-      this.#apply(this.#fleet.due(this.#nowMs()));
-    });
   }
 
   #until(packId: string, isDone: (state: ServiceState) => boolean, timeoutMs: number): Promise<void> {
@@ -334,16 +320,7 @@ export class Supervisor {
   }
 
   #notifyAddress({ spec: { packId, type }, serviceId }: ServiceInstance): string | undefined {
-    if (type !== "notify") return undefined;
-    const known = this.#notifySockets.get(packId);
-    if (known?.serviceId === serviceId) return known.socket.address;
-    known?.socket[Symbol.dispose]();
-    const { notifyDirectory } = this.#world;
-    const socket = new NotifySocket(notifyDirectory, serviceId, (pid, message) =>
-      this.#notified(packId, pid, message),
-    );
-    this.#notifySockets.set(packId, { serviceId, socket });
-    return socket.address;
+    return type === "notify" ? this.#notifySockets.addressOf(packId, serviceId) : undefined;
   }
 
   /**
@@ -353,7 +330,7 @@ export class Supervisor {
   #notified(packId: string, pid: number, { events, status }: NotifyMessage): void {
     const instance = this.#instances.get(packId);
     if (instance?.spec.type !== "notify") return;
-    const sender = this.#instanceOfProcess(pid);
+    const sender = instanceOf(pid, [...this.#instances.values()]);
     if (sender ? sender !== instance : pid === 0 || identify(pid) !== undefined) return;
     if (status !== null) {
       instance.statusText = status;
@@ -363,22 +340,10 @@ export class Supervisor {
     for (const event of events) this.#handle(packId, event);
   }
 
-  #instanceOfProcess(pid: number): ServiceInstance | undefined {
-    const instances = [...this.#instances.values()];
-    const led = instances.find(({ leader }) => leader?.pid === pid && isAlive(leader));
-    if (led) return led;
-    const serviceId = serviceIdOf(pid);
-    return serviceId === null ? undefined : instances.find((other) => other.serviceId === serviceId);
-  }
-
-  #isLeaderAlive({ leader, bootId }: ServiceRecord): boolean {
-    return leader !== null && isAlive({ ...leader, bootId });
-  }
-
   #adoptOne(spec: ServiceSpec, record: ServiceRecord, marked: readonly number[]): void {
     const { packId } = spec;
     const isSameBoot = record.bootId === this.#host.bootId;
-    const recorded = this.#isLeaderAlive(record) ? record.leader : null;
+    const recorded = isLeaderAlive(record) ? record.leader : null;
     const leader = isSameBoot ? (record.leader ? recorded : firstOf(marked)) : null;
     const found = {
       isWanted: this.#world.isWanted(packId, spec.generation),
@@ -429,14 +394,4 @@ export class Supervisor {
     const missing = state.phase === "waiting" ? this.#fleet.missing(packId) : [];
     return viewOf(this.#known(packId), state, missing, this.#nowMs());
   }
-}
-
-/** A start that was asked for has come to something. */
-function isDecided({ phase }: ServiceState): boolean {
-  return phase !== "waiting" && phase !== "starting" && phase !== "stopping" && phase !== "killing";
-}
-
-/** The longest that a stop and a start may take, dependencies aside. */
-function timeToRestartMs({ startTimeoutSeconds, stopTimeoutSeconds }: ServiceSpec): number {
-  return (startTimeoutSeconds + stopTimeoutSeconds) * 1000 + KILL_TIMEOUT_MS;
 }

@@ -201,11 +201,19 @@ let writeback:
 /** Names that begin so are leftovers of a crash: recovery removes them. */
 export const TEMPORARY_PREFIX = ".aurora-tmp.";
 
-/** Removes what a crash left between a temporary name and its rename. Only for a directory in which nobody is at work. */
-export function sweepTemporaryNames(directory: string): void {
+/**
+ * Removes what a crash left between a temporary name and its rename.
+ *
+ * @param isAbandoned looks at the time of the last change, for a directory in which others may be at work; else all are
+ */
+export function sweepTemporaryNames(directory: string, isAbandoned?: (changedMs: number) => boolean): void {
   if (!isDirectory(directory)) return;
-  for (const name of readdirSync(directory))
-    if (name.startsWith(TEMPORARY_PREFIX)) unlinkSync(`${directory}/${name}`);
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(TEMPORARY_PREFIX)) continue;
+    const path = `${directory}/${name}`;
+    const stat = isAbandoned && lstatSync(path, { throwIfNoEntry: false });
+    if (!isAbandoned || (stat && isAbandoned(stat.mtimeMs))) rmSync(path, { force: true });
+  }
 }
 
 /** Random, since a process number comes back: in a container it is the same after each crash. */

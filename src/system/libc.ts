@@ -51,6 +51,22 @@ export function errno(): number {
   return location === null ? 0 : read.i32(location as unknown as Parameters<typeof read.i32>[0], 0);
 }
 
+/** Where macOS has other numbers (sys/errno.h). What is not here is the same. */
+const darwinNames: Record<number, string> = {
+  11: "EDEADLK",
+  35: "EAGAIN",
+  36: "EINPROGRESS",
+  38: "ENOTSOCK",
+  39: "EDESTADDRREQ",
+  40: "EMSGSIZE",
+  45: "ENOTSUP",
+  62: "ELOOP",
+  63: "ENAMETOOLONG",
+  66: "ENOTEMPTY",
+  69: "EDQUOT",
+  78: "ENOSYS",
+  102: "EOPNOTSUPP",
+};
 const names: Record<number, string> = {
   1: "EPERM",
   2: "ENOENT",
@@ -81,9 +97,14 @@ const names: Record<number, string> = {
   122: "EDQUOT",
 };
 
-/** An error of the shape that node:fs throws, for a libc function that set errno. Linux numbers. */
+/** The name of an error number. */
+function errnoName(number: number, platform: NodeJS.Platform = process.platform): string {
+  return (platform === "darwin" ? darwinNames[number] : undefined) ?? names[number] ?? `E${number}`;
+}
+
+/** An error of the shape that node:fs throws, for a libc function that set errno. */
 export function errnoError(number: number, syscall: string, path?: string): NodeJS.ErrnoException {
-  const code = process.platform === "linux" ? (names[number] ?? `E${number}`) : `E${number}`;
+  const code = errnoName(number);
   const error: NodeJS.ErrnoException = new Error(
     `${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`,
   );

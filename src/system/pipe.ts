@@ -1,6 +1,10 @@
-import { openSync } from "node:fs";
+import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { makeFifo } from "./fifo.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
+import { randomHex } from "./random-id.ts";
 
 const O_CLOEXEC = 0o2_000_000;
 const O_NONBLOCK = 0o4_000;
@@ -20,9 +24,11 @@ export type Pipe = { read: number; write: number };
  *
  * Bun's own "pipe" may be a pair of sockets, and then a child cannot open `/dev/stdout` or `/dev/stderr` (ENXIO).
  *
- * @throws the error of pipe2(2), for example EMFILE
+ * @param platform for tests: where there is no pipe2(2), it is a FIFO without a name
+ * @throws the error of pipe2(2), or of node:fs: for example EMFILE
  */
-export function openPipe(): Pipe {
+export function openPipe(platform = process.platform): Pipe {
+  if (platform !== "linux") return openFifo();
   const ends = new Int32Array(2);
   if (libc().pipe2(ends, O_CLOEXEC) !== 0) throw errnoError(errno(), "pipe2");
   const [read, write] = ends as unknown as [number, number];
@@ -30,8 +36,27 @@ export function openPipe(): Pipe {
   return { read, write };
 }
 
+/** Made with nothing but what node:fs and mkfifo(3) offer: fcntl(2) takes its argument in a way of its own on some machines. */
+function openFifo(): Pipe {
+  const path = join(tmpdir(), `aurora-${randomHex(16)}`);
+  makeFifo(path, 0o600);
+  try {
+    // Without waiting for the other end; with the reader there, the writer does not wait either.
+    const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return { read, write: openSync(path, constants.O_WRONLY) };
+    } catch (thrown) {
+      closeSync(read);
+      throw thrown;
+    }
+  } finally {
+    unlinkSync(path);
+  }
+}
+
 /** Makes room in a pipe for `bytes`. A wish: where the system does not grant it, the pipe stays as it is. */
 export function widenPipe(descriptor: number, bytes: number): void {
+  if (process.platform !== "linux") return;
   libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
 }
 

@@ -22,6 +22,8 @@ export const TICKS_PER_SECOND = 100;
 /** A stat line is at most 52 numbers and a short name. */
 const STAT_BYTES = 1024;
 const buffer = Buffer.allocUnsafeSlow(STAT_BYTES);
+const STATUS_BYTES = 4096;
+const statusBuffer = Buffer.allocUnsafeSlow(STATUS_BYTES);
 
 /** The numbers of all processes that are there right now. Empty where there is no /proc. */
 export function processIds(): number[] {
@@ -55,7 +57,7 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
   const open = line.indexOf("(");
   const close = line.lastIndexOf(")");
   if (open === -1 || close === -1) return undefined;
-  const fields = line.slice(close + 2).split(" ");
+  const fields = line.slice(close + 2).split(" ", 20);
   if (fields.length < 20) return undefined;
   return {
     pid,
@@ -131,16 +133,25 @@ export function newestProcessId(): number | undefined {
  * owner may see that, what is resident.
  */
 export function memoryBytes(pid: number): number {
-  return kilobytesIn(pid, "smaps_rollup", "Pss") ?? kilobytesIn(pid, "status", "VmRSS") ?? 0;
+  return kilobytesIn(pid, "smaps_rollup", "\nPss:") ?? kilobytesIn(pid, "status", "\nVmRSS:") ?? 0;
 }
 
-function kilobytesIn(pid: number, file: string, field: string): number | undefined {
+/** A pattern for each look at each process would take as long as the look. */
+function kilobytesIn(pid: number, file: string, label: string): number | undefined {
+  let descriptor: number;
   try {
-    const text = readFileSync(`/proc/${pid}/${file}`, "latin1");
-    const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text);
-    return match ? Number(match[1]) * 1024 : undefined;
+    descriptor = openSync(`/proc/${pid}/${file}`, "r");
   } catch {
     return undefined;
+  }
+  try {
+    const text = statusBuffer.toString("latin1", 0, readSync(descriptor, statusBuffer, 0, STATUS_BYTES, 0));
+    const at = text.indexOf(label);
+    return at === -1 ? undefined : Number.parseInt(text.slice(at + label.length), 10) * 1024;
+  } catch {
+    return undefined; // It ended meanwhile, or only its owner may see that.
+  } finally {
+    closeSync(descriptor);
   }
 }
 

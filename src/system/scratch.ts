@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { chmodSync, createSync, mkdirSync, rmSync } from "./changes.ts";
 import { makeDirectory, syncDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
+import { namesIn } from "./names-in.ts";
 import { randomHex } from "./random-id.ts";
 
 const O_PATH = 0o10_000_000;
@@ -110,15 +111,6 @@ function openDirectories(directory: string): void {
   chmodSync(directory, 0o700);
   for (const entry of readdirSync(directory, { withFileTypes: true }))
     if (entry.isDirectory()) makeWritable(`${directory}/${entry.name}`);
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }
 
 function exists(path: string): boolean {

@@ -1,7 +1,6 @@
-import { closeSync, readSync } from "node:fs";
+import { closeSync } from "node:fs";
 
 import { errno, errnoError, openLibc } from "./libc.ts";
-import { onceReadable } from "./readable.ts";
 
 const IN_NONBLOCK = 0o4_000;
 const IN_CLOEXEC = 0o2_000_000;
@@ -9,14 +8,15 @@ const IN_MODIFY = 0x2;
 const IN_ONESHOT = 0x8000_0000;
 /** struct inotify_event: watch, mask, cookie, length, each of 4 bytes; a file that is watched itself has no name. */
 const EVENT_BYTES = 16;
-const BUFFER_BYTES = 4096;
 
-/** Tells of the next write to a file, once for each watch (inotify(7)): what is not written to costs nothing. Linux only. */
+/**
+ * Tells of the next write to a file, once for each watch (inotify(7)): what is not written to costs nothing. It is read as a
+ * stream, since the runtime wakes up every second for as long as it has a socket. Linux only.
+ */
 export class WriteWatch {
   readonly #descriptor: number;
   readonly #written: (watch: number) => void;
-  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
-  #unwatch: () => boolean;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
   /**
    * @param written called with a watch when its file was written; after that the watch is gone
@@ -26,7 +26,8 @@ export class WriteWatch {
     this.#written = written;
     this.#descriptor = libc().inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (this.#descriptor < 0) throw errnoError(errno(), "inotify_init1");
-    this.#unwatch = this.#watch();
+    this.#reader = Bun.file(this.#descriptor).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    void this.#readAll();
   }
 
   /**
@@ -50,30 +51,20 @@ export class WriteWatch {
     libc().inotify_rm_watch(this.#descriptor, watch);
   }
 
-  #watch(): () => boolean {
-    return onceReadable(this.#descriptor, () => {
-      this.#unwatch = this.#watch();
-      this.#drain();
-    });
-  }
-
-  #drain(): void {
+  async #readAll(): Promise<void> {
     for (;;) {
-      let length: number;
-      try {
-        length = readSync(this.#descriptor, this.#buffer);
-      } catch {
-        return; // EAGAIN: that was all.
-      }
-      for (let at = 0; at + EVENT_BYTES <= length; at += EVENT_BYTES + this.#buffer.readUInt32LE(at + 12)) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      const events = Buffer.from(value.buffer, value.byteOffset, value.length);
+      for (let at = 0; at + EVENT_BYTES <= events.length; at += EVENT_BYTES + events.readUInt32LE(at + 12)) {
         // After the event comes one more that says that the watch is gone (IN_IGNORED).
-        if (this.#buffer.readUInt32LE(at + 4) & IN_MODIFY) this.#written(this.#buffer.readInt32LE(at));
+        if (events.readUInt32LE(at + 4) & IN_MODIFY) this.#written(events.readInt32LE(at));
       }
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#unwatch();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.cancel();
     closeSync(this.#descriptor);
   }
 }

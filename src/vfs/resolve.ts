@@ -158,6 +158,8 @@ const NOT_OFFERED = ["ENOSYS", "EPERM", "EACCES", "EINVAL", "EOPNOTSUPP"];
 /** The kernel's way where it works, else by hand. Found out once, on a directory that is open. */
 export function chooseResolve(root: number): Resolve {
   if (chosen) return chosen;
+  // By its number another system would do something else.
+  if (process.platform !== "linux") return (chosen = resolveByWalk);
   try {
     closeSync(resolveByKernel(root, ".", O_PATH | constants.O_DIRECTORY));
     chosen = resolveByKernel;

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
 import { auroraCommand, scratch } from "../support/aurora.ts";
@@ -70,6 +70,35 @@ test("what a daemon that was killed has left is in nobody's way", async () => {
   expect((await t.run(["daemon", "status"])).exitCode).toBe(0);
   second.child.kill();
   expect(await second.child.exited).toBe(0);
+});
+
+test.each([
+  ["is moved away", (home: string) => renameSync(home, `${home}.elsewhere`)],
+  [
+    "is another directory",
+    (home: string) => {
+      renameSync(home, `${home}.elsewhere`);
+      mkdirSync(home);
+    },
+  ],
+  ["has lost its registry", (home: string) => rmSync(`${home}/state.db`)],
+])("it ends when its home %s, also in the middle of a job", async (_, change) => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    start: null,
+    stop: null,
+    health: null,
+    install: null,
+    manifest: "  schedule: [{ name: long, every: 1s, run: long.sh }]",
+    files: { "long.sh": '#!/bin/sh\ntouch "$AURORA_DATA_DIR/began"\nexec sleep 300\n' },
+  });
+  await t.run(["install", "app", "--no-daemon"]);
+  const { child } = await foreground(t.home);
+  await eventually("a job", () => existsSync(`${t.home}/data/app/began`) || undefined);
+  change(t.home);
+  expect(await child.exited).toBe(0);
+  expect(await child.stderr.text()).toContain("ending: home-gone\n");
 });
 
 test("it ends when its home is gone, and listens anew when only its socket is", async () => {

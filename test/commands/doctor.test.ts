@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 
 import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser, scratch } from "../support/aurora.ts";
+import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { testHome } from "../support/test-home.ts";
 
 type Check = { name: string; ok: boolean; detail: string; hint: string | null };
@@ -188,5 +189,32 @@ hint: free some space and run the command again
       stderr: "error[usage]: this is a part of aurora doctor --selftest, and works only inside it\n",
       exitCode: 2,
     });
+  });
+});
+
+describe
+  .skipIf(!canBeLesser)
+  .each([
+    ...(process.getuid?.() === 0 ? [["root", [] as readonly string[]] as const] : []),
+    ...(canBeOrdinaryUser ? [["an ordinary user", asOrdinaryUser] as const] : []),
+  ])("what is missing, and why, for %s", (_user, prefix) => {
+  test.each([
+    ["landlock", "landlock-files", "this kernel has no Landlock: it came with Linux 5.13"],
+    ["landlockInSandbox", "landlock-files", "a sandbox around Aurora forbids Landlock"],
+    ["seccomp", "seccomp", "this kernel cannot filter system calls"],
+    [
+      "namespaces",
+      "mount-namespace",
+      "a container or a policy of this machine forbids it: cannot make mounts read-only: operation not permitted",
+    ],
+  ] as const)("%s: doctor and device say of %s: %s", async (what, layer, reason) => {
+    const run = async (command: string) => {
+      const options = { home: "/nonexistent", prefix: [...prefix, ...onLesserKernel(lacking[what])] };
+      return JSON.parse((await aurora([command, "--json"], options)).stdout) as never;
+    };
+    const { checks } = (await run("doctor")) as { checks: Check[] };
+    expect(checks.find(({ name }) => name === layer)).toMatchObject({ detail: `missing: ${reason}` });
+    const { confinement } = (await run("device")) as { confinement: { layers: { name: string }[] } };
+    expect(confinement.layers.find(({ name }) => name === layer)).toMatchObject({ available: false, reason });
   });
 });

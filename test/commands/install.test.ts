@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 
 import { FREE_SPACE_RESERVE_BYTES } from "../../src/lifecycle/prepare.ts";
 import { auroraCommand } from "../support/aurora.ts";
@@ -335,6 +335,41 @@ test("sources that do not exist, or are given twice with other content", async (
     stderr: 'error[usage]: the pack "app" is given twice, with different content\n',
     exitCode: 2,
   });
+});
+
+test("a file system that does not say how much is free takes a pack (needs root)", async () => {
+  if (process.getuid?.() !== 0) return;
+  await using t = testHome();
+  t.write({ id: "app" });
+  Bun.spawnSync(["mkdir", "-m", "700", t.home]);
+  if (Bun.spawnSync(["mount", "-t", "ramfs", "none", t.home]).exitCode !== 0) return;
+  try {
+    expect(await t.run(["install", "app", "--quiet"])).toMatchObject({ stderr: "", exitCode: 0 });
+    const { value } = await t.json(["doctor"]);
+    expect((value as { checks: unknown[] }).checks).toContainEqual({
+      name: "space",
+      ok: true,
+      detail: "its file system does not say how much is free",
+      hint: null,
+    });
+  } finally {
+    // What it has left running has a copy of the mount.
+    await t.run(["remove", "app"]);
+    Bun.spawnSync(["umount", t.home]);
+  }
+});
+
+test("what a killed command left among the records goes with the next change; what may be somebody's stays", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  const records = `${t.home}/generations/app`;
+  const old = new Date(Date.now() - 120_000);
+  for (const name of ["old", "new"]) writeFileSync(`${records}/.aurora-tmp.${name}.json`, "{");
+  utimesSync(`${records}/.aurora-tmp.old.json`, old, old);
+  t.write({ id: "app", version: "2.0.0" });
+  expect(await t.run(["install", "app", "--quiet"])).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(readdirSync(records).toSorted()).toEqual([".aurora-tmp.new.json", "1.json", "2.json", "pack.json"]);
 });
 
 test("too little free space is said before anything changes", async () => {

@@ -1,14 +1,24 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 
-import { auroraCommand } from "../support/aurora.ts";
+import { tryFlock } from "../../src/system/flock.ts";
+import { auroraCommand, collect } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
 
 type Home = ReturnType<typeof testHome>;
 
 /** An upgrade whose program is killed while the new service starts. */
-async function killedUpgrade(t: Home): Promise<void> {
-  t.write({ id: "app" });
+async function killedUpgrade(t: Home, first: { start?: string } = {}): Promise<void> {
+  t.write({ id: "app", ...first });
   await t.run(["install", "app"]);
   t.write({ id: "app", name: "next", version: "2.0.0", start: "touch data/starting; sleep 300" });
   const child = Bun.spawn([...auroraCommand, "install", "./packs/next", "--home", t.home], {
@@ -49,6 +59,17 @@ test("a killed upgrade: the old generation is live, running and checked again", 
     {},
     { generation: 2, outcome: "failed", reason: "it was interrupted by a crash" },
   ]);
+});
+
+test("a script of the way back that asks for a change does not wait for the lock of its own recovery", async () => {
+  await using t = testHome();
+  const register = `"$AURORA_BIN" ns register app --meta '{"started":true}'`;
+  await killedUpgrade(t, { start: `${register}\nsleep 300 &\necho $! > data/pid` });
+  expect(await t.run(["recover"])).toMatchObject({
+    stdout: "UUID  rolled-back: it was interrupted by a crash\n",
+    exitCode: 0,
+  });
+  expect((await t.json(["status", "app"])).value).toMatchObject([{ version: "1.0.0", health: "healthy" }]);
 });
 
 test("any command does it by itself, also one that only looks", async () => {
@@ -97,3 +118,38 @@ test("scratch of the dead is swept", async () => {
   await t.run(["recover"]);
   expect(readdirSync(`${t.home}/tmp`)).toEqual([]);
 });
+
+test("who waited while the registry was remade does not write to the old one", async () => {
+  await using t = testHome();
+  t.write({ id: "app", start: null, stop: null, health: null });
+  await t.run(["ns", "register", "other"]);
+  const lock = openSync(`${t.home}/run/lock`, "r");
+  tryFlock(lock, "exclusive");
+  const child = Bun.spawn([...auroraCommand, "ns", "register", "late", "--home", t.home], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent" },
+    stdout: "pipe",
+    stderr: "pipe",
+    stdin: "ignore",
+  });
+  while (!hasOpen(child.pid, `${t.home}/state.db`)) await Bun.sleep(5);
+  Bun.spawnSync(["cp", `${t.home}/state.db`, `${t.home}/new.db`]);
+  renameSync(`${t.home}/new.db`, `${t.home}/state.db`);
+  closeSync(lock);
+  expect(await collect(child)).toEqual({
+    stdout: "",
+    stderr: "error[conflict]: cannot change the home: its registry was remade just now\nhint: try again\n",
+    exitCode: 8,
+  });
+  expect((await t.json(["ns", "list"])).value).toMatchObject([{ pack_id: "other" }]);
+});
+
+function hasOpen(pid: number, path: string): boolean {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).some((name) => {
+    try {
+      return readlinkSync(`${directory}/${name}`) === path;
+    } catch {
+      return false; // Closed meanwhile.
+    }
+  });
+}

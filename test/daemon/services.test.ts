@@ -139,6 +139,31 @@ while :; do sleep 0.02; done`;
   expect(order).toEqual(["up base", "up app", "down app", "down base", "up base", "up app"]);
 });
 
+test("the order goes through a pack that is not supervised, and whose processes have ended", async () => {
+  await using t = serviceHome();
+  writeFileSync(`${t.shared}/order`, "");
+  chmodSync(`${t.shared}/order`, 0o666);
+  const permissions = `  permissions: { write: ["${t.shared}"] }`;
+  const said = (id: string, wait: string) =>
+    `trap '${wait} echo "down ${id}" >> "${t.shared}/order"; exit 0' TERM\nwhile :; do sleep 0.02; done`;
+  t.write(simplePack({ id: "base", start: said("base", ""), manifest: permissions }));
+  t.write({
+    id: "between",
+    install: null,
+    start: "sleep 300 &\necho $! > data/pid",
+    stop: null,
+    health: null,
+    manifest: "  dependencies: [{ pack_id: base }]",
+  });
+  const needs = `  dependencies: [{ pack_id: between }]\n${permissions}`;
+  t.write(simplePack({ start: said("app", "sleep 0.3;"), manifest: needs }));
+  expect((await t.run(["install", "app", "--approve"])).exitCode).toBe(0);
+  process.kill(Number(readFileSync(`${t.home}/data/between/pid`, "utf8")), "SIGKILL");
+  await t.reaches("its end", ({ state }) => state === "exited", "between");
+  expect((await t.run(["daemon", "stop", "--services"])).exitCode).toBe(0);
+  expect(readFileSync(`${t.shared}/order`, "utf8")).toBe("down app\ndown base\n");
+});
+
 test("an upgrade whose service does not start goes back, and the old one runs again", async () => {
   await using t = serviceHome();
   t.write(simplePack());

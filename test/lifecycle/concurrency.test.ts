@@ -232,3 +232,10 @@ describe("killed with SIGKILL", () => {
     expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
   });
 });
+
+test("a lock into whose file nothing can be written is free again", () => {
+  const home = { paths: { ...homePaths("/nonexistent"), lock: "/dev/full" }, now: () => new Date() };
+  expect(() => tryHomeLock(home, "first")).toThrow();
+  // Not "undefined", which it is where somebody holds it.
+  expect(() => tryHomeLock(home, "second")).toThrow();
+});

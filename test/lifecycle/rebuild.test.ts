@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 
 import { hasEnded, testHome } from "../support/test-home.ts";
 
@@ -201,4 +202,31 @@ test("a sound registry is left alone", async () => {
     exitCode: 8,
   });
   expect(readFileSync(`${at.home}/state.db`)).toEqual(before);
+});
+
+test("where Aurora is root's, packs keep their users, and their data its owner", async () => {
+  if (process.getuid?.() !== 0) return;
+  await using at = testHome();
+  chmodSync(dirname(at.home), 0o755);
+  // Their numbers begin at the same one, so that the second got the next.
+  const [first, second, third] = ["pack1581", "pack2100", "third"];
+  const quiet = { start: null, stop: null, health: null };
+  for (const id of [first, second, third]) {
+    at.write({ ...quiet, id, install: 'echo kept > "$AURORA_DATA_DIR/f"' });
+    await at.run(["install", id]);
+  }
+  const userOf = async (id: string) => Number((await at.run(["exec", id, "--", "id", "-u"])).stdout);
+  const before = [await userOf(first), await userOf(second), await userOf(third)];
+  // No other user can get to this program, say: then packs run as root.
+  if (before.includes(0)) return;
+  expect(new Set(before).size).toBe(3);
+  await at.run(["remove", first, "--purge"]);
+  rmSync(`${at.home}/state.db`);
+  expect(await at.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
+
+  expect([await userOf(second), await userOf(third)]).toEqual(before.slice(1));
+  expect(statSync(`${at.home}/data/${second}/f`).uid).toBe(before[1] as number);
+  // Also what was removed with all of its data has its number still, which files elsewhere may belong to.
+  await at.run(["install", first]);
+  expect(await userOf(first)).toBe(before[0] as number);
 });

@@ -56,6 +56,17 @@ describe.skipIf(!canBeLesser).each(users)("as %s", (user) => {
     expect((await t.run(["why", "started"])).exitCode).toBe(0);
   }, TIMEOUT_MS);
 
+  test("where nothing can be started from memory, Aurora itself confines", async () => {
+    await using t = homeOf();
+    const inside = "touch data/inside";
+    t.write({ id: "app", ...quiet, start: `${inside}; ! touch '${t.shared}/outside' 2> /dev/null` });
+    const run = (argv: readonly string[]) => t.run(argv, {}, onLesserKernel(lacking.memory));
+    expect(await run(["install", "app", "--approve", "--require-confinement"])).toMatchObject({ exitCode: 0 });
+    expect([t.hasRun("app", "inside"), t.hasRun("app", "outside")]).toEqual([true, false]);
+    const { stdout } = await run(["doctor"]);
+    expect(stdout).toContain("programs cannot be started from memory: operation not permitted");
+  }, TIMEOUT_MS);
+
   test("an upgrade whose start fails brings the old version back", async () => {
     await using t = homeOf();
     t.write({ id: "app", install: null });
@@ -124,6 +135,8 @@ describe.skipIf(!canBeLesser).each(users)("as %s", (user) => {
     const command = ["--", "sh", "-c", mark(t, "exec")];
     expect(await t.fails(["exec", "app", ...command])).toMatchObject({ ...refused, exitCode: 125 });
     expect(await t.fails(["exec", "app", "--json", ...command])).toMatchObject({ ...refused, exitCode: 125 });
+    expect(await t.fails(["exec", "app", "--background", ...command])).toMatchObject({ ...refused, exitCode: 125 });
+    expect(await t.run(["exec", "app", "--list"])).toMatchObject({ stdout: "nothing runs in the background\n" });
     expect(await t.fails(["schedule", "run", "app", "beat"])).toMatchObject({ ...refused, exitCode: 9 });
     expect(await t.fails(["health", "app"])).toMatchObject({ ...refused, exitCode: 9 });
     expect(await t.fails(["test", "app"])).toMatchObject({ ...refused, exitCode: 9 });

@@ -14,6 +14,12 @@ const canShare = existsSync("/dev/shm");
 /** Shell: the directory that a pack's one mount is. */
 const directoryOfMount = String.raw`directory=$(printf %s "$AURORA_MOUNTS" | sed 's/.*"directory":"\([^"]*\)".*/\1/')`;
 
+/** What is in a mount, without what the count of its limit keeps there. */
+const namesIn = (directory: string) =>
+  readdirSync(directory)
+    .filter((name) => !name.startsWith(".aurora-tmp."))
+    .toSorted();
+
 /** What a script of the pack "app" says of the mount, by the way of `aurora vfs` and by the directory itself. */
 const look = (name: string) => `
 ${directoryOfMount}
@@ -73,7 +79,7 @@ describe.skipIf(!canShare).each(cases)("as %s", (_name, user, before) => {
     expect(await t.inPack("app", "aurora vfs cat app /cache/job; aurora vfs rm app /cache/job")).toEqual({ ...done, stdout: "job\n" });
     expect(await t.run(["vfs", "rm", "app", "/cache/exec"])).toEqual(done);
     const directory = (await t.inPack("app", `${directoryOfMount}; echo $directory`)).stdout.trim();
-    expect(readdirSync(directory).toSorted()).toEqual(["health", "operator", "start", "stop"]);
+    expect(namesIn(directory)).toEqual(["health", "operator", "start", "stop"]);
     expect(await t.run(["remove", "app"])).toMatchObject({ exitCode: 0 });
     expect(existsSync(dirname(directory))).toBe(false);
   }, TIMEOUT_MS);
@@ -97,6 +103,16 @@ describe.skipIf(!canShare).each(cases)("as %s", (_name, user, before) => {
     expect(await t.run(["remove", "app"])).toMatchObject({ exitCode: 0 });
   }, TIMEOUT_MS);
 
+  test("it is there for a pack that is being installed, and gone with one that could not be", async () => {
+    await using t = homeOf();
+    const granted = { id: "app", ...quiet, manifest: `${cache}\n  permissions: { write: ["${t.shared}"] }` };
+    t.write({ ...granted, install: `[ "$1" = --dry-run ] || { ${directoryOfMount}; echo "$directory" > '${t.shared}/where'; echo x > "$directory/x"; exit 3; }` });
+    expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 4 });
+    const directory = readFileSync(`${t.shared}/where`, "utf8").trim();
+    expect(directory).toMatch(/^\/dev\/shm\/aurora-/);
+    expect(existsSync(dirname(directory))).toBe(false);
+  }, TIMEOUT_MS);
+
   test("no other pack sees it, and nobody gets anywhere by it", async () => {
     await using t = homeOf();
     t.write({ id: "app", ...quiet, manifest: cache });
@@ -111,13 +127,13 @@ describe.skipIf(!canShare).each(cases)("as %s", (_name, user, before) => {
         const script = `(${attempt.replace("DIR", directory)}) 2> /dev/null || echo refused`;
         expect(await t.inPack(packId, script), `${packId}: ${attempt}`).toEqual({ ...done, stdout: "refused\n" });
       }
-    expect(readdirSync(directory)).toEqual(["secret"]);
+    expect(namesIn(directory)).toEqual(["secret"]);
     // A pack that puts a link in the place of its own memory leads nobody to where that points.
     await t.inPack("app", `rm -rf "${directory}"; ln -s "$AURORA_DATA_DIR" "${directory}"; mv "${dirname(directory)}" /dev/shm/moved`);
     await t.inPack("app", `chmod 777 "${directory}"; ln -s "$AURORA_DATA_DIR" "${directory}/out"`);
     expect(await t.run(["vfs", "write", "app", "/cache/out/x"], "x")).toMatchObject({ exitCode: 9 });
     expect(await t.run(["vfs", "write", "app", "/cache/kept"], "kept")).toEqual(done);
-    expect(readdirSync(directory).toSorted()).toContain("kept");
+    expect(namesIn(directory)).toContain("kept");
     for (const packId of ["app", "other", "without"])
       expect(await t.run(["remove", packId])).toMatchObject({ exitCode: 0 });
     expect(existsSync(dirname(directory))).toBe(false);

@@ -39,7 +39,7 @@ async function ended(record: BackgroundRecord): Promise<void> {
 
 test("a command runs on, in a session of its own, with its output in a file", async () => {
   using shop = workshop();
-  const record = shop.start([
+  const record = await shop.start([
     "sh",
     "-c",
     'echo out; echo err >&2; echo "$AURORA_BACKGROUND_ID $AURORA_TMP_DIR"',
@@ -65,7 +65,7 @@ test("a command runs on, in a session of its own, with its output in a file", as
 test("it survives its caller", async () => {
   using shop = workshop();
   const script = `const { startBackground } = await import("./src/process/background.ts");
-    const record = startBackground({ argv: ["sleep", "1000"], cwd: "/", prepare: () => ({ env: { PATH: "/usr/bin:/bin" } }),
+    const record = await startBackground({ argv: ["sleep", "1000"], cwd: "/", prepare: () => ({ env: { PATH: "/usr/bin:/bin" } }),
       owner: "pack", directory: ${JSON.stringify(shop.records)},
       logFile: (id) => ${JSON.stringify(shop.path)} + "/" + id, now: new Date() });
     console.log(record.id);`;
@@ -85,7 +85,11 @@ test("it survives its caller", async () => {
 
 test("it is ended with its whole tree", async () => {
   using shop = workshop();
-  const record = shop.start(["sh", "-c", "(setsid sleep 1000 &) ; trap '' TERM; sleep 1000; sleep 1000"]);
+  const record = await shop.start([
+    "sh",
+    "-c",
+    "(setsid sleep 1000 &) ; trap '' TERM; sleep 1000; sleep 1000",
+  ]);
   while (!backgroundProcesses(record).some(({ command }) => command === "sleep 1000")) await Bun.sleep(1);
   const { killed, survivors } = await stopBackground(record, 50);
   expect([killed.length > 0, survivors]).toEqual([true, []]);
@@ -93,14 +97,14 @@ test("it is ended with its whole tree", async () => {
 
 test("a leader that has ended leaves what it started to be found", async () => {
   using shop = workshop();
-  const record = shop.start(["sh", "-c", "(setsid sleep 1000 &)"]);
+  const record = await shop.start(["sh", "-c", "(setsid sleep 1000 &)"]);
   while (backgroundProcesses(record)[0]?.command !== "sleep 1000") await Bun.sleep(1);
   expect((await stopBackground(record, 5_000)).survivors).toEqual([]);
 });
 
-test("the number of a process that has ended is nobody's: another boot, another start", () => {
+test("the number of a process that has ended is nobody's: another boot, another start", async () => {
   using shop = workshop();
-  const record = shop.start(["true"]);
+  const record = await shop.start(["true"]);
   const mine = { ...record, id: "000000000000", pid: process.pid, start_time: 1 };
   expect(backgroundProcesses(mine)).toEqual([]);
   expect(backgroundProcesses({ ...record, boot_id: "another boot" })).toEqual([]);
@@ -108,22 +112,24 @@ test("the number of a process that has ended is nobody's: another boot, another 
 
 test("what was begun but not recorded as started is found by its id", async () => {
   using shop = workshop();
-  const record = shop.start(["sleep", "1000"]);
+  const record = await shop.start(["sleep", "1000"]);
   const intent = { ...record, pid: null, start_time: null };
   expect(backgroundProcesses(intent).map(({ pid }) => pid)).toEqual([record.pid as number]);
   await stopBackground(intent, 5_000);
 });
 
-test("a command that cannot be started leaves nothing", () => {
+test("a command that cannot be started leaves nothing", async () => {
   using shop = workshop();
-  expect(() => shop.start(["no-such-command"])).toThrow('cannot run "no-such-command": it was not found');
+  await expect(shop.start(["no-such-command"])).rejects.toThrow(
+    'cannot run "no-such-command": it was not found',
+  );
   expect(readdirSync(shop.records)).toEqual([]);
   expect(readdirSync(shop.path)).toEqual(["run"]);
 });
 
 test("owners see their own, and strange files are no records", async () => {
   using shop = workshop();
-  const [one, two] = [shop.start(["true"], "a"), shop.start(["true"], "b")];
+  const [one, two] = [await shop.start(["true"], "a"), await shop.start(["true"], "b")];
   writeFileSync(`${shop.records}/notes.json`, "{}");
   writeFileSync(`${shop.records}/aaaaaaaaaaaa.json`, "half a rec");
   mkdirSync(`${shop.records}/bbbbbbbbbbbb.json`);
@@ -137,9 +143,9 @@ test("owners see their own, and strange files are no records", async () => {
 
 test("only so many that have ended are kept, with their logs", async () => {
   using shop = workshop();
-  const first = shop.start(["true"]);
-  const running = shop.start(["sleep", "1000"]);
-  for (let i = 0; i < MAX_ENDED_RECORDS + 3; i++) await ended(shop.start(["true"]));
+  const first = await shop.start(["true"]);
+  const running = await shop.start(["sleep", "1000"]);
+  for (let i = 0; i < MAX_ENDED_RECORDS + 3; i++) await ended(await shop.start(["true"]));
   const kept = listBackground(shop.records, "pack");
   expect(kept).toHaveLength(MAX_ENDED_RECORDS + 1);
   expect(kept).toContainEqual(running);

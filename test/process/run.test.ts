@@ -38,6 +38,7 @@ describe("one shape of result", () => {
       stderr: Buffer.from("err\n"),
       truncated: false,
       processGroup: pid,
+      left: [],
     });
     for (const number of [durationMs, maxRssBytes, cpuMs]) expect(number).toBeGreaterThan(0);
   });

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -75,6 +76,20 @@ describe("the time index", () => {
       .map((line) => JSON.parse(line) as { at: string; stdout: number });
     expect(entries.map(({ stdout: size }) => size)).toEqual([0, 4]);
   });
+});
+
+test("a log that somebody has removed is looked after again with the next start", async () => {
+  await using t = supervised();
+  const spec = t.service("web", "while [ ! -e go ]; do sleep 0.01; done; echo one; exec sleep infinity");
+  const { pid } = await t.supervisor.start(spec);
+  const { stdout, stderr, index } = serviceLogs(spec.logDirectory);
+  rmSync(stdout);
+  rmSync(stderr);
+  process.kill(pid as number, "SIGKILL");
+  await t.seen("web", (view) => view.restarts === 1 && view.state === "running");
+  writeFileSync(`${t.directory}/go`, "");
+  await until(() => existsSync(index) && read(index).includes('"stdout":0'));
+  expect(read(stdout)).toBe("one\n");
 });
 
 test("an index that is full is put aside with its logs", async () => {

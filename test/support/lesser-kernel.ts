@@ -5,12 +5,18 @@ type Refusal = readonly [number: number, errno: number, second?: number];
 export const lacking = {
   /** There is no Landlock, as on an old kernel. */
   landlock: [444, 38],
+  /** The same, behind a sandbox that refuses it. */
+  landlockInSandbox: [444, 1],
+  /** No filters for system calls. */
+  seccomp: [317, 38],
   /** Nobody may have namespaces, as in most containers. */
   namespaces: [442, 1],
   /** Landlock is there, and fails when it is used. */
   restriction: [446, 1],
   /** The same, but only where a port is granted: LANDLOCK_RULE_NET_PORT. */
   ports: [445, 1, 2],
+  /** There are no files in memory, and so nothing can be executed from there. */
+  memory: [319, 1],
 } as const satisfies Record<string, Refusal>;
 
 /** Before a command line: runs it on a kernel that refuses some system calls. Nobody needs any rights for that. */

@@ -25,6 +25,18 @@ test("a pipe carries bytes, does not block its reader, and is inherited by nobod
   closeSync(read);
 });
 
+test("where there is no pipe2, a FIFO without a name is one", () => {
+  const { read, write } = openPipe("darwin");
+  expect([flagsOf(read) & O_NONBLOCK, flagsOf(write) & O_NONBLOCK]).toEqual([O_NONBLOCK, 0]);
+  expect([flagsOf(read) & O_CLOEXEC, flagsOf(write) & O_CLOEXEC]).toEqual([O_CLOEXEC, O_CLOEXEC]);
+  writeSync(write, "hello");
+  closeSync(write);
+  const block = Buffer.alloc(16);
+  expect(block.toString("latin1", 0, readSync(read, block))).toBe("hello");
+  expect(readSync(read, block)).toBe(0);
+  closeSync(read);
+});
+
 test("a pipe can be widened, and a wish too large changes nothing", () => {
   const { read, write } = openPipe();
   widenPipe(read, 512 * 1024);
@@ -49,9 +61,9 @@ test.skipIf(process.platform !== "linux")("what is in a pipe is dropped, and not
   closeSync(read);
 });
 
-test("a file in memory is read from its start", () => {
+test.each(["linux", "darwin"] as const)("a file in memory is read from its start, as on %s", (platform) => {
   const bytes = Buffer.alloc(200_000, "ab");
-  const descriptor = openMemoryFile("test", bytes);
+  const descriptor = openMemoryFile("test", bytes, platform);
   expect(flagsOf(descriptor) & O_CLOEXEC).toBe(O_CLOEXEC);
   const block = Buffer.alloc(300_000);
   expect(readSync(descriptor, block)).toBe(200_000);

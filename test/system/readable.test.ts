@@ -42,7 +42,7 @@ test("the next write to a file is told once, and only of those that are watched"
   for (const path of [first, second]) writeFileSync(path, "");
   const told: number[] = [];
   let woken = Promise.withResolvers<void>();
-  using watch = new WriteWatch((id) => {
+  await using watch = new WriteWatch((id) => {
     told.push(id);
     woken.resolve();
   });

@@ -1,9 +1,9 @@
-import { AuroraError } from "../../errors.ts";
-import { isInsideLock, tryHomeLock } from "../../lifecycle/home-lock.ts";
+import { AuroraError, toAuroraError } from "../../errors.ts";
+import { isInsideLock } from "../../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { type ServiceHost } from "../../lifecycle/service-host.ts";
-import { settle, withLockedHome } from "../../lifecycle/settle.ts";
+import { settleIfIdle, withLockedHome } from "../../lifecycle/settle.ts";
 import { needsSettling } from "../../lifecycle/settlement.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../../registry/registry.ts";
@@ -29,7 +29,7 @@ export async function openForReading(context: Context): Promise<Open> {
     isHomeWritable(paths)
   ) {
     registry[Symbol.dispose]();
-    await settleIfIdle(context, paths);
+    await settleFirst(context, paths);
     return workspaceOf(context, paths, openRegistryForReading(paths));
   }
   return workspaceOf(context, paths, registry);
@@ -110,18 +110,15 @@ export function refuseInsideTransaction(context: Context, description: string): 
   );
 }
 
-async function settleIfIdle(context: Context, paths: HomePaths): Promise<void> {
+async function settleFirst(context: Context, paths: HomePaths): Promise<void> {
   using workspace = workspaceOf(context, paths, openRegistry(paths));
-  using lock = tryHomeLock(workspace, "recover");
-  // A held lock means that somebody is at work on it, so nothing was interrupted.
-  if (!lock) return;
   try {
-    const { underLock: _, ...opened } = workspace;
-    await settle({ ...opened, lockToken: lock.token });
+    await settleIfIdle(workspace);
   } catch (thrown) {
     // What is there can be shown also on a full disk.
-    if (!(thrown instanceof AuroraError) || !isPassingError(thrown)) throw thrown;
-    workspace.warn(thrown.message);
+    const error = toAuroraError(thrown);
+    if (!isPassingError(error)) throw thrown;
+    workspace.warn(error.message);
   }
 }
 

@@ -178,14 +178,17 @@ export class JobService {
     const result = await this.#scheduler.drain(deadlineMs);
     const tooLate = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(LAST_RECORDS_MS, tooLate.resolve);
-    const ended = this.#keeper.idle().then(() => this.#recorder.write(() => {}));
+    const ended = this.#keeper
+      .idle()
+      .then(() => (this.#isHomeThere() ? this.#recorder.write(() => {}) : undefined));
     await Promise.race([ended, this.broken, tooLate.promise]);
     timer.cancel();
     return result;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#lock && !this.#isStopped) await this.drain(DRAIN_MS);
+    // What a job does for a home that is gone, or is another by now, is recorded nowhere.
+    if (this.#lock && !this.#isStopped) await this.drain(this.#isHomeThere() ? DRAIN_MS : 0);
     this.#isStopped = true;
     this.#watcher?.close();
     this.#poll?.cancel();
@@ -324,8 +327,7 @@ export class JobService {
     if (this.#isTending || this.#keeper.isDraining) return;
     this.#isTending = true;
     try {
-      const file = statSync(workspace.paths.database, { throwIfNoEntry: false });
-      if (file?.ino !== this.#databaseInode) return this.#break(homeGone());
+      if (!this.#isHomeThere()) return this.#break(homeGone());
       const { isBlocked, runner } = this.#keeper;
       if (isBlocked) await settle();
       const rows = openJobRuns(workspace.registry);
@@ -337,6 +339,11 @@ export class JobService {
     } finally {
       this.#isTending = false;
     }
+  }
+
+  #isHomeThere(): boolean {
+    const { database } = this.#world.workspace.paths;
+    return statSync(database, { throwIfNoEntry: false })?.ino === this.#databaseInode;
   }
 
   /** Changes whenever another connection has written to the database. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { environmentOf } from "../../registry/environment.ts";
 import { operatorJobs } from "../../registry/jobs.ts";
@@ -10,6 +10,7 @@ import { allTrees } from "../../registry/trees.ts";
 import { storeNames } from "../../store/tree-record.ts";
 import { readLink } from "../../system/durable.ts";
 import { type HomePaths } from "../../system/home.ts";
+import { namesIn } from "../../system/names-in.ts";
 import { verifyPacks } from "../verify-home.ts";
 
 /** What a home of the self test holds, as far as a change promises it. */
@@ -63,13 +64,4 @@ export function judge(found: State, old: State, changed: State, wasAcknowledged:
 
 function filesIn(directory: string): [name: string, content: string][] {
   return namesIn(directory).map((name) => [name, readFileSync(`${directory}/${name}`, "utf8")]);
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).toSorted();
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
 }

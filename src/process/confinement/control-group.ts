@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 
 import { groupMembers, killGroup, makeGroup, removeGroup, setGroup } from "../../system/control-group.ts";
 import { readProcess } from "../../system/process-table.ts";
@@ -55,12 +56,21 @@ export function openControlGroup(limits: GroupLimits, files = ""): ControlGroup 
  */
 export function renewControlGroup(pid: number, limits: GroupLimits, files = ""): void {
   const parent = ownGroup(files);
-  const name = /\/(aurora-\d+-\d+)$/m.exec(read(`${files}/proc/${pid}/cgroup`))?.[1];
-  if (typeof parent === "string" || name === undefined) return;
-  const { directory: above } = parent;
-  if (!groupMembers(`${above}/${name}`).includes(pid)) return;
-  delegate(above);
-  setLimits(`${above}/${name}`, limits);
+  const directory = startGroupOf(pid, files);
+  if (typeof parent === "string" || directory === undefined || dirname(directory) !== parent.directory)
+    return;
+  delegate(parent.directory);
+  setLimits(directory, limits);
+}
+
+/**
+ * The directory of the control group that was made for the start of a process; undefined where there is none.
+ *
+ * @param files see `controlGroupReason`
+ */
+export function startGroupOf(pid: number, files = ""): string | undefined {
+  const directory = directoryOf(String(pid), files);
+  return directory !== undefined && /^aurora-\d+-\d+$/.test(basename(directory)) ? directory : undefined;
 }
 
 /** Removes the groups of starts that have ended. */
@@ -112,14 +122,20 @@ function trySet(directory: string, name: string, value: string): boolean {
   }
 }
 
-/** The group of this process, or why it is no use. */
-function ownGroup(files: string): { directory: string } | string {
-  const own = /^0::(.*)$/m.exec(read(`${files}/proc/self/cgroup`))?.[1];
+/** The directory of a process's group; undefined where there are none of version 2. */
+function directoryOf(pid: string, files: string): string | undefined {
+  const own = /^0::(.*)$/m.exec(read(`${files}/proc/${pid}/cgroup`))?.[1];
   const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(read(`${files}/proc/self/mountinfo`));
-  if (own === undefined || mount === null) return "there is no control group of version 2";
+  if (own === undefined || mount === null) return undefined;
   const [, root = "/", point = ""] = mount;
   const inside = root === "/" ? own : own.slice(root.length);
-  const place = `${files}${point}${inside}`.replace(/\/$/, "");
+  return `${files}${point}${inside}`.replace(/\/$/, "");
+}
+
+/** The group of this process, or why it is no use. */
+function ownGroup(files: string): { directory: string } | string {
+  const place = directoryOf("self", files);
+  if (place === undefined) return "there is no control group of version 2";
   // Where this process has been moved once, the group above is the one that is delegated.
   const directory = place.endsWith(`/${SELF_GROUP}`) ? place.slice(0, -SELF_GROUP.length - 1) : place;
   const controllers = read(`${directory}/cgroup.controllers`).trim().split(/\s+/);

@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 
 import { systemReason } from "../../errors.ts";
 import { landlockAbi, seccompError } from "../../system/kernel-features.ts";
@@ -7,6 +7,7 @@ import { openMemoryFile } from "../../system/memory-file.ts";
 import { controlGroupReason } from "./control-group.ts";
 import { featureKey, readFeatures, writeFeatures } from "./feature-cache.ts";
 import { launcherImages } from "./launcher-image.ts";
+import { landlockReason, namespaceReason, seccompReason } from "./missing-reason.ts";
 import { packUserReason } from "./pack-user.ts";
 import { reExecCommand } from "./re-exec.ts";
 import { parseReport } from "./report.ts";
@@ -44,8 +45,6 @@ export type KernelFeatures = {
   controlGroup: Reason;
 };
 
-const ENOSYS = 38;
-const EOPNOTSUPP = 95;
 const STDIN = 0;
 const STDERR = 2;
 
@@ -62,8 +61,8 @@ let isKept = false;
 
 /**
  * Finds out what the kernel offers, by trying it: what /proc says is not what a container or AppArmor lets one do. Costs
- * some 4 ms the first time; the result is kept until the program ends and, in `file`, until the machine is started again or
- * something changes that it depends on.
+ * some 4 ms the first time; the result is kept until the program ends and, where nothing is missing, in `file` until the machine is
+ * started again or something changes that it depends on.
  *
  * On another system than Linux nothing is tried, and everything has the same reason.
  */
@@ -73,11 +72,21 @@ export function probeKernel(file?: FeatureFile): KernelFeatures {
     isKept = known !== undefined;
   }
   known ??= probe();
-  if (file?.isWritable === true && !isKept) {
+  if (file?.isWritable === true && !isKept && hasAll(known)) {
     writeFeatures(file.path, featureKey(), known);
     isKept = true;
   }
   return known;
+}
+
+/**
+ * Only a kernel that offers everything is remembered. Should it not any more, a start fails; but what was missing may be there the
+ * next time, in another container of the same machine, and then it has to be used.
+ */
+function hasAll(features: KernelFeatures): boolean {
+  const { launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace } = features;
+  const reasons = [launcher, landlock, seccomp, mountNamespace, processNamespace, networkNamespace];
+  return features.backEnd !== "re-exec" && reasons.every((reason) => reason === null);
 }
 
 function probe(): KernelFeatures {
@@ -211,36 +220,5 @@ function tryLauncher(arch: Arch, needsUserNamespace: boolean, layers: TrialLayer
     return { isDone: false, isStarted: false, step: "", reason: systemReason(thrown) ?? String(thrown) };
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
-  }
-}
-
-function landlockReason(error: number): string {
-  if (error === ENOSYS) return "this kernel has no Landlock: it came with Linux 5.13";
-  if (error === EOPNOTSUPP) return 'Landlock is not switched on: the kernel\'s "lsm=" list lacks it';
-  return "a sandbox around Aurora forbids Landlock";
-}
-
-function seccompReason(error: number): Reason {
-  if (error === 0) return null;
-  return error === ENOSYS || error === EOPNOTSUPP
-    ? "this kernel cannot filter system calls"
-    : "a sandbox around Aurora forbids filters for system calls";
-}
-
-function namespaceReason({ step, reason }: Trial): string {
-  if (setting("/proc/sys/user/max_user_namespaces") === "0")
-    return "user namespaces are switched off (user.max_user_namespaces)";
-  if (setting("/proc/sys/kernel/unprivileged_userns_clone") === "0")
-    return "user namespaces are for root only (kernel.unprivileged_userns_clone)";
-  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1")
-    return "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns)";
-  return `a container or a policy of this machine forbids it: cannot ${step}: ${reason}`;
-}
-
-function setting(path: string): string {
-  try {
-    return readFileSync(path, "latin1").trim();
-  } catch {
-    return "";
   }
 }

@@ -26,9 +26,14 @@ export function packUser(packId: string, taken: ReadonlySet<number>): number {
 /**
  * Why packs cannot run as users of their own; null where they can. In a container the numbers may not exist.
  *
- * @param map /proc/self/uid_map, for tests
+ * @param map /proc/self/uid_map, for tests, as is `platform`
  */
-export function packUserReason(isRoot: boolean, map: string = readMap()): string | null {
+export function packUserReason(
+  isRoot: boolean,
+  map: string = readMap(),
+  platform = process.platform,
+): string | null {
+  if (platform !== "linux") return "it needs Linux";
   if (!isRoot) return "only root can run packs as users of their own";
   const { first, count } = PACK_USERS;
   const isMapped = map

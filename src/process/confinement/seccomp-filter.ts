@@ -26,7 +26,8 @@ const REFUSED: readonly SystemCall[] = [
 ];
 /**
  * What every program has another way for, so that "no such system call" makes it take that. The arguments of clone3 and
- * openat2 lie in memory, where a filter cannot see them; io_uring makes calls that no filter sees.
+ * openat2 lie in memory, where a filter cannot see them; io_uring makes calls that no filter sees; flags of files that
+ * Landlock would not let it open can be set by path since Linux 6.17, where ioctl(2) needs an open file.
  */
 const ABSENT: readonly SystemCall[] = [
   "clone3",
@@ -34,6 +35,10 @@ const ABSENT: readonly SystemCall[] = [
   "io_uring_setup",
   "io_uring_enter",
   "io_uring_register",
+  "file_getattr",
+  "file_setattr",
+  "statmount",
+  "listmount",
 ];
 
 const EPERM = 1;
@@ -55,6 +60,7 @@ const AUDIT_ARCH: Record<Arch, number> = { x64: 0xc000_003e, arm64: 0xc000_00b7 
 const NEW_NAMESPACE = 0x7e02_0000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+const TIOCSETD = 0x5423;
 const SET_ID_BITS = 0o6000;
 const O_CREAT_OR_TMPFILE = 0o100 | 0o20_000_000;
 const MSG_FASTOPEN = 0x2000_0000;
@@ -155,12 +161,14 @@ export function seccompFilter(
       bpf.ifAnyBit(NEW_NAMESPACE, refused, allowed);
     }),
   );
-  // Both put characters into a terminal's input, which the shell behind it then obeys. The kernel looks at 32 bits.
+  // The first two put characters into a terminal's input, which the shell behind it then obeys; the third makes another
+  // driver of the kernel treat what comes through the terminal. The kernel looks at 32 bits.
   when("ioctl", () =>
     refuseIf((refused, allowed) => {
       bpf.load(argumentAt(1));
       bpf.ifEqual(TIOCSTI, refused);
-      bpf.ifEqual(TIOCLINUX, refused, allowed);
+      bpf.ifEqual(TIOCLINUX, refused);
+      bpf.ifEqual(TIOCSETD, refused, allowed);
     }),
   );
   // Limits of another process: reading them is fine.

@@ -6,6 +6,10 @@ import { readFirstLine } from "../first-line.ts";
 import { type ChildOptions, spawnChild } from "../spawn-child.ts";
 import { type Confinement } from "./confine.ts";
 import { isEnforced } from "./layers.ts";
+import { type Command } from "./start.ts";
+
+/** Then there would be no process, whatever it was. */
+const OUT_OF: readonly string[] = ["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"];
 
 export type ConfinedChild = {
   child: Bun.Subprocess;
@@ -30,9 +34,14 @@ export type ConfinedChild = {
  * A confined command has the umask 027, whatever `options.umask` says. What keeps it from being executed shows only after
  * its end, in `failure`, because the launcher finds it out in the child.
  *
- * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`
+ * @param launchDescriptor closes when the command has been executed, or has failed to be: then `failure` can be asked
+ * @throws {AuroraError} `command-not-found`, `not-executable`, `exec-failed`; `denied` where it cannot be confined
  */
-export function spawnConfined(options: ChildOptions, confinement: Confinement): ConfinedChild {
+export function spawnConfined(
+  options: ChildOptions,
+  confinement: Confinement,
+  launchDescriptor?: number,
+): ConfinedChild {
   if (confinement.launch === null) {
     const child = spawnChild(options);
     return { child, failure: () => undefined, dispose: doNothing, [Symbol.dispose]: doNothing };
@@ -40,14 +49,8 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
   const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
   const file = findExecutable(argv[0] ?? "", env["PATH"], cwd);
   const path = file.startsWith("/") ? file : `${cwd}/${file}`;
-  const launch = confinement.launch({
-    file,
-    argv,
-    cwd,
-    env,
-    newSession,
-    hasShellFallback: isPlainScript(path),
-  });
+  const command = { file, argv, cwd, env, newSession, hasShellFallback: isPlainScript(path) };
+  const launch = prepareLaunch(confinement.launch, command);
   if (confinement.user !== undefined)
     for (const stream of [stdin, stdout, stderr]) give(stream, confinement.user);
   const group = openGroup(confinement, argv[0] ?? "", launch);
@@ -57,7 +60,13 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
       argv0,
       cwd: "/",
       env: ownVariables(env),
-      stdio: [stdin, stdout, stderr, ...launch.descriptors],
+      stdio: [
+        stdin,
+        stdout,
+        stderr,
+        ...launch.descriptors,
+        ...(launchDescriptor === undefined ? [] : [launchDescriptor]),
+      ],
       detached: newSession,
       ...((group?.directory ?? cgroup) === undefined ? {} : { cgroup: group?.directory ?? cgroup }),
     });
@@ -73,12 +82,27 @@ export function spawnConfined(options: ChildOptions, confinement: Confinement): 
   } catch (thrown) {
     launch.dispose();
     group?.close();
-    throw new AuroraError(
-      "exec-failed",
-      `cannot run "${argv[0]}": ${systemReason(thrown) ?? "its launcher could not be started"}`,
-      { cause: thrown },
-    );
+    throw launchError(argv[0] ?? "", thrown);
   }
+}
+
+function prepareLaunch(launch: NonNullable<Confinement["launch"]>, command: Command) {
+  try {
+    return launch(command);
+  } catch (thrown) {
+    throw thrown instanceof AuroraError ? thrown : launchError(command.argv[0] ?? "", thrown);
+  }
+}
+
+/** What keeps the launcher from being started, or put into its control group, keeps the command from being confined. */
+function launchError(name: string, thrown: unknown): AuroraError {
+  const { code } = thrown as NodeJS.ErrnoException;
+  const reason = systemReason(thrown) ?? "its launcher could not be started";
+  return OUT_OF.includes(code ?? "")
+    ? new AuroraError("exec-failed", `cannot run "${name}": ${reason}`, { cause: thrown })
+    : new AuroraError("denied", `cannot confine "${name}": cannot start its launcher: ${reason}`, {
+        cause: thrown,
+      });
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   openControlGroup,
   removeForgottenGroups,
   renewControlGroup,
+  startGroupOf,
 } from "../../../src/process/confinement/control-group.ts";
 import { run } from "../../../src/process/run.ts";
 import { spawnChild } from "../../../src/process/spawn-child.ts";
@@ -101,8 +102,10 @@ describe("a control group for a start, on a machine of files", () => {
       "pids.max",
     ]);
     expect(readFileSync(join(place.group, "aurora-70-1/memory.max"), "latin1")).toBe("1048576");
+    expect(startGroupOf(71, place.path)).toBe(join(place.group, "aurora-70-1"));
     // That one holds what has no limits.
     expect(inGroup(72, "aurora-self")).toEqual(["cgroup.procs"]);
+    expect(startGroupOf(72, place.path)).toBeUndefined();
   });
 
   test("is removed when its start has ended", () => {
@@ -162,6 +165,20 @@ describe.skipIf(top === undefined)("a control group of the kernel", () => {
       expect(survivors).toEqual([]);
       expect(killed).not.toEqual([]);
       expect(groupMembers(directory)).toEqual([]);
+    } finally {
+      killGroup(directory);
+      while (!removeGroup(directory)) await Bun.sleep(1);
+    }
+  });
+
+  test("tells what a start has left running, although nothing else does", async () => {
+    makeGroup(directory);
+    try {
+      using place = scratch();
+      const leave = "mkfifo up; (setsid env -i sh -c 'echo >up; sleep 1000' &) >/dev/null 2>&1; read _ <up";
+      const options = { argv: ["sh", "-c", leave], cwd: place.path, env };
+      const { left } = await run({ ...options, cgroup: directory, leaveRunning: true });
+      expect(left.map(({ command }) => command)).toContain("sh -c echo >up; sleep 1000");
     } finally {
       killGroup(directory);
       while (!removeGroup(directory)) await Bun.sleep(1);

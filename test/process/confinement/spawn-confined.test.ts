@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../../../src/process/confinement/confine.ts";
@@ -57,3 +57,19 @@ describe.each([
     expect(await run(confinement(), "sh", "-c", script)).toBe(0);
   });
 });
+
+test.skipIf(features.launcher !== null)(
+  "what cannot be put into its control group is not started",
+  async () => {
+    const confinement = prepareConfinement(policyIn(home), features, { required: true });
+    let isClosed = false;
+    const openGroup = () => ({ directory: home, kill: () => false, close: () => void (isClosed = true) });
+    const started = run({ ...confinement, openGroup }, "touch", join(home, "data", "by-touch"));
+    await expect(started).rejects.toMatchObject({
+      code: "denied",
+      message: expect.stringMatching(/^cannot confine "touch": cannot start its launcher: /),
+    });
+    expect(isClosed).toBe(true);
+    expect(existsSync(join(home, "data", "by-touch"))).toBe(false);
+  },
+);

@@ -66,6 +66,9 @@ export const attacks: readonly Attack[] = [
   { name: "chown", ...metadata },
   { name: "utimes", ...metadata },
   { name: "setxattr", ...metadata },
+  { name: "setxattrat", ...metadata },
+  { name: "file-attributes", ...filter },
+  { name: "set-file-attributes", by: ["seccomp", "mount-namespace"] },
   { name: "fchmod-by-path-descriptor", ...metadata },
   { name: "inherited", by: [], always: "everybody" },
   // Information that Landlock does not keep, and what the pack had in its data before it was confined.
@@ -73,9 +76,14 @@ export const attacks: readonly Attack[] = [
   { name: "access", ...exception },
   { name: "chdir", ...exception },
   { name: "statfs", ...exception },
+  { name: "inotify", ...exception },
+  // It runs what it could have read and interpreted as well.
+  { name: "execute-from-memory", ...exception },
   { name: "command-line", by: ["process-namespace"] },
+  { name: "process-facts", by: ["process-namespace"] },
   { name: "premade-link", ...exception },
 
+  { name: "any-family", ...filter },
   { name: "tcp-connect", by: ["landlock", "seccomp", "network-namespace"] },
   { name: "tcp-bind", by: ["landlock", "seccomp"] },
   { name: "tcp-listen-unbound", ...filter },
@@ -113,6 +121,9 @@ export const attacks: readonly Attack[] = [
   { name: "proc-root", ...looking },
   { name: "proc-directory", ...looking },
   { name: "proc-descriptors", ...looking },
+  { name: "proc-oom-score", ...files },
+  { name: "proc-name", ...files },
+  { name: "process-namespaces", ...looking },
   { name: "priority", ...scheduling },
   { name: "processors", ...scheduling },
   { name: "scheduler", ...scheduling },
@@ -121,6 +132,10 @@ export const attacks: readonly Attack[] = [
 
   { name: "mount", ...capability },
   { name: "new-mount-api", ...capability },
+  { name: "list-mounts", ...filter },
+  { name: "look-at-mount", ...filter },
+  { name: "quota", ...filter },
+  { name: "foreign-architecture", ...filter },
   { name: "unshare-user", ...filter },
   { name: "unshare-mount", ...capability },
   { name: "clone-user", ...filter },
@@ -146,6 +161,7 @@ export const attacks: readonly Attack[] = [
   { name: "message-queue", ...filter },
   { name: "posix-queue", by: ["landlock", "seccomp"] },
   { name: "terminal-input", ...filter },
+  { name: "line-discipline", ...filter },
 
   { name: "set-id-chmod", ...filter },
   { name: "set-id-fchmodat2", ...filter },

@@ -95,6 +95,46 @@ static int sendsPair(int type) {
 static int opensSocket(int family, int type, int protocol) { return done(socket(family, type, protocol)); }
 static int namespaces(void *unused) { return (void)unused, 0; }
 
+/* Of kernels that are newer than the headers. */
+enum { STATMOUNT = 457, LISTMOUNT = 458, SETXATTRAT = 463, FILE_GETATTR = 468, FILE_SETATTR = 469 };
+struct fileAttributes { u_int64_t flags; u_int32_t extentSize, extents, project, copyExtentSize; };
+struct mountRequest { u_int32_t size, spare; u_int64_t mount, param, mountNamespace; };
+#define ROOT_MOUNT (~0ULL)
+#define PIDFD_GET_MOUNT_NAMESPACE _IO(0xFF, 3)
+#define PIDFD_GET_INFO _IOWR(0xFF, 11, u_int64_t[8])
+
+/* In a child: the filter kills for it. */
+static int callsForeign(void) {
+#ifdef __x86_64__
+  pid_t child = fork();
+  if (child == 0) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory", "r8", "r9", "r10", "r11");
+    _exit(result > 0 ? 0 : ENOSYS);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) return WTERMSIG(status) == SIGSYS ? EPERM : ENOSYS;
+  return WEXITSTATUS(status);
+#else
+  return ENOSYS;
+#endif
+}
+static int executesFromMemory(const char *path) {
+  char block[65536];
+  int from = open(path, O_RDONLY), to = syscall(SYS_memfd_create, "program", 0);
+  if (from < 0 || to < 0) return errno;
+  for (long n; (n = read(from, block, sizeof block)) > 0;) write(to, block, n);
+  return executes(at("/proc/self/fd", (sprintf(block, "%d", to), block)));
+}
+static int opensAnyFamily(void) {
+  int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+  for (int family = 0; family < 64; family++)
+    for (int i = 0; i < 4; i++)
+      if (socket(family, types[i], 0) >= 0) return 0;
+  return EACCES;
+}
+
 #define ATTACK(label) if (strcmp(name, label) == 0)
 
 static int attack(const char *name) {
@@ -134,6 +174,12 @@ static int attack(const char *name) {
   ATTACK("chown") return done(chown(secret, getuid(), getgid()));
   ATTACK("utimes") return done(utimes(secret, NULL));
   ATTACK("setxattr") return done(setxattr(secret, "user.aurora", "x", 1, 0));
+  ATTACK("setxattrat") {
+    struct { u_int64_t value; u_int32_t size, flags; } x = {(u_int64_t) "x", 1, 0};
+    return done(syscall(SETXATTRAT, AT_FDCWD, secret, 0, "user.aurora", &x, sizeof x));
+  }
+  ATTACK("file-attributes") { struct fileAttributes a = {0}; return done(syscall(FILE_GETATTR, AT_FDCWD, secret, &a, sizeof a, 0)); }
+  ATTACK("set-file-attributes") { struct fileAttributes a = {0}; return done(syscall(FILE_SETATTR, AT_FDCWD, secret, &a, sizeof a, 0)); }
   ATTACK("fchmod-by-path-descriptor") {
     int fd = open(secret, O_PATH);
     return done(chmod(at("/proc/self/fd", (sprintf(buffer, "%d", fd), buffer)), 0666));
@@ -144,11 +190,21 @@ static int attack(const char *name) {
   ATTACK("access") return done(access(secret, R_OK));
   ATTACK("chdir") return done(chdir(outside));
   ATTACK("statfs") { struct statfs s; return done(statfs(outside, &s)); }
+  ATTACK("inotify") return done(inotify_add_watch(inotify_init1(0), outside, IN_ALL_EVENTS));
+  ATTACK("execute-from-memory") return executesFromMemory("/proc/self/exe");
   ATTACK("command-line") return readAll(ofVictim("cmdline"));
   ATTACK("premade-link") return opens(at(data, "premade"), O_WRONLY);
+  ATTACK("process-facts") { u_int64_t info[8] = {1}; return done(ioctl(syscall(SYS_pidfd_open, victim, 0), PIDFD_GET_INFO, info)); }
   /* Sockets. */
+  ATTACK("any-family") return opensAnyFamily();
   ATTACK("tcp-connect") return connects(SOCK_STREAM, 0, port);
   ATTACK("tcp-connect-other") return connects(SOCK_STREAM, 0, port + 1) == ECONNREFUSED ? 0 : errno;
+  ATTACK("tcp-connect-other-ipv6") {
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(atoi(getenv("OTHER_PORT")))};
+    inet_pton(AF_INET6, "::ffff:127.0.0.1", &a.sin6_addr);
+    return fd < 0 ? errno : done(connect(fd, (void *)&a, sizeof a));
+  }
   ATTACK("tcp-bind") {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in a = local(0);
@@ -214,6 +270,9 @@ static int attack(const char *name) {
   ATTACK("proc-root") return list(ofVictim("root/"));
   ATTACK("proc-directory") return list(ofVictim("cwd/"));
   ATTACK("proc-descriptors") return done(readlink(ofVictim("fd/0"), buffer, sizeof buffer));
+  ATTACK("proc-oom-score") return opens(ofVictim("oom_score_adj"), O_WRONLY);
+  ATTACK("proc-name") return opens(ofVictim("comm"), O_WRONLY);
+  ATTACK("process-namespaces") return done(ioctl(syscall(SYS_pidfd_open, victim, 0), PIDFD_GET_MOUNT_NAMESPACE, 0));
   ATTACK("priority") return done(setpriority(PRIO_PROCESS, victim, 19));
   ATTACK("processors") { cpu_set_t s; sched_getaffinity(0, sizeof s, &s); return done(sched_setaffinity(victim, sizeof s, &s)); }
   ATTACK("scheduler") { struct sched_param p = {0}; return done(sched_setscheduler(victim, SCHED_BATCH, &p)); }
@@ -222,6 +281,19 @@ static int attack(const char *name) {
   /* The kernel. */
   ATTACK("mount") return mount("tmpfs", data, "tmpfs", 0, NULL) < 0 ? errno : (umount(data), 0);
   ATTACK("new-mount-api") return done(syscall(SYS_fsopen, "tmpfs", 0));
+  ATTACK("list-mounts") {
+    struct mountRequest r = {sizeof r, 0, ROOT_MOUNT, 0, 0};
+    return done(syscall(LISTMOUNT, &r, buffer, 64, 0));
+  }
+  ATTACK("look-at-mount") {
+    u_int64_t id;
+    struct mountRequest r = {sizeof r, 0, ROOT_MOUNT, 0, 0};
+    if (syscall(LISTMOUNT, &r, &id, 1, 0) < 0) return errno;
+    r.mount = id, r.param = 1;
+    return done(syscall(STATMOUNT, &r, buffer, sizeof buffer, 0));
+  }
+  ATTACK("quota") return done(syscall(SYS_quotactl, 0x800001 << 8, NULL, 0, NULL));
+  ATTACK("foreign-architecture") return callsForeign();
   ATTACK("unshare-user") return done(unshare(CLONE_NEWUSER));
   ATTACK("unshare-mount") return done(unshare(CLONE_NEWNS));
   ATTACK("clone-user") return done(clone(namespaces, buffer + sizeof buffer, CLONE_NEWUSER | SIGCHLD, NULL));
@@ -259,6 +331,7 @@ static int attack(const char *name) {
     int queue = syscall(SYS_mq_open, getenv("SHARED"), O_CREAT | O_RDWR, 0600, NULL);
     return queue < 0 ? errno : done(syscall(SYS_mq_unlink, getenv("SHARED")));
   }
+  ATTACK("line-discipline") { int n = 2; return ioctl(0, TIOCSETD, &n) < 0 && errno == ENOTTY ? 0 : errno; }
   ATTACK("terminal-input") return ioctl(0, TIOCSTI, "x") < 0 && errno == ENOTTY ? 0 : errno;
   /* Privileges. */
   ATTACK("set-id-chmod") return done(chmod(mine, 04700));

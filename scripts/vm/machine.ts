@@ -1,0 +1,143 @@
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
+import { type Image, must } from "./image.ts";
+
+export type Answer = { rc: number; output: string };
+
+/** A machine may take so long to boot, or to answer, in milliseconds: without KVM everything takes twenty times longer. */
+const PATIENCE_MS = 600_000;
+
+/**
+ * A virtual machine with a disk of its own. What runs on it is told by its second serial port; what its first one says is in
+ * `console`.
+ */
+export class Machine implements AsyncDisposable {
+  readonly console: string;
+  readonly #image: Image;
+  readonly #disk: string;
+  readonly #socket: string;
+  #qemu: Bun.Subprocess | undefined;
+  #port: { write: (text: string) => void; end: () => void } | undefined;
+  #received = "";
+  #waiter: (() => void) | undefined;
+
+  /** @param name the machine's files in the directory begin with it */
+  constructor(image: Image, directory: string, name: string) {
+    this.#image = image;
+    this.console = `${directory}/${name}.console`;
+    this.#disk = `${directory}/${name}.disk`;
+    this.#socket = `${directory}/${name}.sock`;
+    must(["cp", "--sparse=always", "--reflink=auto", image.disk, this.#disk]);
+    writeFileSync(this.console, "");
+  }
+
+  /** Switches it on and waits until it answers. */
+  async boot(): Promise<void> {
+    rmSync(this.#socket, { force: true });
+    const console = openSync(this.console, "a");
+    this.#qemu = Bun.spawn(
+      [
+        "qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nodefaults -no-reboot -display none -nic none",
+        // Debian's kernel has the driver for it built in. With cache=none a write is on the disk when it is reported.
+        `-device nvme,drive=disk,serial=disk -drive if=none,id=disk,format=raw,cache=none,file=${this.#disk}`,
+        `-chardev stdio,id=console -serial chardev:console`,
+        `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket} -serial chardev:agent`,
+        `-kernel ${this.#image.kernel} -append`,
+      ]
+        .flatMap((words) => words.split(" "))
+        .concat("root=/dev/nvme0n1 rw console=ttyS0 loglevel=4 panic=-1"),
+      { stdio: ["ignore", console, console] },
+    );
+    closeSync(console);
+    this.#received = "";
+    const port = await this.#connect();
+    this.#port = { write: (text) => void port.write(text), end: () => port.end() };
+    await this.#line((line) => line.endsWith("ready"));
+  }
+
+  /** Runs a shell script on it as root. */
+  async run(script: string, patienceMs = PATIENCE_MS): Promise<Answer> {
+    this.#port?.write(`${Buffer.from(script).toString("base64")}\n`);
+    const line = await this.#line((text) => /^\d+ /.test(text), patienceMs);
+    const space = line.indexOf(" ");
+    return {
+      rc: Number(line.slice(0, space)),
+      output: Buffer.from(line.slice(space + 1), "base64")
+        .toString()
+        .trimEnd(),
+    };
+  }
+
+  /** Asks for something whose answer nobody waits for, because the machine may be gone by then. */
+  begin(script: string): void {
+    this.#port?.write(`${Buffer.from(script).toString("base64")}\n`);
+  }
+
+  /** What it has said on its first serial port since it was made. */
+  said(): string {
+    return readFileSync(this.console, "latin1");
+  }
+
+  /** Takes the power away, now. Whoever waits for an answer hears of it. */
+  async cutPower(): Promise<void> {
+    this.#qemu?.kill("SIGKILL");
+    await this.#qemu?.exited;
+    this.#port?.end();
+    this.#waiter?.();
+  }
+
+  /** Waits until it has switched itself off. */
+  async off(patienceMs = PATIENCE_MS): Promise<void> {
+    const timer = setTimeout(() => void this.cutPower(), patienceMs);
+    const code = await this.#qemu?.exited;
+    clearTimeout(timer);
+    this.#port?.end();
+    if (code !== 0) throw new Error(`the machine did not switch itself off: ${this.said().slice(-2000)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cutPower();
+    rmSync(this.#disk, { force: true });
+    rmSync(this.#socket, { force: true });
+  }
+
+  #isOff(): boolean {
+    return this.#qemu?.exitCode !== null || this.#qemu.signalCode !== null;
+  }
+
+  async #connect() {
+    const socket = {
+      data: (_: unknown, bytes: Buffer) => {
+        this.#received += bytes.toString("latin1");
+        this.#waiter?.();
+      },
+    };
+    for (;;) {
+      try {
+        return await Bun.connect({ unix: this.#socket, socket });
+      } catch (thrown) {
+        if (this.#isOff()) throw new Error(`qemu: ${this.said().slice(-2000)}`, { cause: thrown });
+        await Bun.sleep(20);
+      }
+    }
+  }
+
+  /** The next line that is of interest. */
+  async #line(isIt: (line: string) => boolean, patienceMs = PATIENCE_MS): Promise<string> {
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      for (let end = this.#received.indexOf("\n"); end !== -1; end = this.#received.indexOf("\n")) {
+        const line = this.#received.slice(0, end).replaceAll("\r", "");
+        this.#received = this.#received.slice(end + 1);
+        if (isIt(line)) return line;
+      }
+      if (this.#isOff() || performance.now() >= deadline)
+        throw new Error(`the machine does not answer: ${this.said().slice(-2000)}`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiter = resolve;
+      const timer = setTimeout(resolve, deadline - performance.now());
+      await promise;
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+
+import { attacks } from "../../test/process/confinement/attacks/attack-table.ts";
+
+type Pack = {
+  id: string;
+  version?: string;
+  needs?: string[];
+  type?: string;
+  limits?: string;
+  schedule?: string;
+  scripts: Record<string, string>;
+};
+
+/** Waits, and tells its end with the time, so that the order of ends can be read in its log. */
+const WAIT = `trap 'sleep 0.3; echo "$AURORA_PACK_ID ended $(date +%s%N)"; exit 0' TERM
+while :; do sleep 1000 & wait $!; done`;
+
+const packs: readonly Pack[] = [
+  {
+    id: "limited",
+    limits: "{ memory: 64MiB, processes: 16 }",
+    // Does once what a file in its data asks for. No process of it takes more than 25 MB.
+    scripts: {
+      start: `cd "$AURORA_DATA_DIR"
+take() { rm "$1" 2>/dev/null; }
+if take eat; then for n in 1 2 3 4; do
+  sh -c 'x=$(head -c 25000000 /dev/zero | tr "\\0" x); : >ate; sleep 1000' &
+  until take ate; do sleep 0.2; done
+done; fi
+if take hold; then sh -c 'x=$(head -c 25000000 /dev/zero | tr "\\0" x); sleep 1000' & fi
+if take multiply; then sh -c 'for n in $(seq 40); do sleep 1000 & done; sleep 1000' & fi
+# Leaves everything by which it could be found: its session, its parent, its environment.
+if take escape; then setsid env -i sh -c 'setsid sh -c "trap : TERM; while :; do sleep 4242; done" &' & fi
+${WAIT}`,
+    },
+  },
+  {
+    id: "leaving",
+    type: "oneshot",
+    limits: "{ memory: 64MiB, processes: 16 }",
+    scripts: {
+      start: `setsid env -i sh -c 'setsid sh -c "trap : TERM; while :; do sleep 4343; done" &' </dev/null >/dev/null 2>&1 &
+sleep 1`,
+      stop: "exit 0",
+    },
+  },
+  { id: "first", scripts: { start: WAIT } },
+  {
+    id: "once",
+    type: "oneshot",
+    needs: ["first"],
+    scripts: {
+      start: `./wait.sh >>"$AURORA_LOG_DIR/once.log" 2>&1 & echo $! >"$AURORA_DATA_DIR/pid"`,
+      wait: WAIT,
+      stop: 'kill "$(cat "$AURORA_DATA_DIR/pid")"',
+      health: 'kill -0 "$(cat "$AURORA_DATA_DIR/pid")"',
+    },
+  },
+  { id: "last", needs: ["once"], scripts: { start: WAIT } },
+  {
+    id: "busy",
+    limits: "{ cpu_seconds: 2 }",
+    schedule: '[{ name: beat, every: 2s, run: "beat.sh" }]',
+    scripts: { start: WAIT, spin: "while :; do :; done", beat: 'echo beat >>"$AURORA_DATA_DIR/beats"' },
+  },
+  {
+    id: "attacker",
+    limits: "{ memory: 128MiB, processes: 30, open_files: 64, file_size: 1MiB }",
+    scripts: {
+      start: `cd "$AURORA_DATA_DIR"
+read -r victim port other <target
+export SHARED=aurora-attack OTHER_PORT="$other"
+for name in ${attacks.map(({ name }) => name).join(" ")}; do
+  /usr/local/bin/attack "$name" /srv/outside "$AURORA_DATA_DIR" "$victim" "$port" >/dev/null 2>&1
+  echo "$name $?"
+done >outcomes
+touch done
+${WAIT}`,
+    },
+  },
+  ...["1.0.0", "2.0.0"].map((version) => ({
+    id: "cut",
+    version,
+    scripts: {
+      install: `echo ${version} >"$AURORA_DATA_DIR/installed"`,
+      start: `echo ${version} >"$AURORA_DATA_DIR/started"\n${WAIT}`,
+    },
+  })),
+];
+
+/** Writes the packs of the checks, each in a directory of its id, with its version where there are several. */
+export function writePacks(directory: string): void {
+  for (const pack of packs)
+    writePack(`${directory}/${pack.version === undefined ? pack.id : `${pack.id}-${pack.version}`}`, pack);
+}
+
+function writePack(directory: string, pack: Pack): void {
+  const { id, version = "1.0.0", needs = [], type = "simple", limits, schedule, scripts } = pack;
+  mkdirSync(directory, { recursive: true });
+  for (const [name, body] of Object.entries(scripts)) {
+    writeFileSync(`${directory}/${name}.sh`, `#!/bin/sh\n${body}\n`);
+    chmodSync(`${directory}/${name}.sh`, 0o755);
+  }
+  const entrypoint = ["install", "start", "stop", "health"].filter((name) => name in scripts);
+  const dependencies = needs.map((other) => `{ pack_id: ${other}, version_constraint: ">=1.0.0" }`);
+  writeFileSync(
+    `${directory}/manifest.yaml`,
+    [
+      "schema_version: aurora-manifest-v1",
+      "pack:",
+      `  id: ${id}`,
+      `  name: ${id}`,
+      `  version: ${version}`,
+      `  entrypoint: { ${entrypoint.map((name) => `${name}: ${name}.sh`).join(", ")} }`,
+      `  dependencies: [${dependencies.join(", ")}]`,
+      `  service: { type: ${type}, restart: on-failure, stop_timeout_seconds: 5 }`,
+      "  safety: { dry_run_supported: false, operator_approval_required: false, health_check_timeout_seconds: 20 }",
+      ...(limits === undefined ? [] : [`  limits: ${limits}`]),
+      ...(schedule === undefined ? [] : [`  schedule: ${schedule}`]),
+      "",
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,118 @@
+import { type Act, type Series } from "./check.ts";
+import { type Machine } from "./machine.ts";
+
+type Generation = { generation: number; version: string; outcome: string };
+/** What was acknowledged: it stood on the serial console before the power went. */
+type Acknowledged = { generation: number; version: string };
+
+/** So long the machine works before a cut, in milliseconds, by chance. */
+const SHORTEST_MS = 500;
+const LONGEST_MS = 20_000;
+/** Every so many cuts one comes while the machine boots, and recovers from the one before. */
+const EARLY = 4;
+
+/** Upgrades and goes back, over and over, and tells on the console what has been acknowledged. */
+const WORK = `nohup sh -c '
+while :; do
+  for change in "install /packs/cut-2.0.0" "rollback cut" "install /packs/cut-1.0.0" "install /packs/cut-2.0.0" "install /packs/cut-1.0.0"; do
+    answer=$(aurora $change --approve --json 2>/dev/null) && echo "acknowledged $answer" >/dev/ttyS0
+  done
+done' >/dev/null 2>&1 &`;
+
+/** The power is cut `cuts` times, at moments of chance: each time what is there after the boot is the old or the new state. */
+export function powerCuts(cuts: number): Series {
+  return {
+    name: "power",
+    checks: [
+      {
+        name: "the daemon is a unit, and a pack is installed",
+        script: `aurora daemon --print-systemd-unit >/etc/systemd/system/aurora.service
+          systemctl enable --quiet --now aurora && aurora install /packs/cut-1.0.0 --approve --quiet && sync`,
+        expected: "committed\ncut 1.0.0, generation 1",
+      },
+      ...Array.from({ length: cuts }, (_, index) => cut(index + 1)),
+      confirmation,
+    ],
+  };
+}
+
+function cut(number: number): Act {
+  return {
+    name: `power cut ${number}`,
+    async act(machine) {
+      machine.begin(WORK);
+      await Bun.sleep(SHORTEST_MS + Math.random() * (LONGEST_MS - SHORTEST_MS));
+      await machine.cutPower();
+      if (number % EARLY === 0) {
+        const booting = machine.boot().catch(() => {});
+        await Bun.sleep(Math.random() * LONGEST_MS);
+        await machine.cutPower();
+        await booting;
+      }
+      const last = lastAcknowledged(machine.said());
+      await machine.boot();
+      return await stateFault(machine, last);
+    },
+  };
+}
+
+/** The newest answer that stands on the console; the install before all cuts where there is none. */
+function lastAcknowledged(console: string): Acknowledged {
+  const answers = [...console.matchAll(/acknowledged (\{.*\})\r?$/gm)].map(
+    ([, json]) => (JSON.parse(json ?? "") as { packs: Acknowledged[] }).packs[0] as Acknowledged,
+  );
+  return answers.at(-1) ?? { generation: 1, version: "1.0.0" };
+}
+
+/** What is wrong after the boot, if anything: what was acknowledged is there, or one change later than that, and it runs. */
+async function stateFault(machine: Machine, acknowledged: Acknowledged): Promise<string | undefined> {
+  const { output } = await machine.run(`
+    aurora wait cut --for running --timeout 120 --quiet >/dev/null; aurora verify --json; aurora list --json
+    aurora history cut --json; cat /var/lib/aurora/data/cut/started; ls /var/lib/aurora/tmp | wc -l
+    basename "$(readlink /var/lib/aurora/live/cut)"`);
+  try {
+    const [verified, listed, history, started, scratch, live] = output.split("\n");
+    const { ok } = JSON.parse(verified ?? "") as { ok: boolean };
+    const [pack] = JSON.parse(listed ?? "") as (Acknowledged & { state: string; digest: string })[];
+    const generations = JSON.parse(history ?? "") as Generation[];
+    const isThere = generations.some(
+      ({ generation, version, outcome }) =>
+        generation === acknowledged.generation && version === acknowledged.version && outcome === "committed",
+    );
+    const faults = [
+      ok ? "" : "it does not verify",
+      isThere ? "" : "what was acknowledged is not in the history",
+      pack?.state === "running" ? "" : `it is ${pack?.state}`,
+      pack?.version === started ? "" : `${started} was started`,
+      pack?.digest === `sha256:${live}` ? "" : `${live} is live`,
+      scratch === "0" ? "" : "scratch was left",
+      (pack?.generation ?? 0) >= acknowledged.generation ? "" : `generation ${pack?.generation} is live`,
+    ].filter(Boolean);
+    return faults.length === 0
+      ? undefined
+      : `${faults.join(", ")} after ${JSON.stringify(acknowledged)}:\n${output}`;
+  } catch {
+    return output;
+  }
+}
+
+const confirmation: Act = {
+  name: "an upgrade that nobody confirms goes back after a power cut, by the daemon",
+  async act(machine) {
+    await machine.run("aurora install /packs/cut-1.0.0 --approve --quiet");
+    const { rc, output } = await machine.run(
+      "aurora install /packs/cut-2.0.0 --approve --confirm-within 90s --quiet",
+    );
+    if (rc !== 0) return output;
+    await machine.cutPower();
+    await machine.boot();
+    const { output: after } = await machine.run(`
+      for n in $(seq 300); do
+        aurora list --no-daemon | grep -q "cut *1.0.0" && break
+        sleep 1
+      done
+      aurora wait cut --for running --timeout 60 --quiet >/dev/null
+      aurora list --json; cat /var/lib/aurora/data/cut/started; aurora history cut | tail -n 1`);
+    return /"version":"1\.0\.0".*"state":"running".*\n1\.0\.0\n/.test(after) ? undefined : after;
+  },
+};
