@@ -17,7 +17,7 @@ import { blocksProblem } from "./crash/block-power.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
 import { endProcessesAt } from "./crash/end-processes.ts";
 import { buildInjector } from "./crash/injector.ts";
-import { blockModes, blocksOf, fileSystemOf, killModes, powerModes } from "./crash/modes.ts";
+import { blockModes, blocksOf, fileSystemOf, KILLED_THEN_CUT, killModes, powerModes } from "./crash/modes.ts";
 import { operations } from "./crash/operations.ts";
 import { cutProblem, inOwnMounts, powerProblem, unmountBelow } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
@@ -44,7 +44,9 @@ if (!existsSync(values.binary)) {
   process.exit(2);
 }
 const named =
-  values.modes === "all" ? [...killModes, "model", ...powerModes, ...blockModes] : values.modes.split(",");
+  values.modes === "all"
+    ? [...killModes, "model", KILLED_THEN_CUT, ...powerModes, ...blockModes]
+    : values.modes.split(",");
 const isPossible = (mode: string, problem: string | undefined) => {
   if (problem !== undefined) console.error(`${mode} is skipped: ${problem}`);
   return problem === undefined;

@@ -9,9 +9,9 @@ import {
   type Subject,
   type Tools,
 } from "./experiment.ts";
-import { blocksOf, fileSystemOf, injectionOf, isPointOf, modelOf } from "./modes.ts";
+import { blocksOf, fileSystemOf, injectionOf, isPointOf, KILLED_THEN_CUT, modelOf } from "./modes.ts";
 import { type Operation } from "./operations.ts";
-import { type Forgotten, tryLegalStates } from "./power-model.ts";
+import { type Forgotten, tryKilledThenCut, tryLegalStates } from "./power-model.ts";
 import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
 import { type Slot } from "./slot.ts";
 
@@ -54,7 +54,8 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
     const [first] = slots as [Slot, ...Slot[]];
     const subject = await prepareSubject(test.tools, operation, first, `${test.directory}/template`);
     for (const mode of test.modes) {
-      if (operation.isLarge === true && (modelOf(mode) ?? blocksOf(mode))) continue;
+      if (operation.isLarge === true && (mode === KILLED_THEN_CUT || (modelOf(mode) ?? blocksOf(mode))))
+        continue;
       results.push(await crash(test, subject, mode, slots));
       test.onResult(results);
     }
@@ -63,6 +64,7 @@ export async function runCrashTest(test: CrashTest): Promise<Result[]> {
 }
 
 async function crash(test: CrashTest, subject: Subject, mode: string, slots: readonly Slot[]) {
+  if (mode === KILLED_THEN_CUT) return await crashKilledThenCut(test, subject, slots);
   const model = modelOf(mode);
   if (model) return await crashInModel(test, subject, mode, slots, model.forgotten);
   const blocks = blocksOf(mode);
@@ -75,6 +77,26 @@ async function crash(test: CrashTest, subject: Subject, mode: string, slots: rea
   } finally {
     for (const slot of powered) slot.dispose();
   }
+}
+
+async function crashKilledThenCut(
+  test: CrashTest,
+  subject: Subject,
+  slots: readonly Slot[],
+): Promise<Result> {
+  const began = performance.now();
+  const pick = <T>(flushes: readonly T[]) => spread(flushes, test.maxPoints);
+  const { calls, checked, findings } = await tryKilledThenCut(
+    test.tools,
+    subject,
+    KILLED_THEN_CUT,
+    slots,
+    pick,
+    test.onFinding,
+  );
+  const seconds = (performance.now() - began) / 1000;
+  const operation = subject.operation.name;
+  return { operation, mode: KILLED_THEN_CUT, calls, points: checked, missed: 0, findings, seconds };
 }
 
 async function crashInBlocks(

@@ -16,7 +16,7 @@
  * | error | the call fails with --errno and is not run |
  * | error-on | it does, and so does every later call that takes space: a disk that stays full |
  * | cut-power | the file system at --mount is shut down without a flush (FS_IOC_SHUTDOWN), then as kill-all |
- * | record | as count; each call that was made goes to --record with its result and its bytes |
+ * | record | as count; each call that was made goes to --record with its result and its bytes; with --at, the command is killed there |
  *
  * With --lie yes every flush returns 0 and does nothing: a disk that lies, which a power cut has to show.
  *
@@ -381,6 +381,10 @@ static bool at_point(struct thread *one, registers *r) {
   case COUNT:
     return false;
   case RECORD:
+    if (is_here) {
+      kill_command();
+      return false;
+    }
     one->at_exit = RECORD_RESULT;
     return true;
   case CUT_POWER:
@@ -522,7 +526,7 @@ static int handle_stop(struct thread *one, int status, int *signal) {
   *signal = 0;
   if (event == PTRACE_EVENT_SECCOMP) {
     bool is_traced = !has_ended && !has_hit;
-    if (option.mode == ERROR_ON) is_traced = !has_ended;
+    if (option.mode == ERROR_ON || option.mode == RECORD) is_traced = !has_ended;
     if (!is_traced || get_registers(one->id, &r) || !is_point(one, &r)) return PTRACE_CONT;
     return at_point(one, &r) ? PTRACE_SYSCALL : PTRACE_CONT;
   }

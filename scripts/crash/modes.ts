@@ -16,6 +16,7 @@ const numbers = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as co
  * | ENOSPC+ | it and every later one that takes space: the disk stays full |
  * | power-ext4, power-xfs, power-btrfs | the power is cut: only what was flushed is there afterwards |
  * | model | every state that a power cut may leave by the rules of POSIX and of journalling file systems |
+ * | model-killed | the command is killed before a flush and the next one ends; then what a power cut may leave by these rules |
  * | model-no-file-sync, model-no-directory-sync | the same without these flushes: this has to break |
  * | lying-ext4, lying-xfs | the same on a disk that does not flush: this has to break, or the test proves nothing |
  * | blocks-ext4, blocks-xfs, blocks-btrfs | every disk that a power cut may leave, from a record of its writes and flushes |
@@ -61,6 +62,9 @@ const modelModes: Record<string, Forgotten> = {
 export function modelOf(mode: string): { forgotten: Forgotten } | undefined {
   return mode in modelModes ? { forgotten: modelModes[mode] } : undefined;
 }
+
+/** The mode that cuts the power, by the model, after a kill and the next command. */
+export const KILLED_THEN_CUT = "model-killed";
 
 /** What the injector has to do for a mode. Throws for a name that is none. */
 export function injectionOf(mode: string, at: number): Inject & { at: number } {

@@ -9,6 +9,8 @@ export type Operation = {
   argv: string[];
   /** For recovery: what is killed in its middle first, so that there is something to recover. */
   interrupted?: string[];
+  /** What is done after it was killed, where that is not to recover: the next change of the kind, which has to keep both. */
+  again?: string[];
   /** Too much for the modes that keep every byte which was written, and make each state from them. */
   isLarge?: boolean;
 };
@@ -19,6 +21,7 @@ export const operations: readonly Operation[] = [
     prepare: [["install", "PACKS/alpha-1"]],
     running: ["alpha"],
     argv: ["stage", "PACKS/alpha"],
+    again: ["stage", "PACKS/alpha"],
   },
   // By two threads, and flushed all at once.
   { name: "stage large", prepare: [], running: [], argv: ["stage", "PACKS/large"], isLarge: true },
@@ -86,24 +89,28 @@ export const operations: readonly Operation[] = [
     ],
     running: ["alpha"],
     argv: ["gc", "--keep", "1"],
+    again: ["gc", "--keep", "1"],
   },
   {
     name: "ns register",
     prepare: [["install", "PACKS/alpha-1", "--no-start"]],
     running: [],
     argv: ["ns", "register", "alpha", "--meta", '{"port":8080}'],
+    again: ["ns", "register", "alpha", "--meta", '{"port":8081}'],
   },
   {
     name: "env set",
     prepare: [["install", "PACKS/alpha-1", "--no-start"]],
     running: [],
     argv: ["env", "set", "alpha", "NAME=value"],
+    again: ["env", "set", "alpha", "OTHER=value"],
   },
   {
     name: "schedule add",
     prepare: [["install", "PACKS/alpha-1", "--no-start"]],
     running: [],
     argv: ["--no-daemon", "schedule", "add", "alpha", "--name", "tidy", "--every", "1h", "--", "true"],
+    again: ["--no-daemon", "schedule", "add", "alpha", "--name", "sweep", "--every", "1h", "--", "true"],
   },
   {
     name: "recover",

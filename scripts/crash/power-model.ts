@@ -10,12 +10,12 @@ import {
   type Subject,
   type Tools,
 } from "./experiment.ts";
-import { leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
+import { type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { endTracer } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { legalStates, makeState } from "./legal-states.ts";
 import { type Slot } from "./slot.ts";
-import { readNodes, readTrace } from "./trace.ts";
+import { readNodes, readTrace, type Trace } from "./trace.ts";
 
 export type ModelResult = { calls: number; states: number; checked: number; findings: Finding[] };
 
@@ -79,10 +79,80 @@ export async function tryLegalStates(
   return { calls: run.points.length, states: states.length, checked, findings };
 }
 
+/** So many of the states after each kill are tried: the first is what was flushed and nothing else. */
+const STATES_AFTER_KILL = 8;
+
+/**
+ * Kills an operation right before one of its flushes, lets the next command come to its end, and then cuts the power by the model:
+ * what the next command has found, and taken for durable because it was there, must be there.
+ *
+ * @param pick chooses the flushes
+ */
+export async function tryKilledThenCut(
+  tools: Tools,
+  subject: Subject,
+  mode: string,
+  slots: readonly Slot[],
+  pick: <T>(flushes: readonly T[]) => T[],
+  onFinding: (finding: Finding) => void,
+): Promise<Omit<ModelResult, "states">> {
+  const flushes = subject.points.flatMap((call, index) => (/^f?(data)?sync/.test(call) ? [index + 1] : []));
+  const queue = pick(flushes);
+  const findings: Finding[] = [];
+  let checked = 0;
+  await Promise.all(
+    slots.map(async (slot) => {
+      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+        const { trace, reached } = await recordKilled(tools, subject, slot, at);
+        const states = legalStates(trace).filter(({ isAfterEnd }) => isAfterEnd);
+        for (const state of states.slice(0, STATES_AFTER_KILL)) {
+          rmSync(slot.home, { recursive: true, force: true });
+          makeState(trace, state, slot.home);
+          checked++;
+          const faults = await faultsOfState(tools, { old: reached, changed: reached }, slot, true);
+          endProcessesAt(slot.home);
+          if (faults.length === 0) continue;
+          const finding = { operation: subject.operation.name, mode, at, call: state.label, faults };
+          findings.push(finding);
+          onFinding(finding);
+        }
+      }
+    }),
+  );
+  return { calls: subject.points.length, checked, findings };
+}
+
+/** The trace of a command that is killed and of the next one, with the state that they have reached. */
+async function recordKilled(
+  tools: Tools,
+  subject: Subject,
+  slot: Slot,
+  at: number,
+): Promise<{ trace: Trace; reached: HomeState }> {
+  await restore(tools, subject, slot);
+  const tracers = [await interrupt(tools, subject, slot)];
+  const before = readNodes(slot.home);
+  const { argv, again = ["recover"] } = subject.operation;
+  let records = "";
+  for (const [command, kill] of [
+    [argv, { at }],
+    [again, {}],
+  ] as const) {
+    const record = `${slot.directory}/record`;
+    const run = await inject(tools, command, slot, { mode: "record", record, ...kill });
+    tracers.push(run.tracer);
+    records += readFileSync(record, "utf8");
+  }
+  const reached = readHomeState(slot.home);
+  for (const tracer of tracers) endTracer(tracer);
+  endProcessesAt(slot.home);
+  return { trace: readTrace(records, slot.home, before), reached };
+}
+
 /** The next commands on a home that a power cut has left, and what is wrong after them. */
 export async function faultsOfState(
   tools: Tools,
-  { old, changed }: Subject,
+  { old, changed }: Pick<Subject, "old" | "changed">,
   slot: Slot,
   isAfterEnd: boolean,
 ): Promise<string[]> {

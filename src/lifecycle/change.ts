@@ -88,8 +88,11 @@ export async function applyChange(
       return packNeeds(workspace, pack_id, { manifest, digest, allow_all, restore }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
-  const end = await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs);
-  return changeResult(workspace, prepared.document, end);
+  let result: ChangeResult | undefined;
+  await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs, (end) => {
+    result = changeResult(workspace, prepared.document, end);
+  });
+  return result as unknown as ChangeResult;
 }
 
 /** What a result says where nothing had to change. */

@@ -11,6 +11,7 @@ import {
   type TransactionState,
 } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
+import { syncDirectory } from "../system/durable.ts";
 import { type Cleanup, cleanUp, cleanupOf } from "./clean-up.ts";
 import { confirmationFrom, planOf } from "./confirmation.ts";
 import { endOrphanScripts } from "./orphan-scripts.ts";
@@ -25,7 +26,7 @@ import { timestamp, type Workspace } from "./workspace.ts";
 
 export type TransactionEnd = {
   transaction: string;
-  state: TransactionState;
+  state: Exclude<TransactionState, "running">;
   /** Why it did not commit, or null. */
   reason: string | null;
   /** It went back because something could not be confined. Not in the printed document, which has the reason. */
@@ -45,6 +46,7 @@ export type Approval = { planDigest: string; by: string | null };
  * lock and has settled what a crash left.
  *
  * @param confirmWithinMs the transaction is rolled back unless it is confirmed within this time; undefined: it is kept
+ * @param onEnd is told of the end before anything is cleaned up: on a full disk the registry may not be readable after that
  */
 export async function runTransaction(
   workspace: Workspace,
@@ -52,11 +54,12 @@ export async function runTransaction(
   plan: TransactionPlan,
   approval: Approval,
   confirmWithinMs: number | undefined,
+  onEnd: (end: TransactionEnd) => void = () => {},
 ): Promise<TransactionEnd> {
   for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
-  return await drive(workspace, id, kind, plan, () => {
+  const open = () => {
     insertTransaction(
       workspace.registry,
       {
@@ -82,7 +85,8 @@ export async function runTransaction(
         kind: "transaction-began",
         detail: { transaction: id, kind, generation: to?.generation ?? null },
       });
-  });
+  };
+  return await drive(workspace, id, kind, plan, { open, onEnd });
 }
 
 /** Neither the switch nor its undo could get past a directory: then nobody could change anything any more. */
@@ -104,23 +108,23 @@ function refuseTakenLink({ paths }: Workspace, packId: string): void {
  * That is the transaction itself, until its first step begins; that a step has ended, since a crash in between finds a step that
  * was begun and has no end, which is undone like any other; and all of a step that changes nothing but the registry.
  *
- * @param open records a new transaction
+ * @param fresh for a new transaction: records it, and is told of its end
  */
 async function drive(
   workspace: Workspace,
   id: string,
   kind: TransactionKind,
   plan: TransactionPlan,
-  open?: () => void,
+  fresh?: { open: () => void; onEnd: (end: TransactionEnd) => void },
 ): Promise<TransactionEnd> {
   const { registry } = workspace;
-  const unwritten = open ? [open] : [];
+  const unwritten = fresh ? [fresh.open] : [];
   const flush = () => {
     for (const write of unwritten.splice(0)) write();
   };
   const record = (write: () => void) => void unwritten.push(write);
   const context: PerformContext = { workspace, transactionId: id, plan, record };
-  const journal: JournalEntry[] = open ? [] : journalOf(registry, id);
+  const journal: JournalEntry[] = fresh ? [] : journalOf(registry, id);
   const note = (step: number, status: JournalStatus, detail: StepDetail | null) => {
     const text = detail === null ? null : JSON.stringify(detail);
     const entry = { transaction_id: id, step, status, at: timestamp(workspace), detail: text };
@@ -128,12 +132,19 @@ async function drive(
     record(() => appendJournal(registry, entry));
   };
 
+  const ended = (end: TransactionEnd) => {
+    fresh?.onEnd(end);
+    if (end.state !== "unconfirmed") cleanUp(workspace, id, cleanupOf(plan, end.state));
+    return end;
+  };
+
   for (;;) {
     const action = nextAction(plan.steps, journal);
-    if (action.type === "commit") return commit(workspace, id, kind, plan, flush);
+    if (action.type === "commit") return ended(commit(workspace, id, kind, plan, flush));
     if (action.type === "finish-rolled-back")
-      return finishBack(workspace, id, plan, journal, "rolled-back", flush);
-    if (action.type === "finish-stuck") return finishBack(workspace, id, plan, journal, "stuck", flush);
+      return ended(finishBack(workspace, id, plan, journal, "rolled-back", flush));
+    if (action.type === "finish-stuck")
+      return ended(finishBack(workspace, id, plan, journal, "stuck", flush));
 
     const step = plan.steps[action.step];
     if (!step) throw new Error("the runner named a step that the plan does not have");
@@ -217,7 +228,6 @@ function commit(
   flushJournal: () => void,
 ): TransactionEnd {
   const state = recordCommit(workspace, id, kind, plan, flushJournal);
-  if (state === "committed") cleanUp(workspace, id, cleanupOf(plan, "committed"));
   return { transaction: id, state, reason: null };
 }
 
@@ -231,7 +241,6 @@ function finishBack(
 ): TransactionEnd {
   const failure = failureOf(plan, journal);
   recordWayBack(workspace, id, plan, { state, ...failure }, flushJournal);
-  cleanUp(workspace, id, cleanupOf(plan, state));
   return { transaction: id, state, reason: failure.reason, [isDenied]: failure.isDenied };
 }
 
@@ -279,6 +288,8 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     const settlement = settlementOf(row, journal, bootTime(), workspace.now());
     if (settlement === "wait") continue;
     if (settlement === "clean-up") {
+      // Who wrote the end may have been killed before the flush that keeps it: what it allows to remove would be missed.
+      syncDirectory(workspace.paths.home);
       cleanUp(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
       continue;
     }

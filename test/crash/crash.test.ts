@@ -65,6 +65,22 @@ describe("crashed at a system call, the next command finds the old or the new st
     TIMEOUT_MS,
   );
 
+  test.skipIf(problem !== undefined)(
+    `killed before a flush, then a power cut after the next command${suffix(problem)}`,
+    async () => {
+      const args = [
+        "--points",
+        "3",
+        "--operations",
+        "stage,install upgrade,remove --purge,gc,env set,recover",
+      ];
+      const { exitCode, stderr } = await crashTest([...args, "--modes", "model-killed"]);
+      expect(stderr).toBe("");
+      expect(exitCode).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
   test.skipIf(problem !== undefined).each(["model-no-file-sync", "model-no-directory-sync"])(
     `the model notices a flush that is forgotten: %s${suffix(problem)}`,
     async (mode) => {

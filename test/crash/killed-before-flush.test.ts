@@ -32,19 +32,19 @@ async function traced(
   return run.points;
 }
 
-/** Makes two homes alike: the command runs in one, and is killed in the other where it would make this call, first or last. */
+/** Makes two homes alike: the command runs in one, and is killed in the other at the call that `find` finds among its calls. */
 async function killedAt(
   prepare: () => Promise<Home>,
   argv: (t: Home) => string[],
-  which: "first" | "last",
   call: string,
+  find: (calls: readonly string[]) => number = (calls) => calls.lastIndexOf(call),
 ): Promise<Home> {
   let calls: string[];
   {
     await using trial = await prepare();
     calls = await traced(trial, argv(trial));
   }
-  const at = (which === "first" ? calls.indexOf(call) : calls.lastIndexOf(call)) + 1;
+  const at = find(calls) + 1;
   expect(at).toBeGreaterThan(0);
   // What a script does besides may come a call earlier or later.
   for (;;) {
@@ -62,7 +62,7 @@ test.skipIf(isImpossible)("a stored tree that is used again: its name", async ()
     return t;
   };
   const stage = (t: Home) => ["stage", `${t.packs}/app`];
-  await using t = await killedAt(prepare, stage, "last", "fsync home/store");
+  await using t = await killedAt(prepare, stage, "fsync home/store");
   const calls = await traced(t, stage(t));
   expect(calls.some((call) => call.startsWith("rename "))).toBe(false);
   expect(calls).toContain("fsync home/store");
@@ -82,7 +82,7 @@ test.skipIf(isImpossible)(
       return t;
     };
     const upgrade = (t: Home) => ["install", `${t.packs}/2`];
-    await using t = await killedAt(prepare, upgrade, "last", "fsync home/data");
+    await using t = await killedAt(prepare, upgrade, "fsync home/data");
     const calls = await traced(t, ["recover"]);
     for (const flush of ["fsync home/data", "fsync home/snapshots/app"])
       expect(calls.indexOf(flush)).toBeGreaterThan(0);
@@ -94,9 +94,33 @@ test.skipIf(isImpossible)(
   "a home that was just made: its own name, before anything is in the registry",
   async () => {
     const register = () => ["ns", "register", "app"];
-    await using t = await killedAt(async () => testHome(), register, "first", "fsync .");
+    await using t = await killedAt(
+      async () => testHome(),
+      register,
+      "fsync .",
+      (calls) => calls.indexOf("fsync ."),
+    );
     const calls = await traced(t, register());
     expect(calls).toContain("fsync .");
     expect(calls.indexOf("fsync .")).toBeLessThan(calls.findIndex((call) => call.includes("home/state.db ")));
+  },
+);
+
+test.skipIf(isImpossible)(
+  "the end of a transaction: the registry, before anything is removed for it",
+  async () => {
+    const prepare = async () => {
+      const t = testHome();
+      t.write({ id: "app" });
+      expect((await t.run(["install", "app", "--no-start"])).exitCode).toBe(0);
+      return t;
+    };
+    const isOfData = (call: string) => call.startsWith("unlinkat home/data/");
+    const commit = (calls: readonly string[]) =>
+      calls.slice(0, calls.findIndex(isOfData)).lastIndexOf("unlink home/state.db-journal") + 1;
+    await using t = await killedAt(prepare, () => ["remove", "app", "--purge"], "fsync home", commit);
+    const calls = await traced(t, ["recover"]);
+    expect(calls).toContain("fsync home");
+    expect(calls.indexOf("fsync home")).toBeLessThan(calls.findIndex(isOfData));
   },
 );

@@ -33,8 +33,6 @@ export function renderChange(result: ChangeResult, paint: Paint): string {
       ].join("\n");
     case "stuck":
       return [`${paint.red("stuck")}: ${reason}`, `what to do: aurora why ${subject}`].join("\n");
-    case "running":
-      return "running";
   }
 }
 
@@ -44,5 +42,5 @@ export function changeExitCode({
   [isDenied]: denied = false,
 }: Pick<ChangeResult, "state" | typeof isDenied>): number {
   if (denied && state === "rolled-back") return 9;
-  return { committed: 0, unconfirmed: 0, running: 0, refused: 6, "rolled-back": 4, stuck: 10 }[state];
+  return { committed: 0, unconfirmed: 0, refused: 6, "rolled-back": 4, stuck: 10 }[state];
 }

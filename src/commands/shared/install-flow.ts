@@ -1,4 +1,4 @@
-import { AuroraError } from "../../errors.ts";
+import { AuroraError, toAuroraError } from "../../errors.ts";
 import {
   applyChange,
   type ChangeOptions,
@@ -9,6 +9,7 @@ import {
 } from "../../lifecycle/change.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { packJobs } from "../../lifecycle/jobs.ts";
+import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { prepareChange, type PreparedChange, prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
 import { stageSource } from "../../lifecycle/stage-source.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
@@ -90,10 +91,21 @@ export async function changeFlow(
     );
   });
   if (result.state === "unconfirmed") await watchConfirmation(context);
-  if (packJobs(workspace.registry).length > 0) await ensureDaemon(context);
+  await startJobs(context, workspace);
   if (context.signal.aborted && result.state === "rolled-back")
     throw new AuroraError("interrupted", "stopped, and everything is as it was before");
   return result;
+}
+
+/** The change is made by then: what a full disk does to the jobs is told, and is no failure of the change. */
+async function startJobs(context: Context, { registry }: Workspace): Promise<void> {
+  try {
+    if (packJobs(registry).length > 0) await ensureDaemon(context);
+  } catch (thrown) {
+    const error = toAuroraError(thrown);
+    if (!isPassingError(error)) throw error;
+    context.log.warn(`jobs wait for the next daemon: ${error.message}`);
+  }
 }
 
 function refusedPlan(workspace: Workspace, { document }: PreparedChange): ChangeResult {
