@@ -17,7 +17,14 @@ export function run(context: Context, { args: [packId = ""], options }: Input<"p
     refuseWhileNeeded(workspace, packId);
     const needs = packNeeds(workspace, packId, null, { start: undefined });
     const plan = { steps: compileSteps([needs]), packs: [needs.pack], purge: options.purge === true };
-    const end = await runTransaction(workspace, "remove", plan, { planDigest: "", by: null }, undefined);
+    const end = await runTransaction(
+      workspace,
+      "remove",
+      plan,
+      { planDigest: "", by: null },
+      undefined,
+      (done) => done,
+    );
     return { ...end, pack_id: packId };
   });
 }

@@ -88,11 +88,9 @@ export async function applyChange(
       return packNeeds(workspace, pack_id, { manifest, digest, allow_all, restore }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
-  let result: ChangeResult | undefined;
-  await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs, (end) => {
-    result = changeResult(workspace, prepared.document, end);
-  });
-  return result as unknown as ChangeResult;
+  return await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs, (end) =>
+    changeResult(workspace, prepared.document, end),
+  );
 }
 
 /** What a result says where nothing had to change. */

@@ -46,16 +46,17 @@ export type Approval = { planDigest: string; by: string | null };
  * lock and has settled what a crash left.
  *
  * @param confirmWithinMs the transaction is rolled back unless it is confirmed within this time; undefined: it is kept
- * @param onEnd is told of the end before anything is cleaned up: on a full disk the registry may not be readable after that
+ * @param describe makes the result of the end before anything is cleaned up: on a full disk the registry may not be readable after
+ *   that
  */
-export async function runTransaction(
+export async function runTransaction<T>(
   workspace: Workspace,
   kind: TransactionKind,
   plan: TransactionPlan,
   approval: Approval,
   confirmWithinMs: number | undefined,
-  onEnd: (end: TransactionEnd) => void = () => {},
-): Promise<TransactionEnd> {
+  describe: (end: TransactionEnd) => T,
+): Promise<T> {
   for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
@@ -86,7 +87,7 @@ export async function runTransaction(
         detail: { transaction: id, kind, generation: to?.generation ?? null },
       });
   };
-  return await drive(workspace, id, kind, plan, { open, onEnd });
+  return await drive(workspace, id, kind, plan, { open, describe });
 }
 
 /** Neither the switch nor its undo could get past a directory: then nobody could change anything any more. */
@@ -108,23 +109,24 @@ function refuseTakenLink({ paths }: Workspace, packId: string): void {
  * That is the transaction itself, until its first step begins; that a step has ended, since a crash in between finds a step that
  * was begun and has no end, which is undone like any other; and all of a step that changes nothing but the registry.
  *
- * @param fresh for a new transaction: records it, and is told of its end
+ * @param open records a transaction that is new
+ * @param describe see `runTransaction`
  */
-async function drive(
+async function drive<T>(
   workspace: Workspace,
   id: string,
   kind: TransactionKind,
   plan: TransactionPlan,
-  fresh?: { open: () => void; onEnd: (end: TransactionEnd) => void },
-): Promise<TransactionEnd> {
+  { open, describe }: { open?: () => void; describe: (end: TransactionEnd) => T },
+): Promise<T> {
   const { registry } = workspace;
-  const unwritten = fresh ? [fresh.open] : [];
+  const unwritten = open ? [open] : [];
   const flush = () => {
     for (const write of unwritten.splice(0)) write();
   };
   const record = (write: () => void) => void unwritten.push(write);
   const context: PerformContext = { workspace, transactionId: id, plan, record };
-  const journal: JournalEntry[] = fresh ? [] : journalOf(registry, id);
+  const journal: JournalEntry[] = open ? [] : journalOf(registry, id);
   const note = (step: number, status: JournalStatus, detail: StepDetail | null) => {
     const text = detail === null ? null : JSON.stringify(detail);
     const entry = { transaction_id: id, step, status, at: timestamp(workspace), detail: text };
@@ -133,9 +135,9 @@ async function drive(
   };
 
   const ended = (end: TransactionEnd) => {
-    fresh?.onEnd(end);
+    const result = describe(end);
     if (end.state !== "unconfirmed") cleanUp(workspace, id, cleanupOf(plan, end.state));
-    return end;
+    return result;
   };
 
   for (;;) {
@@ -306,7 +308,7 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
         ),
       });
     await endOrphanScripts(workspace);
-    ends.push(await drive(untouched, row.id, row.kind, plan));
+    ends.push(await drive(untouched, row.id, row.kind, plan, { describe: (end) => end }));
   }
   return ends;
 }
