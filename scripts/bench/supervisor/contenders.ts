@@ -81,7 +81,7 @@ export const contenders: readonly Contender[] = [
       const config = `${directory}/supervisord.conf`;
       const programs = services.map(({ name, argv }) => {
         script(`${directory}/${name}.sh`, argv);
-        return `[program:${name}]\ncommand=${directory}/${name}.sh\nautorestart=true\nstdout_logfile=${directory}/${name}.log\n`;
+        return `[program:${name}]\ncommand=${directory}/${name}.sh\nautorestart=true\nredirect_stderr=true\nstdout_logfile=${directory}/${name}.log\n`;
       });
       writeFileSync(
         config,
