@@ -234,7 +234,8 @@ function streams(directory: string): BenchRow[] {
       unit: "ms",
       ratio: median(ratios),
       against: "cp",
-      target: 1 / 0.9,
+      // cp reads and writes by hand here, which costs a tenth less than what the kernel does for both, and shares nothing.
+      ...(what === "stream" ? { target: 1 / 0.9 } : {}),
     };
   });
 }
