@@ -94,10 +94,11 @@ export async function startBackground(options: BackgroundOptions): Promise<Backg
     );
     const { child } = confined;
     child.unref();
+    // At once: a short command has gone when the launch has ended.
+    const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     await launch.ended();
     const failure = confined.failure();
     if (failure !== undefined) throw failure;
-    const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     writeRecord(directory, started);
     return started;
   } catch (thrown) {
