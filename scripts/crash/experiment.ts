@@ -106,14 +106,18 @@ export async function experiment(
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
   // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
   await afterwards(tools, ["verify"], slot, faults);
-  const verdict = () =>
-    judge(readHomeState(slot.home), subject.old, subject.changed, { said, hasRebooted, isStuck });
+  let state = readHomeState(slot.home);
+  const verdict = () => {
+    state = readHomeState(slot.home);
+    return judge(state, subject.old, subject.changed, { said, hasRebooted, isStuck });
+  };
   // A process in the middle of an execve(2) has no environment to be known by.
   for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
   faults.push(...verdict());
-  const state = readHomeState(slot.home);
   await afterwards(tools, ["recover"], slot, faults);
-  if (!Bun.deepEquals(state, readHomeState(slot.home))) faults.push("a second recovery changes something");
+  const isUnchanged = () => Bun.deepEquals(state, readHomeState(slot.home));
+  for (let tries = 0; tries < 5 && !isUnchanged(); tries++) await Bun.sleep(20);
+  if (!isUnchanged()) faults.push("a second recovery changes something");
   faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
   endProcessesAt(slot.home);
