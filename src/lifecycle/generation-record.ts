@@ -5,7 +5,7 @@ import { environmentOf, type EnvironmentRow } from "../registry/environment.ts";
 import { type GenerationRow } from "../registry/generations.ts";
 import { type JobRow, operatorJobs } from "../registry/jobs.ts";
 import { namespaceOf, type NamespaceRow } from "../registry/namespaces.ts";
-import { usersOfPacks } from "../registry/pack-users.ts";
+import { userOfPack } from "../registry/pack-users.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { decodeChecked, encodeChecked } from "../store/tree-record.ts";
 import { makeDirectory, replaceFile, replaceFiles, sweepTemporaryNames } from "../system/durable.ts";
@@ -78,7 +78,7 @@ function packRecord({ registry }: Workspace, packId: string): PackRecord {
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
     data_epoch: dataEpochOf(registry, packId) ?? null,
-    user: usersOfPacks(registry).get(packId) ?? null,
+    user: userOfPack(registry, packId) ?? null,
     jobs: operatorJobs(registry, packId),
   };
 }

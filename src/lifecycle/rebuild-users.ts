@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 
 import { manifestFromStored } from "../manifest/stored.ts";
 import { PACK_USERS } from "../process/confinement/pack-user.ts";
-import { restorePackUser, usersOfPacks } from "../registry/pack-users.ts";
+import { restorePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.ts";
 import { livePacks } from "../registry/packs.ts";
 import { type Registry } from "../registry/registry.ts";
 import { recordSharedData } from "../registry/shared-data.ts";
@@ -31,7 +31,7 @@ export function rebuildUsers(
   const packs = new Map<number, string>();
   const problems: string[] = [];
   for (const [packId, uid] of claims) {
-    if (uid === undefined || usersOfPacks(registry).has(packId)) continue;
+    if (uid === undefined || userOfPack(registry, packId) !== undefined) continue;
     const other = packs.get(uid);
     if (other === undefined) {
       packs.set(uid, packId);

@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, constants, openSync, readlinkSync, readSync, statfsSync } from "node:fs";
+import { chmodSync, closeSync, constants, openSync, readlinkSync, readSync } from "node:fs";
 
 import { closeDescriptor, type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
+import { freeSpace } from "../system/free-space.ts";
 import { watchDescriptor } from "../system/inotify.ts";
 import { Accounting } from "./accounting.ts";
 import { FILE, openDiskLog, requireOwn, writeInPlace } from "./disk-change.ts";
@@ -239,8 +240,8 @@ export class DiskMount implements Mount {
 
   freeBytes(): number {
     return guarded(ROOT, "look at", () => {
-      const { bavail, bsize } = statfsSync(`/proc/self/fd/${this.#root.descriptor}/.`);
-      return bavail * bsize;
+      // A file system without a size has no free space to tell of either.
+      return freeSpace(`/proc/self/fd/${this.#root.descriptor}/.`) ?? 0;
     });
   }
 

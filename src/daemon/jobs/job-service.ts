@@ -1,4 +1,4 @@
-import { type FSWatcher, statSync, watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../../errors.ts";
 import { type HomeLock } from "../../lifecycle/home-lock.ts";
@@ -66,7 +66,6 @@ export class JobService {
   #known = new Map<string, { job: PackJob; spec: string }>();
   #pauses = new Map<string, PauseTarget>();
   #version = -1;
-  #databaseInode = 0;
   #watcher: FSWatcher | undefined;
   #poll: Timer | undefined;
   #isTending = false;
@@ -105,7 +104,6 @@ export class JobService {
   async start(): Promise<void> {
     const { workspace, command, settle } = this.#world;
     this.#lock = takeSchedulerLock(workspace, command);
-    this.#databaseInode = statSync(workspace.paths.database).ino;
     await settle();
     await interruptDeadRuns(workspace);
     for (const row of lastJobRuns(workspace.registry))
@@ -178,9 +176,10 @@ export class JobService {
     const result = await this.#scheduler.drain(deadlineMs);
     const tooLate = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(LAST_RECORDS_MS, tooLate.resolve);
+    const { registry } = this.#world.workspace;
     const ended = this.#keeper
       .idle()
-      .then(() => (this.#isHomeThere() ? this.#recorder.write(() => {}) : undefined));
+      .then(() => (registry.isReplaced ? undefined : this.#recorder.write(() => {})));
     await Promise.race([ended, this.broken, tooLate.promise]);
     timer.cancel();
     return result;
@@ -188,7 +187,8 @@ export class JobService {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // What a job does for a home that is gone, or is another by now, is recorded nowhere.
-    if (this.#lock && !this.#isStopped) await this.drain(this.#isHomeThere() ? DRAIN_MS : 0);
+    const { registry } = this.#world.workspace;
+    if (this.#lock && !this.#isStopped) await this.drain(registry.isReplaced ? 0 : DRAIN_MS);
     this.#isStopped = true;
     this.#watcher?.close();
     this.#poll?.cancel();
@@ -327,7 +327,7 @@ export class JobService {
     if (this.#isTending || this.#keeper.isDraining) return;
     this.#isTending = true;
     try {
-      if (!this.#isHomeThere()) return this.#break(homeGone());
+      if (workspace.registry.isReplaced) return this.#break(homeGone());
       const { isBlocked, runner } = this.#keeper;
       if (isBlocked) await settle();
       const rows = openJobRuns(workspace.registry);
@@ -339,11 +339,6 @@ export class JobService {
     } finally {
       this.#isTending = false;
     }
-  }
-
-  #isHomeThere(): boolean {
-    const { database } = this.#world.workspace.paths;
-    return statSync(database, { throwIfNoEntry: false })?.ino === this.#databaseInode;
   }
 
   /** Changes whenever another connection has written to the database. */
