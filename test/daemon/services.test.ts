@@ -221,11 +221,12 @@ test("a failing service backs off, and status, why and events say so; stop ends 
   await using t = serviceHome();
   t.write(
     simplePack({
-      start: 'test -e "$AURORA_HOME/break" || exec sleep 300\nexit 7',
+      start: 'test -e "$AURORA_HOME/break" && exit 7\necho works; exec sleep 300',
       service: ", start_limit: { burst: 3, interval_seconds: 60 }",
     }),
   );
   await t.run(["install", "app"]);
+  await eventually("its first start", () => t.log().includes("works") || undefined);
   await Bun.write(`${t.home}/break`, "");
   process.kill((await t.status()).pid as number, "SIGKILL");
   const failed = await t.reaches("its failure", ({ state }) => state === "failed");
