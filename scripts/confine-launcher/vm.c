@@ -35,7 +35,8 @@ struct program {
 #define EXIT_NOT_CONFINED 125
 /*
  * Not a system call: goes on in a child. args: flags for clone(2) with its new namespaces, or 0 for none; names of the relay and
- * of the init; whether the child begins a session; where the list of children is (proc_pid_task(5)).
+ * of the init; whether the child begins a session; where the list of children is (proc_pid_task(5)); how much memory all of it
+ * may have for itself, in KiB, or 0 for any.
  */
 #define SPLIT -1
 /* Mapped by a step before: what the init has to say to the relay. */
@@ -48,6 +49,7 @@ struct ending {
 #if defined(__x86_64__)
 enum { WRITE = 1, EXIT_GROUP = 231, CLONE = 56, GETPID = 39, KILL = 62, WAIT4 = 61, PRCTL = 157, PPOLL = 271 };
 enum { RT_SIGPROCMASK = 14, RT_SIGTIMEDWAIT = 128, PRLIMIT64 = 302, SETSID = 112, OPENAT = 257, READ = 0, CLOSE = 3 };
+enum { GETDENTS64 = 217, CLOCK_GETTIME = 228 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 r10 __asm__("r10") = a[3], r8 __asm__("r8") = a[4], r9 __asm__("r9") = a[5];
   i64 result;
@@ -61,6 +63,7 @@ __asm__(".section .text.start,\"ax\"\n.globl _start\n_start: xor %ebp,%ebp\n and
 #elif defined(__aarch64__)
 enum { WRITE = 64, EXIT_GROUP = 94, CLONE = 220, GETPID = 172, KILL = 129, WAIT4 = 260, PRCTL = 167, PPOLL = 73 };
 enum { RT_SIGPROCMASK = 135, RT_SIGTIMEDWAIT = 137, PRLIMIT64 = 261, SETSID = 157, OPENAT = 56, READ = 63, CLOSE = 57 };
+enum { GETDENTS64 = 61, CLOCK_GETTIME = 113 };
 static inline i64 systemCall(i64 number, const i64 *a) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a[0], x1 __asm__("x1") = a[1], x2 __asm__("x2") = a[2];
   register i64 x3 __asm__("x3") = a[3], x4 __asm__("x4") = a[4], x5 __asm__("x5") = a[5];
@@ -104,23 +107,145 @@ enum { AT_FDCWD = -100, O_CLOEXEC = 02000000, MAX_ROUNDS = 200, ROUND_NANOSECOND
 /* Who waits: outside the namespaces for the init; as the init; or, without namespaces, for the command and every orphan of it. */
 enum role { RELAY, INIT, REAPER };
 
+/* How often memory is looked at: soon again where it has changed, and the less often the longer it has not. */
+enum { FIRST_LOOK_NANOSECONDS = 50000000, LAST_LOOK_NANOSECONDS = 800000000, CLOCK_MONOTONIC = 1 };
+/* Processes below processes: what is deeper is not looked at. */
+enum { MAX_DEPTH = 100, MAX_STATUS = 4096 };
+
 struct signalInfo {
   i32 number, error, code, padding;
   i32 pid; /* of the sender; 0 for one outside this pid namespace, and for the kernel */
   i32 rest[27];
 };
 
+/* Writes "/proc/<pid><rest>"; with pid 0 it is this process. */
+static void pathOf(char *path, u64 pid, const char *rest) {
+  char digits[20];
+  u32 count = 0;
+  for (const char *c = "/proc/"; *c; c++) *path++ = *c;
+  for (; pid; pid /= 10) digits[count++] = (char)('0' + pid % 10);
+  if (count == 0)
+    for (const char *c = "self"; *c; c++) *path++ = *c;
+  while (count) *path++ = digits[--count];
+  while (*rest) *path++ = *rest++;
+  *path = 0;
+}
+
+static u64 numberAt(const char *text) {
+  u64 number = 0;
+  for (; *text == ' ' || *text == '\t'; text++);
+  for (; *text >= '0' && *text <= '9'; text++) number = number * 10 + (u64)(*text - '0');
+  return number;
+}
+
+/* What stands behind a label at the beginning of a line; 0 where it is not there. */
+static u64 valueOf(const char *text, const char *label) {
+  for (; *text; text++) {
+    u32 i = 0;
+    for (; label[i] && text[i] == label[i]; i++);
+    if (!label[i]) return numberAt(text + i);
+  }
+  return 0;
+}
+
+/* The memory that a process has for itself, in KiB, also what of it is swapped out (proc_pid_status(5)). */
+static __attribute__((noinline)) u64 ownKib(u64 pid) {
+  char path[64], text[MAX_STATUS];
+  pathOf(path, pid, "/status");
+  i64 descriptor = call3(OPENAT, AT_FDCWD, (i64)path, O_CLOEXEC);
+  if (descriptor < 0) return 0;
+  i64 length = call3(READ, descriptor, (i64)text, sizeof text - 1);
+  call3(CLOSE, descriptor, 0, 0);
+  text[length > 0 ? length : 0] = 0;
+  return valueOf(text, "\nRssAnon:") + valueOf(text, "\nVmSwap:");
+}
+
+struct entry {
+  u64 inode, offset;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+/* The same of all processes below one: each thread has the children that it has forked. */
+static u64 kibBelow(u64 pid, u32 depth) {
+  char path[64], list[256];
+  char names[512] __attribute__((aligned(8)));
+  u64 sum = 0;
+  if (depth == MAX_DEPTH) return 0;
+  pathOf(path, pid, "/task");
+  i64 threads = call3(OPENAT, AT_FDCWD, (i64)path, O_CLOEXEC);
+  if (threads < 0) return 0;
+  for (i64 filled; (filled = call3(GETDENTS64, threads, (i64)names, sizeof names)) > 0;)
+    for (i64 at = 0; at < filled; at += ((struct entry *)&names[at])->length) {
+      const char *name = ((struct entry *)&names[at])->name;
+      if (*name == '.') continue;
+      char rest[40] = "/task/";
+      u32 end = 6;
+      for (; *name; name++) rest[end++] = *name;
+      for (const char *c = "/children"; *c; c++) rest[end++] = *c;
+      rest[end] = 0;
+      pathOf(path, pid, rest);
+      i64 children = call3(OPENAT, AT_FDCWD, (i64)path, O_CLOEXEC);
+      if (children < 0) continue;
+      u64 child = 0;
+      for (i64 length; (length = call3(READ, children, (i64)list, sizeof list)) > 0;)
+        for (i64 i = 0; i < length; i++) {
+          if (list[i] != ' ') {
+            child = child * 10 + (u64)(list[i] - '0');
+            continue;
+          }
+          sum += ownKib(child) + kibBelow(child, depth + 1);
+          child = 0;
+        }
+      call3(CLOSE, children, 0, 0);
+    }
+  call3(CLOSE, threads, 0, 0);
+  return sum;
+}
+
+/* When to look at memory again. */
+struct watch {
+  u64 limitKib; /* 0: never */
+  u64 usedKib;
+  i64 pause; /* nanoseconds */
+  i64 due;   /* by the monotonic clock, in nanoseconds */
+};
+
+static i64 now(void) {
+  i64 time[2] = {0, 0};
+  call3(CLOCK_GETTIME, CLOCK_MONOTONIC, (i64)time, 0);
+  return time[0] * 1000000000 + time[1];
+}
+
+/* Whether what is below this process has more memory than it may. Does nothing until it is due. */
+static i32 hasTooMuch(struct watch *watch) {
+  i64 time = now();
+  if (time < watch->due) return 0;
+  u64 used = kibBelow(0, 0);
+  watch->pause = used == watch->usedKib ? watch->pause * 2 : FIRST_LOOK_NANOSECONDS;
+  if (watch->pause > LAST_LOOK_NANOSECONDS) watch->pause = LAST_LOOK_NANOSECONDS;
+  watch->usedKib = used;
+  watch->due = time + watch->pause;
+  return used > watch->limitKib;
+}
+
 /*
  * Waits for the child `pid` and, while it waits, passes on to it what was sent to this process by somebody. What a terminal
  * sends to its whole foreground group reaches the command without us. All signals are blocked, so that they wait here and, in a
  * pid namespace's init, are not dropped.
+ *
+ * Where memory has a limit, it ends as if killed as soon as more is seen: whatever is left is the caller's to kill.
  */
-static i32 waitFor(i32 pid, enum role role) {
+static i32 waitFor(i32 pid, enum role role, u64 limitKib) {
   u64 all = ~0UL;
   struct signalInfo info;
+  struct watch watch = {limitKib, 0, FIRST_LOOK_NANOSECONDS, 0};
   i32 status = 0;
   for (;;) {
-    i64 number = call5(RT_SIGTIMEDWAIT, (i64)&all, (i64)&info, 0, sizeof all, 0);
+    if (limitKib && hasTooMuch(&watch)) return SIGKILL;
+    i64 pause[2] = {0, watch.pause};
+    i64 number = call5(RT_SIGTIMEDWAIT, (i64)&all, (i64)&info, limitKib ? (i64)pause : 0, sizeof all, 0);
     if (number == SIGCHLD) {
       /* One SIGCHLD may stand for several; an init is the parent of every orphan. */
       for (i64 ended; (ended = call5(WAIT4, role == RELAY ? pid : -1, (i64)&status, WNOHANG, 0, 0)) > 0;)
@@ -181,7 +306,7 @@ static void reap(const struct program *program, const struct step *step, const i
   }
   call3(PRCTL, PR_SET_NAME, args[1], 0);
   call3(CLOSE_RANGE, 0, ~0U, 0);
-  i32 status = waitFor((i32)command, REAPER);
+  i32 status = waitFor((i32)command, REAPER, (u64)args[5]);
   killChildren(args[4]);
   endAs(status);
 }
@@ -192,6 +317,12 @@ static void reap(const struct program *program, const struct step *step, const i
  * the namespace. The init ends when the relay does, too.
  */
 static void split(const struct program *program, const struct step *step, const i64 *args) {
+  if (args[5]) {
+    /* A kernel that does not list children (CONFIG_PROC_CHILDREN) cannot be asked for their memory. */
+    i64 list = call3(OPENAT, AT_FDCWD, args[4], O_CLOEXEC);
+    if (list < 0) fail(program, step, -list);
+    call3(CLOSE, list, 0, 0);
+  }
   if (args[0] == 0) {
     reap(program, step, args);
     return;
@@ -203,7 +334,7 @@ static void split(const struct program *program, const struct step *step, const 
   if (init > 0) {
     call3(PRCTL, PR_SET_NAME, args[1], 0);
     call3(CLOSE_RANGE, 0, ~0U, 0);
-    i32 status = waitFor((i32)init, RELAY);
+    i32 status = waitFor((i32)init, RELAY, 0);
     endAs(ENDING->isKnown ? ENDING->status : status);
   }
   call3(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0);
@@ -222,7 +353,7 @@ static void split(const struct program *program, const struct step *step, const 
   call3(PRCTL, PR_SET_NAME, args[2], 0);
   /* Whoever waits for the end of a stream waits for the command's. */
   call3(CLOSE_RANGE, 0, ~0U, 0);
-  ENDING->status = waitFor((i32)command, INIT);
+  ENDING->status = waitFor((i32)command, INIT, (u64)args[5]);
   ENDING->isKnown = 1;
   end(0);
 }

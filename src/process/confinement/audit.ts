@@ -34,7 +34,14 @@ const UNTOLD: Partial<Record<LayerName, string>> = {
     "the kernel does not report privileges that were not gained; set-id programs gain none here either",
 };
 /** They hurt nobody, and hold in an audit as well. */
-const ENFORCED: readonly LayerName[] = ["limits", "process-limit", "control-group", "own-user", "reaper"];
+const ENFORCED: readonly LayerName[] = [
+  "limits",
+  "process-limit",
+  "control-group",
+  "memory-watch",
+  "own-user",
+  "reaper",
+];
 
 /**
  * The layers of an audit run, and what it tells of each: pure. Only the filter for system calls has a mode in which the kernel

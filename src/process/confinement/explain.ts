@@ -88,20 +88,26 @@ function denied(policy: Policy, layers: readonly Layer[]): Explanation[] {
 }
 
 const limitNames = {
-  memory_bytes: (value: number) => `private memory of a process above ${value} bytes`,
+  memory_bytes: (value: number) => `memory of all its processes above ${value} bytes`,
   open_files: (value: number) => `more than ${value} open files in a process`,
   file_size_bytes: (value: number) => `files above ${value} bytes`,
   cpu_seconds: (value: number) => `more than ${value} s of processor time in a process`,
   processes: (value: number) => `more than ${value} processes`,
 } as const;
 
+/** What counts for all processes together has a layer of its own where there is no control group. */
+const ownLayers: Partial<Record<string, LayerName>> = {
+  processes: "process-limit",
+  memory_bytes: "memory-watch",
+};
+
 function limits({ limits: values }: Policy, layers: readonly Layer[]): Explanation[] {
   return Object.entries(limitNames).flatMap(([name, text]): Explanation[] => {
     const value = values[name as keyof typeof limitNames];
     if (value === null) return [];
-    const isOfTree = name === "processes" || name === "memory_bytes";
-    const usual = name === "processes" ? "process-limit" : "limits";
-    const layer = isOfTree && isEnforced(layers, "control-group") ? "control-group" : usual;
+    const own = ownLayers[name];
+    const layer =
+      own !== undefined && isEnforced(layers, "control-group") ? "control-group" : (own ?? "limits");
     const isHeld = isEnforced(layers, layer);
     return [{ what: text(value), verdict: isHeld ? "denied" : "open", by: statusOf(layers, layer) }];
   });

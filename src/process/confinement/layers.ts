@@ -14,6 +14,7 @@ export type LayerName =
   | "network-namespace"
   | "reaper"
   | "control-group"
+  | "memory-watch"
   | "limits"
   | "process-limit";
 
@@ -64,9 +65,13 @@ export function layersFor(policy: Policy, features: KernelFeatures, isRoot: bool
   if (wantsProcessNamespace(policy) && (namespace ?? features.processNamespace) !== null)
     add("reaper", false, launcher ?? allowed ?? reaperReason(features));
   if (!hasNetwork(policy)) add("network-namespace", false, namespace ?? features.networkNamespace);
-  const { processes, ...others } = limits;
-  if (Object.values(others).some((limit) => limit !== null)) add("limits", true, launcher);
-  if (limits.memory_bytes !== null || processes !== null) add("control-group", false, features.controlGroup);
+  const { processes, memory_bytes: memory, ...others } = limits;
+  const isGrouped = features.controlGroup === null;
+  const unwatched = memory === null || isGrouped ? null : (launcher ?? memoryWatchReason(layers));
+  if (Object.values(others).some((limit) => limit !== null) || unwatched !== null)
+    add("limits", true, launcher);
+  if (memory !== null || processes !== null) add("control-group", false, features.controlGroup);
+  if (memory !== null && !isGrouped) add("memory-watch", false, unwatched);
   if (processes !== null)
     add("process-limit", false, launcher ?? processReason(policy, features, isRoot, namespace === null));
   return layers;
@@ -92,6 +97,12 @@ function wantsProcessNamespace({ processNamespace, signals }: Policy): boolean {
 /** In place of a pid namespace: what the command leaves behind is found and killed, not by the kernel but by the launcher. */
 function reaperReason({ backEnd }: KernelFeatures): Reason {
   return backEnd === "re-exec" ? "it needs the launcher" : null;
+}
+
+/** Without a control group, whoever waits for the command looks at the memory of all that is below it. */
+function memoryWatchReason(layers: readonly Layer[]): Reason {
+  if (isEnforced(layers, "process-namespace", "reaper")) return null;
+  return "nobody waits for all of its processes: that takes a pid namespace, or the launcher's reaper";
 }
 
 function processNamespaceReason(policy: Policy, features: KernelFeatures): Reason {

@@ -27,6 +27,7 @@ const CLONE_NEWUSER = 0x1000_0000;
 const CLONE_NEWPID = 0x2000_0000;
 const CLONE_NEWNET = 0x4000_0000;
 const PAGE_BYTES = 65_536;
+const KIB = 1024;
 const PROT_READ_WRITE = 3;
 /** MAP_SHARED, MAP_ANONYMOUS and MAP_FIXED_NOREPLACE. */
 const MAP_SHARED_AT = 0x01 | 0x20 | 0x10_0000;
@@ -155,15 +156,17 @@ function mapUser({ call, image, plan }: Start): void {
  *
  * @param flags the namespaces; 0 for none, and then what stays outside is a reaper
  */
-function split({ call, image, plan }: Start, flags: number): void {
+function split({ call, image, plan, has }: Start, flags: number): void {
   const anonymous = -1;
   call("map memory", "mmap", [ENDING_ADDRESS, PAGE_BYTES, PROT_READ_WRITE, MAP_SHARED_AT, anonymous, 0]);
   const names = [image.text(RELAY_NAME), image.text(INIT_NAME)];
   const children = image.text("/proc/thread-self/children");
+  const { memory_bytes: memory } = plan.policy.limits;
+  const limitKib = memory !== null && has("memory-watch") ? Math.max(1, Math.floor(memory / KIB)) : 0;
   image.step({
     number: SPLIT,
     text: flags === 0 ? "watch over the command" : "enter namespaces",
-    args: [flags, ...names, plan.newSession ? 1 : 0, children],
+    args: [flags, ...names, plan.newSession ? 1 : 0, children, limitKib],
   });
 }
 

@@ -76,8 +76,14 @@ export function dropPrivileges({ call, image, plan }: Start): void {
 }
 
 /**
- * The limits for each process. Memory is RLIMIT_DATA, what a process has for itself alone: runtimes reserve address space
- * many times larger than they use, so that RLIMIT_AS would stop them from starting. No core files, which hold memory.
+ * What runtimes reserve and do not use: the kernel counts it for RLIMIT_DATA all the same. Our own takes 2.2 GiB, and without
+ * that has no compiler, or does not even start.
+ */
+const RESERVED_BYTES = 4 * 1024 ** 3;
+
+/**
+ * The limits for each process. Memory is RLIMIT_DATA only where neither a control group nor the launcher can look at what is
+ * used, and then it is what stops a leak some time: RLIMIT_DATA counts what is reserved. No core files, which hold memory.
  */
 export function setLimits({ call, image, plan, has }: Start): void {
   const set = (name: keyof typeof RLIMIT, soft: number | null, hard = soft) => {
@@ -88,6 +94,8 @@ export function setLimits({ call, image, plan, has }: Start): void {
   const { limits, unconfined } = plan.policy;
   if (!unconfined) set("core", 0);
   if (has("limits")) setResourceLimits(limits, set);
+  if (limits.memory_bytes !== null && !has("control-group") && !has("memory-watch"))
+    set("data", limits.memory_bytes + RESERVED_BYTES);
   // The launcher's init, or its reaper, is a process of the same user.
   const above = has("process-namespace") || has("reaper") ? 1 : 0;
   if (has("process-limit") && limits.processes !== null) set("nproc", limits.processes + above);
@@ -97,7 +105,6 @@ function setResourceLimits(
   limits: Limits,
   set: (name: keyof typeof RLIMIT, soft: number | null, hard?: number | null) => void,
 ): void {
-  set("data", limits.memory_bytes);
   set("nofile", limits.open_files);
   set("fsize", limits.file_size_bytes);
   // SIGXCPU first, so that it can be told from a SIGKILL by somebody.

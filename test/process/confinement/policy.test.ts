@@ -178,6 +178,26 @@ describe("layersFor", () => {
     expect(stateOf({ needsUserNamespace: false }, { limits, uid: 1000 }, true)["process-limit"]).toBeNull();
   });
 
+  test("memory counts together where there is a control group, or somebody who waits for all of it", () => {
+    const memory = { ...policy().limits, memory_bytes: 1 << 26 };
+    const names = (features: Partial<KernelFeatures>, more: Partial<Policy> = {}) =>
+      layersFor({ ...policy(), limits: memory, ...more }, { ...everything, ...features }, false)
+        .filter(({ name }) => /memory|group|limits/.test(name))
+        .map(({ name, enforced }) => `${name} ${enforced}`);
+    const none = { controlGroup: "there is none" };
+    expect(names({})).toEqual(["control-group true"]);
+    expect(names(none)).toEqual(["control-group false", "memory-watch true"]);
+    expect(names({ ...none, processNamespace: "no" })).toEqual(["control-group false", "memory-watch true"]);
+    // Then the kernel's limit for each process is all there is.
+    const each = ["limits true", "control-group false", "memory-watch false"];
+    expect(names(none, { signals: "user" })).toEqual(each);
+    expect(names({ ...none, processNamespace: "no", backEnd: "re-exec" })).toEqual(each);
+    expect(names(none, { unconfined: true })).toEqual(each);
+    expect(stateOf(none, { limits: memory, signals: "user" })["memory-watch"]).toBe(
+      "nobody waits for all of its processes: that takes a pid namespace, or the launcher's reaper",
+    );
+  });
+
   test("with --allow-all only the limits hold", () => {
     const values = { ...policy().limits, open_files: 64 };
     const layers = layersFor({ ...policy({ allowAll: true }), limits: values }, everything, false);
@@ -194,7 +214,7 @@ describe("explainPolicy", () => {
       net: { ...noNet, connect: [443] },
       unix: false,
     };
-    const limits = { ...policy().limits, open_files: 64, processes: 5 };
+    const limits = { ...policy().limits, memory_bytes: 1 << 26, open_files: 64, processes: 5 };
     const lines = explanationText(
       explainPolicy(
         policy({ permissions, limits }),
@@ -221,6 +241,7 @@ describe("explainPolicy", () => {
       "memory, environment and files of processes outside · denied · landlock-files",
       "mounts, namespaces, kernel modules, BPF, keys, tracing, io_uring · denied · seccomp",
       "set-id programs and files, capabilities · denied · no-new-privileges",
+      "memory of all its processes above 67108864 bytes · denied · memory-watch",
       "more than 64 open files in a process · denied · limits",
       "more than 5 processes · open · process-limit is not available: without a user namespace the kernel would count all processes of this user",
     ]);

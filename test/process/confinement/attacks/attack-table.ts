@@ -12,6 +12,8 @@ export type Attack = {
   needsRoot?: true;
   /** What every start does stops it, even without a layer: for everybody, or for root whose capabilities are dropped. */
   always?: "everybody" | "root";
+  /** Not without the launcher. */
+  needsLauncher?: true;
 };
 
 const files = { by: ["landlock", "mount-namespace"] } as const;
@@ -172,7 +174,7 @@ export const attacks: readonly Attack[] = [
   { name: "other-user", by: [], needsRoot: true, always: "root" },
   { name: "capabilities", by: [], needsRoot: true, always: "root" },
 
-  { name: "memory", by: [], always: "everybody" },
+  { name: "memory", by: [], always: "everybody", needsLauncher: true },
   { name: "open-files", by: [], always: "everybody" },
   { name: "large-file", by: [], always: "everybody" },
   // RLIMIT_NPROC: in a user namespace of its own, and so never for root; there a user of its own is the remedy.

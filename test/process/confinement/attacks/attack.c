@@ -350,7 +350,14 @@ static int attack(const char *name) {
     return syscall(SYS_capget, &h, d) < 0 ? errno : d[0].effective | d[1].effective ? 0 : EPERM;
   }
   /* Limits: memory in MiB, processes, files and bytes are more than the test allows. */
-  ATTACK("memory") { char *p = malloc(256 << 20); return p == NULL ? errno : (memset(p, 1, 256 << 20), 0); }
+  ATTACK("memory") {
+    char *p = malloc(256 << 20);
+    if (p == NULL) return errno;
+    memset(p, 1, 256 << 20);
+    /* It is not refused but seen. */
+    sleep(3);
+    return p[1 << 20] - 1;
+  }
   ATTACK("fork-bomb") {
     int n = 0;
     setsid();

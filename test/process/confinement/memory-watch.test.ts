@@ -1,0 +1,102 @@
+/** The limit of memory without a control group: whoever waits for a command looks at what all of it has taken. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { closeSync } from "node:fs";
+import { join } from "node:path";
+
+import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
+import { type KernelFeatures, probeKernel } from "../../../src/process/confinement/kernel.ts";
+import { type Policy } from "../../../src/process/confinement/policy.ts";
+import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
+import { openPipe } from "../../../src/system/pipe.ts";
+import { confinedHome, policyIn } from "./confined-home.ts";
+
+const features: KernelFeatures = { ...probeKernel(), controlGroup: "switched off for this test" };
+const MIB = 1024 ** 2;
+const TIMEOUT_MS = 60_000;
+
+const place = confinedHome();
+const home = place.path;
+afterAll(() => place[Symbol.dispose]());
+
+/** How a shell script ends, and what it has printed, where all of it may have 64 MiB. */
+async function end(script: string, kernel = features, more: Partial<Policy> = {}) {
+  const pipe = openPipe();
+  using started = spawnConfined(
+    {
+      argv: ["sh", "-c", script],
+      cwd: join(home, "data"),
+      env: { PATH: "/usr/bin:/bin" },
+      stdin: "ignore",
+      stdout: pipe.write,
+      stderr: "inherit",
+      newSession: true,
+    },
+    prepareConfinement({ ...policyIn(home, {}, { memory_bytes: 64 * MIB }), ...more }, kernel, {
+      required: true,
+    }),
+  );
+  closeSync(pipe.write);
+  const stdout = await Bun.file(pipe.read).text();
+  await started.child.exited;
+  return { code: started.child.exitCode, signal: started.child.signalCode, stdout };
+}
+
+/** A process that holds so much, forever or for as long as it takes to copy so many blocks. */
+const hold = (mib: number, blocks = 1_000_000) =>
+  `dd if=/dev/zero of=/dev/null bs=${mib}M count=${blocks} 2> /dev/null`;
+const killed = { code: null, signal: "SIGKILL", stdout: "begun\n" } as const;
+
+describe.each([
+  ["in a pid namespace", features, features.processNamespace === null],
+  [
+    "below a reaper",
+    { ...features, processNamespace: "switched off for this test" },
+    features.launcher === null && features.landlock === null,
+  ],
+] as const)("%s", (_name, kernel, canRun) => {
+  test.skipIf(!canRun)(
+    "what takes too much is killed",
+    async () => {
+      expect(await end(`echo begun; ${hold(200)}; echo ended`, kernel)).toEqual(killed);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(!canRun)(
+    "its processes count together, also what is below another process, or has left its session",
+    async () => {
+      // None of the three takes as much as is allowed, and two of them do not either.
+      const [below, away] = [`sh -c '${hold(28)}; true'`, `(setsid sh -c '${hold(28)}; true' &)`];
+      expect(await end(`echo begun; ${hold(28)} & ${below} & ${away}; wait`, kernel)).toEqual(killed);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(!canRun)(
+    "what stays below it ends as it would, and shared pages count once or not at all",
+    async () => {
+      expect(await end(`echo begun; ${hold(30, 200)}; echo ended; exit 3`, kernel)).toEqual({
+        code: 3,
+        signal: null,
+        stdout: "begun\nended\n",
+      });
+      // A hundred shells have the same pages of the same program.
+      const many = `for i in $(seq 100); do sleep 1 & done; wait; echo ended`;
+      expect(await end(many, kernel)).toEqual({ code: 0, signal: null, stdout: "ended\n" });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+const dataSize = (stdout: string) => /^Max data size +(\S+)/m.exec(stdout)?.[1];
+
+test.skipIf(features.launcher !== null || features.landlock !== null)(
+  "a limit of the kernel for each process leaves room for what runtimes reserve, and is there only where nobody looks",
+  async () => {
+    const shown = "cat /proc/self/limits";
+    expect(dataSize((await end(shown)).stdout)).toBe("unlimited");
+    expect(dataSize((await end(shown, features, { signals: "user" })).stdout)).toBe(
+      String(64 * MIB + 4096 * MIB),
+    );
+  },
+);
