@@ -16,6 +16,7 @@ export type DaemonActions = {
   statuses: (packIds: readonly string[]) => PackStatus[];
   act: (action: PackAction, packId: string) => Promise<ActedPack>;
   startService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
+  vouchService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   stopService: (packId: string) => Promise<schema.SupervisedService>;
   events: EventFeed;
   status: () => schema.DaemonStatus;
@@ -68,6 +69,10 @@ async function perform(
     case "startService": {
       const { generation } = bodyOf(request, schema.serviceRequest);
       return json(await daemon.startService(packId, generation));
+    }
+    case "vouchService": {
+      const { generation } = bodyOf(request, schema.serviceRequest);
+      return json(await daemon.vouchService(packId, generation));
     }
     case "stopService":
       return json(await daemon.stopService(packId));

@@ -67,6 +67,11 @@ export class Daemon implements DaemonActions {
     return this.#supervised(packId);
   }
 
+  async vouchService(packId: string, generation: number): Promise<SupervisedService> {
+    await this.#options.keeper.vouch(packId, generation);
+    return this.#supervised(packId);
+  }
+
   async stopService(packId: string): Promise<SupervisedService> {
     await this.#options.keeper.stop(packId);
     return this.#supervised(packId);

@@ -6,6 +6,8 @@ import { startDaemon, type StartDaemonOptions } from "./start-daemon.ts";
 
 /** A daemon may be just ending for want of anything to do: then another one is started. */
 const TRIES = 3;
+/** It only has to note it. */
+const VOUCH_TIMEOUT_MS = 10_000;
 
 /** The home's daemon as the host of its services, for a command: it is started where none listens. */
 export function remoteHost(options: Omit<StartDaemonOptions, "signal">): ServiceHost {
@@ -20,10 +22,11 @@ export function remoteHost(options: Omit<StartDaemonOptions, "signal">): Service
     }
   };
   return {
-    start: async (packId, generation, signal): Promise<HostedService> => {
-      const answer = await call(`/v1/services/${packId}/start`, { generation }, signal);
-      const { state, health, pid, exit_code, reason } = answer as SupervisedService;
-      return { state, health, pid, exit_code, reason };
+    start: async (packId, generation, signal) =>
+      hosted(await call(`/v1/services/${packId}/start`, { generation }, signal)),
+    vouch: async (packId, generation) => {
+      const signal = AbortSignal.timeout(VOUCH_TIMEOUT_MS);
+      return hosted(await call(`/v1/services/${packId}/vouch`, { generation }, signal));
     },
     stop: async (packId, timeoutMs) => {
       const signal = AbortSignal.timeout(timeoutMs);
@@ -37,4 +40,9 @@ export function remoteHost(options: Omit<StartDaemonOptions, "signal">): Service
       }
     },
   };
+}
+
+function hosted(answer: unknown): HostedService {
+  const { state, health, pid, exit_code, reason } = answer as SupervisedService;
+  return { state, health, pid, exit_code, reason };
 }

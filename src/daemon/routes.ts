@@ -65,6 +65,13 @@ export const routes = {
     body: schema.serviceRequest,
     answer: schema.supervisedService,
   },
+  vouchService: {
+    method: "POST",
+    path: "/v1/services/{pack_id}/vouch",
+    summary: "Take the service for healthy while it is being checked: its health gate was passed elsewhere",
+    body: schema.serviceRequest,
+    answer: schema.supervisedService,
+  },
   stopService: {
     method: "POST",
     path: "/v1/services/{pack_id}/stop",

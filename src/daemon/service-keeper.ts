@@ -105,6 +105,18 @@ export class ServiceKeeper implements ServiceHost {
     return hostedOf(view);
   }
 
+  /** @throws {AuroraError} `conflict` where another generation runs by now, or none */
+  async vouch(packId: string, generation: number): Promise<HostedService> {
+    if (this.#supervisor.view(packId)?.generation !== generation)
+      throw new AuroraError(
+        "conflict",
+        `cannot take "${packId}" for healthy: generation ${generation} does not run`,
+      );
+    const view = await this.#supervisor.vouch(packId);
+    this.#noteNow();
+    return hostedOf(view);
+  }
+
   async stop(packId: string): Promise<void> {
     if (!this.#supervisor.view(packId)) return;
     await this.#supervisor.stop(packId);

@@ -5,6 +5,7 @@ import { appendEvent } from "../registry/events.ts";
 import { type Health, setHealth } from "../registry/services.ts";
 import { type StepDetail } from "./perform.ts";
 import { endingOf, outputTail, runScript, type ScriptPack } from "./script.ts";
+import { hasStarted, isHosted } from "./service-host.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 export type HealthReport = {
@@ -97,19 +98,32 @@ export async function gateHealth(
     AbortSignal.any([signal, denied.signal]),
   );
   if (denial !== undefined) throw denial;
-  recordHealth(workspace, id, healthy ? "healthy" : "unhealthy");
+  // What answers may be something else that listens on its port.
+  const down = healthy && isHosted(pack.manifest) ? await whyDown(workspace, pack) : null;
+  const isHealthy = healthy && down === null;
+  recordHealth(workspace, id, isHealthy ? "healthy" : "unhealthy");
   return {
     name: "health",
     // Null says that nothing was decided: an interrupted gate is no evidence against the pack.
-    rc: signal.aborted ? null : (last?.rc ?? -1),
+    rc: signal.aborted ? null : (last?.rc ?? (healthy ? 0 : -1)),
     duration_ms: Math.round(performance.now() - started),
     output_tail: last?.output ?? "",
-    reason: healthy
+    reason: isHealthy
       ? null
       : signal.aborted
         ? `stopped by ${String(signal.reason)}`
-        : `it is not healthy: ${last?.detail ?? reason}`,
+        : `it is not healthy: ${down ?? last?.detail ?? reason}`,
   };
+}
+
+/** Tells the host that a service is healthy; why it cannot be, where the host knows better. */
+async function whyDown(
+  { services }: Workspace,
+  { manifest, generation }: ScriptPack,
+): Promise<string | null> {
+  const found = await services?.vouch(manifest.pack.id, generation);
+  if (found === undefined || hasStarted(found)) return null;
+  return `its checks pass, and it is ${found.state}${found.reason === null ? "" : `: ${found.reason}`}`;
 }
 
 export function recordHealth(workspace: Workspace, packId: string, health: Health): void {

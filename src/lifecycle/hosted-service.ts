@@ -11,7 +11,7 @@ import { openRegular } from "../system/open-untrusted.ts";
 import { type PackProcess, packProcess } from "./pack-process.ts";
 import { printedSince } from "./printed-since.ts";
 import { type ScriptPack, type ScriptReport } from "./script.ts";
-import { type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
+import { hasStarted, type HostedService, isHosted, type ServiceHost } from "./service-host.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** Beside the time that a service has to stop, its host may take so long, in milliseconds. */
@@ -117,11 +117,6 @@ async function startOrStop(host: ServiceHost, pack: ScriptPack, signal: AbortSig
 /** A host that does not answer for so long does not work, in milliseconds. */
 export function hostTimeoutMs({ pack: { service } }: Manifest): number {
   return service.stop_timeout_seconds * 1000 + HOST_ANSWER_MS;
-}
-
-/** One that ended by itself with 0 has done what it was there for. */
-function hasStarted({ state, exit_code: exitCode }: HostedService): boolean {
-  return state === "running" || state === "starting" || (state === "exited" && exitCode === 0);
 }
 
 function logSizes(logDirectory: string): { stdout: number; stderr: number } {

@@ -23,12 +23,27 @@ export type ServiceHost = {
    */
   start: (packId: string, generation: number, signal: AbortSignal) => Promise<HostedService>;
   /**
+   * Tells it that the service was found healthy by the gate that its manifest describes: it need not find that out again.
+   *
+   * @returns how it is: what was found healthy may have been something else that listens on its port
+   */
+  vouch: (packId: string, generation: number) => Promise<HostedService>;
+  /**
    * Stops it with all its processes.
    *
    * @param timeoutMs the host has failed where it takes longer
    */
   stop: (packId: string, timeoutMs: number) => Promise<void>;
 };
+
+/**
+ * One that ended by itself with 0 has done what it was there for. One that is starting is being checked, unless there is a reason
+ * why it is not up: it was not ready in time, or what it depends on is not healthy.
+ */
+export function hasStarted({ state, exit_code: exitCode, reason }: HostedService): boolean {
+  if (state === "starting") return reason === null;
+  return state === "running" || (state === "exited" && exitCode === 0);
+}
 
 /** Whether a pack's start stays in the foreground, and so needs somebody who watches it. */
 export function isHosted({ pack: { service, entrypoint } }: Manifest): boolean {

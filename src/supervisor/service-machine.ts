@@ -20,6 +20,8 @@ export type ServiceEvent =
   /** Nothing of it is left. */
   | { type: "gone" }
   | { type: "probed"; healthy: boolean; output: string }
+  /** Somebody else has found it healthy, by the same clocks: the transaction that has started it. */
+  | { type: "vouched" }
   /** A moment has come that the state waits for. */
   | { type: "due" };
 
@@ -63,6 +65,7 @@ const table: Readonly<Record<Phase, Readonly<Partial<Record<ServiceEvent["type"]
   },
   checking: {
     probed: checked,
+    vouched: healthyAtLast,
     due: checkDue,
     exited: exited,
     leaving: leave,
@@ -176,7 +179,8 @@ function spawn(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): St
       rc: null,
       signal: null,
       isFailure: false,
-      reason: null,
+      // Why it is started again stands there until it is up.
+      reason: state.isAutomatic ? state.reason : null,
       next: "judge",
       health: "unknown",
       watchdogMs,
@@ -197,11 +201,9 @@ function spawnFailed(state: ServiceState, { reason }: { reason: string }, now: N
 function ready(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
   const { watchdogMs } = state;
   const watchdogDueMs = watchdogMs === null ? null : nowMs + watchdogMs;
-  if (policy.health === null) return enter(state, "running", nowMs, { upMs: nowMs, watchdogDueMs });
-  const entered = enter(state, "checking", nowMs, {
-    gate: createGate(policy.health.gate, nowMs),
-    watchdogDueMs,
-  });
+  const up = { reason: null, watchdogDueMs };
+  if (policy.health === null) return enter(state, "running", nowMs, { upMs: nowMs, ...up });
+  const entered = enter(state, "checking", nowMs, { gate: createGate(policy.health.gate, nowMs), ...up });
   return advanceGate(entered.state, { type: "tick" }, policy, nowMs);
 }
 
@@ -227,10 +229,17 @@ function advanceGate(state: ServiceState, event: GateEvent, policy: ServicePolic
     const probing = advanceGate({ ...state, gate, isProbing: true }, { type: "tick" }, policy, nowMs);
     return { state: probing.state, actions: ["probe", ...probing.actions] };
   }
-  if (action.healthy)
-    return enter(state, "running", nowMs, { upMs: nowMs, health: "healthy", ...watchFrom(policy, nowMs) });
+  if (action.healthy) return healthyAtLast(state, undefined as never, { policy, nowMs });
   const { reason } = action;
   return end({ ...state, isFailure: true, health: "unhealthy", reason }, "judge", policy, nowMs);
+}
+
+function healthyAtLast(
+  state: ServiceState,
+  _: ServiceEvent,
+  { policy, nowMs }: Pick<Now, "policy" | "nowMs">,
+): Step {
+  return enter(state, "running", nowMs, { upMs: nowMs, health: "healthy", ...watchFrom(policy, nowMs) });
 }
 
 function watchFrom({ health }: ServicePolicy, nowMs: number): { probeDueMs: number | null } {
@@ -277,7 +286,7 @@ function starved(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): 
 
 function startTimedOut(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
   if (state.dueMs === null || nowMs < state.dueMs) return stay(state);
-  const reason = `it was not ready within ${policy.startTimeoutSeconds} s`;
+  const reason = `it was not ready within ${policy.startTimeoutSeconds} s: it has not said READY=1`;
   return end({ ...state, isFailure: true, reason }, "judge", policy, nowMs);
 }
 
@@ -311,7 +320,9 @@ type Exited = { rc: number | null; signal: string | null; isGone: boolean };
 
 /** It ended by itself. What it left behind ends before anything else is decided. */
 function exited(state: ServiceState, { rc, signal, isGone }: Exited, now: Now): Step {
-  const after: ServiceState = { ...state, rc, signal };
+  // While it starts, the reason is that of the start before.
+  const reason = state.phase === "starting" ? null : state.reason;
+  const after: ServiceState = { ...state, rc, signal, reason };
   if (!isGone) return end(after, "judge", now.policy, now.nowMs);
   return judge(after, now);
 }

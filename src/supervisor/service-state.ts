@@ -109,7 +109,14 @@ export function isAtRest({ phase }: ServiceState): boolean {
   return phase === "stopped" || phase === "exited" || phase === "failed";
 }
 
-/** A start that was asked for has come to something. */
-export function isDecided({ phase }: ServiceState): boolean {
-  return phase !== "waiting" && phase !== "starting" && phase !== "stopping" && phase !== "killing";
+/**
+ * A start that was asked for has come to something: it is up, at rest, or has failed and is tried again.
+ *
+ * @param failures so many there were in a row when it was asked for
+ */
+export function isStartDecided(state: ServiceState, failures: number): boolean {
+  const { phase } = state;
+  if (phase === "stopping" || phase === "killing") return false;
+  if (phase !== "waiting" && phase !== "starting") return true;
+  return state.failures > 0 && state.failures !== failures;
 }

@@ -12,7 +12,7 @@ import { type InstanceHost, instanceOf, ServiceInstance } from "./service-instan
 import { type ServiceEvent } from "./service-machine.ts";
 import { isLeaderAlive, type ServiceRecord, type ServiceStore } from "./service-record.ts";
 import { KILL_TIMEOUT_MS, policyOf, type ServiceSpec, timeToRestartMs, unknownSpec } from "./service-spec.ts";
-import { hasProcess, initialState, isAtRest, isDecided, type ServiceState } from "./service-state.ts";
+import { hasProcess, initialState, isAtRest, isStartDecided, type ServiceState } from "./service-state.ts";
 import { findMarked, firstOf } from "./service-tree.ts";
 import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
@@ -95,16 +95,31 @@ export class Supervisor {
     await this.#waiters.turn();
   }
 
-  /** Starts a service; resolves when it is ready, has failed, or has waited for its dependencies as long as a start may take. */
+  /**
+   * Starts a service; resolves when it is ready, has failed once, whether it is tried again or not, or has waited for its
+   * dependencies as long as a start may take.
+   */
   async start(spec: ServiceSpec): Promise<ServiceView> {
     const { packId } = spec;
     const before = this.#instances.get(packId)?.spec.generation;
     const state = this.#fleet.stateOf(packId) ?? initialState;
-    if (hasProcess(state) && before !== undefined && before !== spec.generation) {
+    const isAnother = hasProcess(state) && before !== undefined && before !== spec.generation;
+    if (isAnother) {
       this.#put(spec);
       this.#handle(packId, { type: "restart" });
     } else this.#begin(spec);
-    await this.#until(packId, isDecided, timeToRestartMs(spec));
+    const { failures } = isAnother ? state : (this.#fleet.stateOf(packId) ?? initialState);
+    await this.#until(packId, (now) => isStartDecided(now, failures), timeToRestartMs(spec));
+    return this.#viewOf(packId);
+  }
+
+  /**
+   * A service that is being checked was found healthy by somebody else, who has looked as it is to be looked at. Resolves when
+   * that is told.
+   */
+  async vouch(packId: string): Promise<ServiceView> {
+    this.#handle(packId, { type: "vouched" });
+    await this.#waiters.turn();
     return this.#viewOf(packId);
   }
 
@@ -129,10 +144,11 @@ export class Supervisor {
    */
   async restart(packId: string, { dependents = false } = {}): Promise<ServiceView> {
     const { spec } = this.#known(packId);
+    const { failures } = this.#fleet.stateOf(packId) ?? initialState;
     const others = dependents ? this.#fleet.dependentsOf(packId) : [];
     const running = others.filter((id) => !isAtRest(this.#fleet.stateOf(id) ?? initialState));
     this.#apply(this.#fleet.stopInOrder([packId, ...running], this.#nowMs(), "restart"));
-    const isDone = (state: ServiceState) => isDecided(state) && !this.#fleet.isHeld(packId);
+    const isDone = (state: ServiceState) => isStartDecided(state, failures) && !this.#fleet.isHeld(packId);
     await this.#until(packId, isDone, timeToRestartMs(spec));
     return this.#viewOf(packId);
   }

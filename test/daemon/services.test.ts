@@ -195,6 +195,32 @@ test("an upgrade whose service stays unhealthy goes back; a good one can be roll
   expect(t.processesOf()).toEqual([back.pid as number]);
 });
 
+test("what an install has found healthy runs when it is done, and need not be found healthy again", async () => {
+  await using t = serviceHome();
+  // Whoever looks first finds it unhealthy, and would look again in half a minute.
+  const health = "mkdir data/seen 2> /dev/null && exit 1; exit 0";
+  t.write(simplePack({ health, deadlineSeconds: 60, intervalSeconds: 30 }));
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+  expect(await t.status()).toMatchObject({ state: "running", health: "healthy" });
+  expect((await t.run(["status", "app"])).exitCode).toBe(0);
+});
+
+test("what answers on its port is not the service where that is down", async () => {
+  await using t = serviceHome();
+  using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  t.write(
+    simplePack({
+      start: "sleep 0.3; exit 7",
+      service: ", restart: no",
+      deadlineSeconds: 20,
+      clocks: `tcp: ${other.port}, grace_seconds: 2`,
+    }),
+  );
+  const { stdout, exitCode } = await t.run(["install", "app"]);
+  expect(stdout).toContain("it is not healthy: its checks pass, and it is failed: it ended with exit code 7");
+  expect(exitCode).toBe(4);
+});
+
 test("a command that crashes in mid-transaction leaves what recovery brings back", async () => {
   await using t = serviceHome();
   t.write(simplePack({ health: "exit 0" }));

@@ -65,8 +65,22 @@ test("who is not ready in time is stopped", async () => {
   expect(await t.supervisor.start(spec)).toMatchObject({
     state: "failed",
     pid: null,
-    reason: "it was not ready within 0.3 s",
+    reason: "it was not ready within 0.3 s: it has not said READY=1",
   });
+});
+
+test("a start has failed when it was not ready in time, though it is tried again at once", async () => {
+  await using t = supervised();
+  const spec = t.service("web", "", {
+    ...saying("wait"),
+    startTimeoutSeconds: 0.3,
+    restart: "always",
+    backoffSeconds: [0.1, 0.1],
+  });
+  const reason = "it was not ready within 0.3 s: it has not said READY=1";
+  const again = { state: expect.stringMatching(/^(starting|backoff)$/), reason };
+  expect(await t.supervisor.start(spec)).toMatchObject(again);
+  expect(await t.supervisor.restart("web")).toMatchObject(again);
 });
 
 test("a watchdog that is not answered any more is a failure", async () => {

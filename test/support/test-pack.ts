@@ -19,6 +19,8 @@ export type TestPack = {
   approval?: boolean;
   /** By when it has to be healthy: 1 by default, which is enough for a look at a process. */
   deadlineSeconds?: number;
+  /** Between two looks: 0.1 by default. */
+  intervalSeconds?: number;
 };
 
 const resident = `sleep 300 &
@@ -62,7 +64,7 @@ export function writePack(directory: string, pack: TestPack): string {
       `  version: "${pack.version ?? "1.0.0"}"`,
       ...(entrypoints.length > 0 ? ["  entrypoint:", ...entrypoints] : []),
       `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 5 }`,
-      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: 0.1${pack.clocks === undefined ? "" : `, ${pack.clocks}`} }`,
+      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: ${pack.intervalSeconds ?? 0.1}${pack.clocks === undefined ? "" : `, ${pack.clocks}`} }`,
       ...(pack.manifest === undefined ? [] : [pack.manifest]),
       "",
     ].join("\n"),

@@ -160,6 +160,7 @@ function hostFor(context: Context, paths: HomePaths): ServiceHost {
   return {
     start: async (packId, generation, signal) =>
       await (await (host ??= load())).start(packId, generation, signal),
+    vouch: async (packId, generation) => await (await (host ??= load())).vouch(packId, generation),
     stop: async (packId, timeoutMs) => await (await (host ??= load())).stop(packId, timeoutMs),
   };
 }
