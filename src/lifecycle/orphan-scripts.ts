@@ -1,5 +1,6 @@
+import { lookAtAll } from "../process/look-at-all.ts";
 import { identify, type ProcessIdentity, stopTree } from "../process/tree.ts";
-import { processIds, readEnvironment } from "../system/process-table.ts";
+import { readProcess, readSettledEnvironment } from "../system/process-table.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** How long an orphaned script gets to end, in milliseconds: first after SIGTERM, then after SIGKILL. */
@@ -24,13 +25,15 @@ export async function endOrphanScripts({
 }
 
 function findOrphans(home: string, lockToken: string): ProcessIdentity[] {
-  return [...processIds()].flatMap((pid) => {
-    // An orphan may call this very program.
-    if (pid === process.pid) return [];
-    const environment = readEnvironment(pid);
-    const has = (text: string) => environment?.includes(`\0${text}`) ?? false;
-    if (!has(`AURORA_HOME=${home}\0`) || !has("AURORA_LOCK=") || has(`AURORA_LOCK=${lockToken}\0`)) return [];
-    if (has("AURORA_SERVICE=") || has("AURORA_BACKGROUND=")) return [];
-    return identify(pid) ?? [];
-  });
+  return lookAtAll((pids) => Array.from(pids).flatMap((pid) => orphanWith(pid, home, lockToken) ?? []));
+}
+
+function orphanWith(pid: number, home: string, lockToken: string): ProcessIdentity | undefined {
+  // An orphan may call this very program.
+  if (pid === process.pid || readProcess(pid)?.isKernelThread !== false) return undefined;
+  const environment = readSettledEnvironment(pid);
+  const has = (text: string) => environment?.includes(`\0${text}`) ?? false;
+  if (!has(`AURORA_HOME=${home}\0`) || !has("AURORA_LOCK=") || has(`AURORA_LOCK=${lockToken}\0`))
+    return undefined;
+  return has("AURORA_SERVICE=") || has("AURORA_BACKGROUND=") ? undefined : identify(pid);
 }

@@ -17,7 +17,7 @@ import { bootId } from "../system/boot.ts";
 import { readLink, syncDirectory, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
 import { namesIn } from "../system/names-in.ts";
-import { readEnvironment } from "../system/process-table.ts";
+import { readSettledEnvironment } from "../system/process-table.ts";
 import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
 import { type JobSpec } from "./jobs.ts";
@@ -207,7 +207,7 @@ function adoptService(
 }
 
 function serviceIdOf(pid: number): string | undefined {
-  const text = readEnvironment(pid)?.toString("latin1");
+  const text = readSettledEnvironment(pid)?.toString("latin1");
   return /\0AURORA_SERVICE=([^\0]+)\0/.exec(text ?? "")?.[1];
 }
 

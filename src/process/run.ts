@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
 import { openMemoryFile } from "../system/memory-file.ts";
-import { newestProcessId, processIds, readProcess } from "../system/process-table.ts";
+import { processIds, readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
 import { type Confinement, unconfined } from "./confinement/confine.ts";
 import { spawnConfined } from "./confinement/spawn-confined.ts";
@@ -77,8 +77,6 @@ const EXIT_NOT_STARTED = 125;
 const LEFTOVER_GRACE_MS = 500;
 /** A pid cannot come round to the same number within this time, even where there are only 32,768. */
 const NO_WRAP_MS = 1_000;
-/** Up to so many numbers are looked at one by one; beyond, the list of all processes is shorter. */
-const MAX_PIDS_TO_TRY = 256;
 
 /**
  * Runs a command to its end. Success, failure, timeout and abort share one shape of result.
@@ -114,7 +112,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const controlGroup = confined.controlGroup ?? options.cgroup;
     if (foreground) leader = identify(pid);
     io.start();
-    const find = (candidates?: Iterable<number>) =>
+    const find = (after?: number) =>
       findProcesses(
         {
           environment: { AURORA_RUN_ID: runId },
@@ -122,7 +120,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
           ...(foreground ? {} : { processGroup: pid, session: pid }),
           ...(controlGroup === undefined ? {} : { controlGroup }),
         },
-        candidates,
+        after,
       );
     const { killAll } = confined;
     const tree = { find, ...(killAll ? { killAll } : {}) };
@@ -163,7 +161,7 @@ function exitCodeOf(exitCode: number | null, signal: NodeJS.Signals | null): num
   return signal === null ? (exitCode ?? -1) : 128 + constants.signals[signal];
 }
 
-type Tree = { find: (candidates?: Iterable<number>) => ProcessIdentity[]; killAll?: () => void };
+type Tree = { find: (after?: number) => ProcessIdentity[]; killAll?: () => void };
 type Ending = "exited" | "timeout" | "aborted";
 
 /** Waits for the leader's end, or brings it about. What comes first decides; a second event changes nothing. */
@@ -185,7 +183,7 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree
       await stopGroup(child, options.foreground !== true, how);
       return ending;
     }
-    const { survivors } = await stopTree(tree.find, { ...tree, ...how });
+    const { survivors } = await stopTree(() => tree.find(), { ...tree, ...how });
     // Only a process in an uninterruptible wait outlives SIGKILL; it must not hold the caller as well.
     if (survivors.some(({ pid }) => pid === child.pid)) child.unref();
     else await child.exited;
@@ -197,23 +195,13 @@ async function waitOrStop(child: Bun.Subprocess, options: RunOptions, tree: Tree
 }
 
 async function endLeftovers(pid: number, durationMs: number, options: RunOptions, tree: Tree): Promise<void> {
-  const younger = durationMs < NO_WRAP_MS ? startedSince(pid) : undefined;
-  if (younger?.length === 0 || tree.find(younger).length === 0) return;
-  await stopTree(tree.find, {
+  // What it has started has got a later number, which spares most runs the look at every process of the machine.
+  if (tree.find(durationMs < NO_WRAP_MS ? pid : undefined).length === 0) return;
+  await stopTree(() => tree.find(), {
     ...tree,
     signal: options.stopSignal ?? "SIGTERM",
     timeoutMs: Math.min(options.graceMs ?? DEFAULT_GRACE_MS, LEFTOVER_GRACE_MS),
   });
-}
-
-/**
- * The numbers given out since process `pid` was started, of which its descendants must be; undefined where it cannot be
- * told. This spares most runs the look at every process of the machine.
- */
-function startedSince(pid: number): number[] | undefined {
-  const newest = newestProcessId();
-  if (newest === undefined || newest < pid || newest - pid > MAX_PIDS_TO_TRY) return undefined;
-  return Array.from({ length: newest - pid }, (_, i) => pid + 1 + i);
 }
 
 /** Everything that has to be closed again, however the run ends. */

@@ -3,13 +3,13 @@ import { groupMembers } from "../system/control-group.ts";
 import {
   memoryBytes,
   type ProcessEntry,
-  processIds,
   readCommandLine,
-  readEnvironment,
   readProcess,
+  readSettledEnvironment,
 } from "../system/process-table.ts";
 import { signalProcess } from "../system/signal-process.ts";
 import { isAboveCommand } from "./confinement/process-names.ts";
+import { lookAtAll } from "./look-at-all.ts";
 
 /** Names one process for good: a number is given out again, but not with the same start time in the same boot. */
 export type ProcessIdentity = {
@@ -67,12 +67,13 @@ const realClock: TreeClock = { now: () => performance.now(), sleep: (ms) => Bun.
  * Finds the living processes of a tree, with the children of those that match, at whatever depth. This process, those
  * above it, and zombies are never among them.
  *
- * @param candidates the numbers to look at; all by default
+ * @param after only processes whose numbers were given out after this one, which cannot have come round since
  */
-export function findProcesses(
-  match: TreeMatch,
-  candidates: Iterable<number> = processIds(),
-): ProcessIdentity[] {
+export function findProcesses(match: TreeMatch, after?: number): ProcessIdentity[] {
+  return lookAtAll((pids) => findAmong(pids, match), after);
+}
+
+function findAmong(candidates: Iterable<number>, match: TreeMatch): ProcessIdentity[] {
   const needles = Object.entries(match.environment ?? {}).map(([name, value]) =>
     Buffer.from(`\0${name}=${value}\0`),
   );
@@ -83,7 +84,7 @@ export function findProcesses(
     const entry = readProcess(pid);
     if (!entry || !isLiving(entry)) continue;
     entries.push(entry);
-    if (matches(entry, match) || members?.has(pid) || hasAll(pid, needles)) found.set(pid, entry);
+    if (matches(entry, match) || members?.has(pid) || hasAll(entry, needles)) found.set(pid, entry);
   }
   // Most looks find nothing, and then it does not matter who may not be found.
   if (found.size === 0) return [];
@@ -207,9 +208,9 @@ function matches({ pid, startTime, processGroup, session }: ProcessEntry, match:
   );
 }
 
-function hasAll(pid: number, needles: readonly Buffer[]): boolean {
-  if (needles.length === 0) return false;
-  const environment = readEnvironment(pid);
+function hasAll({ pid, isKernelThread }: ProcessEntry, needles: readonly Buffer[]): boolean {
+  if (needles.length === 0 || isKernelThread) return false;
+  const environment = readSettledEnvironment(pid);
   return environment !== undefined && needles.every((needle) => environment.includes(needle));
 }
 

@@ -1,7 +1,7 @@
 import { findProcesses, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
 import { childIds } from "../system/child-processes.ts";
-import { processIds, readEnvironment, readProcess } from "../system/process-table.ts";
+import { processIds, readProcess, readSettledEnvironment } from "../system/process-table.ts";
 
 /** The variable that marks all processes of a service. */
 export const SERVICE_VARIABLE = "AURORA_SERVICE";
@@ -44,45 +44,22 @@ export function findTree({ serviceId, leader }: ServiceMark): ProcessIdentity[] 
   });
 }
 
-/** A program that is being executed has no environment for some microseconds: so often, and so long, it is looked at again. */
-const EXEC_LOOKS = 10;
-const EXEC_PAUSE_MS = 1;
-/** The parent of all kernel threads, which never have an environment. */
-const KTHREADD = 2;
-
-/** Which service a process belongs to by its environment; null where it cannot be told, or it is gone. */
+/** Which service a process belongs to by its environment; null where it belongs to none, or is gone. */
 export function serviceIdOf(pid: number): string | null {
-  let found = markOf(pid);
-  for (let look = 0; found === undefined && look < EXEC_LOOKS; look++) {
-    Bun.sleepSync(EXEC_PAUSE_MS);
-    found = markOf(pid);
-  }
-  return found ?? null;
+  const entry = readProcess(pid);
+  if (!entry || entry.state === "Z" || entry.state === "X" || entry.isKernelThread) return null;
+  const environment = readSettledEnvironment(pid)?.toString("latin1") ?? "";
+  return new RegExp(`\0${SERVICE_VARIABLE}=([^\0]*)\0`).exec(environment)?.[1] ?? null;
 }
 
 /** Everything that runs under the mark of some service, found in one look: its mark → its processes. */
 export function findMarked(): Map<string, number[]> {
   const found = new Map<string, number[]>();
-  let pids = processIds();
-  for (let look = 0; pids.length > 0 && look <= EXEC_LOOKS; look++) {
-    if (look > 0) Bun.sleepSync(EXEC_PAUSE_MS);
-    pids = pids.filter((pid) => {
-      const mark = markOf(pid);
-      if (typeof mark === "string") found.set(mark, [...(found.get(mark) ?? []), pid]);
-      return mark === undefined;
-    });
+  for (const pid of processIds()) {
+    const mark = serviceIdOf(pid);
+    if (mark !== null) found.set(mark, [...(found.get(mark) ?? []), pid]);
   }
   return found;
-}
-
-/** Null for none; undefined where the process lives and has no environment, which may be a matter of a moment. */
-function markOf(pid: number): string | null | undefined {
-  const entry = readProcess(pid);
-  if (!entry || entry.state === "Z" || entry.state === "X" || entry.parent === KTHREADD) return null;
-  const environment = readEnvironment(pid);
-  if (!environment) return null;
-  if (environment.length <= 1) return pid === KTHREADD ? null : undefined;
-  return new RegExp(`\0${SERVICE_VARIABLE}=([^\0]*)\0`).exec(environment.toString("latin1"))?.[1] ?? null;
 }
 
 /** Of the processes of a service whose first one was not recorded: the one that leads its session. */

@@ -10,6 +10,8 @@ export type ProcessEntry = {
   parent: number;
   processGroup: number;
   session: number;
+  /** It has no program, and so no environment. */
+  isKernelThread: boolean;
   /** Clock ticks since boot. With the boot's id it tells a process from a later one with the same number. */
   startTime: number;
   /** Clock ticks of processor time, with that of children that it has waited for. */
@@ -18,6 +20,9 @@ export type ProcessEntry = {
 
 /** Ticks in a second, as user programs see them: the same on every Linux of today (USER_HZ). */
 export const TICKS_PER_SECOND = 100;
+
+/** Among the flags of a stat line: a thread of the kernel's (include/linux/sched.h). */
+const PF_KTHREAD = 0x200000;
 
 /** A stat line is at most 52 numbers and a short name. */
 const STAT_BYTES = 1024;
@@ -66,6 +71,7 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
     parent: Number(fields[1]),
     processGroup: Number(fields[2]),
     session: Number(fields[3]),
+    isKernelThread: (Number(fields[6]) & PF_KTHREAD) !== 0,
     startTime: Number(fields[19]),
     cpuTicks: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0),
   };
@@ -99,6 +105,25 @@ export function readEnvironment(pid: number): Buffer | undefined {
     return undefined; // It ended meanwhile.
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** A program that is being executed has neither environment nor arguments for a moment: so often, and so long, it is looked at again. */
+const EXEC_LOOKS = 50;
+const EXEC_PAUSE_MS = 1;
+
+/**
+ * The same of a process that is no kernel thread; one that is just becoming another program (execve(2)) is waited for, since
+ * until it is, nothing tells whose it is.
+ */
+export function readSettledEnvironment(pid: number): Buffer | undefined {
+  for (let look = 0; ; look++) {
+    const environment = readEnvironment(pid);
+    if (environment === undefined || environment.length > 1 || look === EXEC_LOOKS) return environment;
+    // Whoever has cleared its environment has arguments, and a zombie will have neither again.
+    if (readCommandLine(pid) !== undefined || "ZX".includes(readProcess(pid)?.state ?? "X"))
+      return environment;
+    Bun.sleepSync(EXEC_PAUSE_MS);
   }
 }
 

@@ -134,6 +134,14 @@ describe("the whole tree ends", () => {
     expect(findProcesses({ session: result.pid })).toEqual([]);
   });
 
+  test("when the leader ends: daemons that come and go while they are looked for", async () => {
+    const tree = marked();
+    // Each setsid starts the next one and ends.
+    const daemon = "(setsid setsid setsid setsid sleep 1000 > /dev/null 2>&1 &)";
+    for (let i = 0; i < 20; i++) await sh(`${daemon}; true`, { env: tree.env });
+    expect(tree.alive()).toEqual([]);
+  });
+
   test("when a long-running leader ends", async () => {
     const tree = marked();
     expect(await sh("(setsid sleep 1000 &); sleep 1.1", { env: tree.env })).toMatchObject({ rc: 0 });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 import {
   memoryBytes,
@@ -9,7 +9,9 @@ import {
   readCommandLine,
   readEnvironment,
   readProcess,
+  readSettledEnvironment,
 } from "../../src/system/process-table.ts";
+import { scratch } from "../support/aurora.ts";
 
 const rest = "10 11 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 200";
 
@@ -26,6 +28,7 @@ test.each([
     parent: 10,
     processGroup: 11,
     session: 12,
+    isKernelThread: false,
     startTime: 98_765,
     cpuTicks: 5 + 6 + 7 + 8,
   });
@@ -63,4 +66,36 @@ test("an environment of any length is read whole, with a NUL byte at both ends",
     child.kill("SIGKILL");
     await child.exited;
   }
+});
+
+test("a process that becomes another program again and again has its environment at each look", async () => {
+  using directory = scratch();
+  const file = `${directory.path}/again`;
+  writeFileSync(file, '#!/bin/sh\nexec "$0"\n', { mode: 0o755 });
+  const child = Bun.spawn([file], { env: { MARK: "1" } });
+  const seen = new Set<string | undefined>();
+  let unsettled = 0;
+  // Until it was met between two programs a few times.
+  while (unsettled < 5) {
+    if (readEnvironment(child.pid)?.length === 1) unsettled++;
+    seen.add(
+      readSettledEnvironment(child.pid)
+        ?.toString("latin1")
+        .match(/\0MARK=1\0/)?.[0],
+    );
+  }
+  child.kill("SIGKILL");
+  await child.exited;
+  expect([...seen]).toEqual(["\0MARK=1\0"]);
+});
+
+test("threads of the kernel are told from processes, and whoever has cleared its environment is not waited for", async () => {
+  expect(processIds().some((pid) => readProcess(pid)?.isKernelThread)).toBe(
+    readProcess(2)?.name === "kthreadd",
+  );
+  const child = Bun.spawn(["sleep", "100"], { env: {} });
+  while (readCommandLine(child.pid) !== "sleep 100") await Bun.sleep(1);
+  expect(readSettledEnvironment(child.pid)?.toString("latin1")).toBe("\0");
+  child.kill("SIGKILL");
+  await child.exited;
 });
