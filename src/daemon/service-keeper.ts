@@ -2,14 +2,17 @@ import { AuroraError } from "../errors.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
+import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf } from "../registry/services.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
 import { type ServiceRecord } from "../supervisor/service-record.ts";
+import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { bootId } from "../system/boot.ts";
+import { processIds, readProcess } from "../system/process-table.ts";
 import { isInTransaction } from "./in-transaction.ts";
 import { serviceEvents } from "./service-events.ts";
 import { ServiceProcesses } from "./service-processes.ts";
@@ -19,6 +22,8 @@ import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
 const NOTE_MS = 20;
 /** A simple service that fails within this after its start has failed to start, in milliseconds. */
 const SETTLE_MS = 100;
+/** While it has no health check and is at work, as one is that has not yet got to its first line, it gets up to so long. */
+const LONGEST_SETTLE_MS = 2000;
 
 /**
  * Stands between the registry, which says what is wanted, and the supervisor, which runs it. How services are is noted in
@@ -95,10 +100,9 @@ export class ServiceKeeper implements ServiceHost {
       );
     const spec = serviceSpecOf(this.#workspace, row);
     if (!spec) throw new AuroraError("not-found", `cannot start "${packId}": it has no service to supervise`);
-    const before = this.#supervisor.view(packId);
     const first = await this.#supervisor.start(spec);
-    const isNew = first.state === "running" && first.pid !== before?.pid;
-    const view = isNew && spec.type === "simple" ? await this.#settled(packId, first) : first;
+    const longestMs = spec.health.probe === null ? LONGEST_SETTLE_MS : SETTLE_MS;
+    const view = spec.type === "simple" ? await this.#settled(packId, first, longestMs) : first;
     this.#noteNow();
     const denial = view.state === "running" ? undefined : this.#processes.denialOf(packId);
     if (denial !== undefined) throw denial;
@@ -188,17 +192,28 @@ export class ServiceKeeper implements ServiceHost {
     return observeService(row, bootId()).state === "running" && row.health !== "unhealthy";
   }
 
-  /** Waits a moment: a service without a health check that ends at once was never up. */
-  #settled(packId: string, first: ServiceView): Promise<ServiceView> {
+  /**
+   * Waits until it has run for a moment, whoever started it: this call, or the daemon before it was asked. A service without a
+   * health check that ends at once was never up.
+   */
+  async #settled(packId: string, first: ServiceView, longestMs: number): Promise<ServiceView> {
+    if (first.state !== "running") return first;
     const { promise, resolve } = Promise.withResolvers<ServiceView>();
-    const timer = setTimeout(() => resolve(this.#supervisor.view(packId) ?? first), SETTLE_MS);
     const end = this.#supervisor.subscribe((view) => {
       if (view.packId === packId && (view.pid !== first.pid || isAtRest(view.state))) resolve(view);
     });
-    return promise.finally(() => {
-      clearTimeout(timer);
+    try {
+      let ageMs = Math.max(0, this.#workspace.now().getTime() - first.since.getTime());
+      for (let restMs = Math.max(0, SETTLE_MS - ageMs); ageMs < longestMs; restMs = SETTLE_MS) {
+        const changed = await Promise.race([promise, Bun.sleep(restMs)]);
+        if (changed) return changed;
+        if (!isAtWork({ serviceId: this.#marks.get(packId) ?? "", leader: first.pid })) break;
+        ageMs += restMs;
+      }
+      return this.#supervisor.view(packId) ?? first;
+    } finally {
       end();
-    });
+    }
   }
 
   #mark<R extends readonly ServiceRecord[]>(records: R): R {
@@ -262,6 +277,18 @@ export class ServiceKeeper implements ServiceHost {
 
 function isAtRest(state: ServiceView["state"]): boolean {
   return state === "stopped" || state === "exited" || state === "failed";
+}
+
+/** What has not come to rest, as /proc/PID/stat has it: it runs or wants to, waits for a disk, or has ended. */
+const AT_WORK = "RDZX";
+
+/** Whether it is at work; or it has not begun or has ended, and only what confines it is there. */
+function isAtWork(mark: ServiceMark): boolean {
+  if (processIds().length === 0) return false; // Without a /proc nothing tells.
+  const commands = findTree(mark).filter(({ command }) => !isAboveCommand(command));
+  return (
+    commands.length === 0 || commands.some(({ pid }) => AT_WORK.includes(readProcess(pid)?.state ?? "X"))
+  );
 }
 
 function hostedOf({ state, health, pid, exitCode, reason }: ServiceView): HostedService {

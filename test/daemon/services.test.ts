@@ -176,11 +176,25 @@ test("an upgrade whose service does not start goes back, and the old one runs ag
   expect(t.processesOf()).toHaveLength(1);
 });
 
+test.skipIf(Bun.which("python3") === null)(
+  "one that is still at work after a moment, and fails then, does not start either",
+  async () => {
+    await using t = serviceHome();
+    const work =
+      "import time\nend = time.monotonic() + 0.3\nwhile time.monotonic() < end: pass\nraise SystemExit(3)\n";
+    const files = { "work.py": work };
+    t.write(simplePack({ start: "exec python3 work.py", service: ", restart: no", files }));
+    const { stdout, exitCode } = await t.run(["install", "app"]);
+    expect(stdout).toStartWith("rolled back: app: its start script ended with exit code 3");
+    expect(exitCode).toBe(4);
+  },
+);
+
 test("an upgrade whose service stays unhealthy goes back; a good one can be rolled back", async () => {
   await using t = serviceHome();
   t.write(simplePack({ health: "exit 0" }));
   await t.run(["install", "app"]);
-  t.write(simplePack({ version: "2.0.0", health: "echo sick\nexit 1" }));
+  t.write(simplePack({ version: "2.0.0", health: "echo sick\nexit 1", isSick: true }));
   expect((await t.run(["install", "app"])).exitCode).toBe(4);
   await t.reaches("the old one", ({ version, state }) => version === "1.0.0" && state === "running");
 
