@@ -43,7 +43,7 @@ test("--no-start leaves a stopped pack alone", async () => {
 
 test("a pack that does not get healthy: exit 4", async () => {
   await using t = testHome();
-  t.write({ id: "app", health: "[ -e data/well ]" });
+  t.write({ id: "app", health: "[ -e data/well ]", isSick: true });
   await t.run(["install", "app", "--no-start"]);
   expect(await t.run(["ensure", "app"])).toEqual({
     stdout: "",

@@ -42,7 +42,7 @@ test("keeps the last good generations, and says what it freed", async () => {
 test("never removes what was live before, even with --keep 1; failed generations do not count", async () => {
   await using t = await withVersions("1.0.0", "2.0.0");
   for (const version of ["2.1.0", "2.2.0", "2.3.0"]) {
-    t.write({ id: "app", name: version, version, start: null, stop: null, health: "exit 1" });
+    t.write({ id: "app", name: version, version, start: null, stop: null, health: "exit 1", isSick: true });
     await t.run(["install", `./packs/${version}`]);
   }
   expect(await t.run(["gc", "--keep", "1"])).toMatchObject({ exitCode: 0 });

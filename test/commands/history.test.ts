@@ -5,7 +5,7 @@ import { testHome } from "../support/test-home.ts";
 test("generations with their parents and outcomes, each chained to the one before", async () => {
   await using t = testHome();
   t.write({ id: "app" });
-  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1" });
+  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1", isSick: true });
   await t.run(["install", "app"]);
   await t.run(["install", "./packs/sick"]);
   expect(await t.run(["history", "app"])).toEqual({

@@ -142,7 +142,13 @@ describe("what fails is undone", () => {
     await using t = testHome();
     t.write({ id: "app" });
     await t.run(["install", "app"]);
-    t.write({ id: "app", name: "sick", version: "2.0.0", health: 'echo "no pulse" >&2; exit 3' });
+    t.write({
+      id: "app",
+      name: "sick",
+      version: "2.0.0",
+      health: 'echo "no pulse" >&2; exit 3',
+      isSick: true,
+    });
     expect(await t.run(["install", "./packs/sick"])).toEqual({
       stdout: `rolled back: app: it is not healthy: its health check ended with exit code 3
 app 1.0.0, generation 1, healthy
@@ -160,7 +166,7 @@ more: aurora why app
 
   test("a check that hangs is ended at the deadline, and the message says what was missed", async () => {
     await using t = testHome();
-    t.write({ id: "app", health: "sleep 300" });
+    t.write({ id: "app", health: "sleep 300", isSick: true });
     expect(await t.run(["install", "app"])).toMatchObject({
       stdout:
         "rolled back: app: it is not healthy: its health check did not reach a pass within N ms\nmore: aurora why app\n",
@@ -170,7 +176,7 @@ more: aurora why app
 
   test("its digest is quarantined, and taken again only with --retry", async () => {
     await using t = testHome();
-    t.write({ id: "app", health: "exit 3" });
+    t.write({ id: "app", health: "exit 3", isSick: true });
     await t.run(["install", "app"]);
     expect(await t.run(["install", "app"])).toEqual({
       stdout: "",
@@ -227,6 +233,7 @@ hint: aurora dry-run app shows all of it
     t.write({
       id: "b",
       health: "exit 1",
+      isSick: true,
       manifest: '  dependencies: [{ pack_id: a, version_constraint: "*" }]',
     });
     expect(await t.json(["install", "b"])).toMatchObject({ exitCode: 4, value: { state: "rolled-back" } });
@@ -245,7 +252,7 @@ hint: aurora dry-run app shows all of it
 "$AURORA_BIN" env set app MODE=new >&2
 "$AURORA_BIN" vfs write app note < /dev/null
 "$AURORA_BIN" ns get app`;
-    t.write({ id: "app", install, health: "exit 1" });
+    t.write({ id: "app", install, health: "exit 1", isSick: true });
     expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
     expect(await t.run(["logs", "app"])).toMatchObject({ stdout: expect.stringContaining('"new": true') });
     expect((await t.json(["ns", "get", "app"])).value).toMatchObject({ meta: { old: true }, revision: 1 });

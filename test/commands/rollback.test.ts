@@ -40,7 +40,7 @@ hint: aurora history app shows its generations
 test("by the record, not to number minus one: a failed generation in between is never chosen", async () => {
   await using t = testHome();
   await install(t, "1.0.0", "2.0.0");
-  t.write({ id: "app", name: "sick", version: "2.5.0", health: "exit 1" });
+  t.write({ id: "app", name: "sick", version: "2.5.0", health: "exit 1", isSick: true });
   expect(await t.run(["install", "./packs/sick"])).toMatchObject({ exitCode: 4 });
   await install(t, "3.0.0");
   expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
@@ -59,7 +59,7 @@ test("after a rollback and another upgrade it goes back to what was live, over t
 test("--to a generation that was not good, or does not exist", async () => {
   await using t = testHome();
   await install(t, "1.0.0");
-  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1" });
+  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1", isSick: true });
   await t.run(["install", "./packs/sick"]);
   expect(await t.run(["rollback", "app", "--to", "2"])).toEqual({
     stdout: "",
@@ -128,6 +128,7 @@ test("data: with a snapshot, a failed upgrade leaves the data as it was", async 
     manifest: "  data: { snapshot: true }",
     start: "echo new > data/db; echo more > data/extra; sleep 300 & echo $! > data/pid",
     health: "exit 1",
+    isSick: true,
   });
   expect(await t.run(["install", "./packs/2"])).toMatchObject({
     stderr: "dry-run app\ninstall app\nstop app\nsnapshot app\nswitch app\nstart app\nhealth app\n",
@@ -190,6 +191,7 @@ test("data: a rollback that fails leaves the data as it was before the rollback"
     start: "echo of-1 > data/db",
     stop: null,
     health: 'test ! -e "$AURORA_DATA_DIR/../../sick"',
+    isSick: true,
   });
   t.write({
     id: "app",

@@ -60,7 +60,7 @@ test("--wait-healthy returns when it is healthy, or exits 4", async () => {
   expect(await t.run(["start", "app", "--wait-healthy"])).toMatchObject({ exitCode: 0 });
   expect((await t.json(["list"])).value).toMatchObject([{ health: "healthy" }]);
   await t.run(["stop", "app"]);
-  t.write({ id: "sick", health: "exit 2" });
+  t.write({ id: "sick", health: "exit 2", isSick: true });
   await t.run(["install", "sick", "--no-start"]);
   expect(await t.run(["start", "sick", "--wait-healthy"])).toMatchObject({ stdout: "", exitCode: 4 });
 });

@@ -9,7 +9,7 @@ test("a rolled-back upgrade: what failed, what it printed, what was undone, what
   await using t = testHome();
   t.write({ id: "app" });
   await t.run(["install", "app"]);
-  t.write({ id: "app", name: "sick", version: "2.0.0", health: 'echo "no pulse" >&2; exit 3' });
+  t.write({ id: "app", name: "sick", version: "2.0.0", health: 'echo "no pulse" >&2; exit 3', isSick: true });
   await t.run(["install", "./packs/sick"]);
   const { stdout, stderr, exitCode } = await t.run(["why", "app"]);
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
@@ -77,7 +77,7 @@ test("a rollback that cannot bring the old one back is stuck: exit 10, and why s
     start: "[ ! -e data/once ] || exit 1; touch data/once; sleep 300 & echo $! > data/pid",
   });
   await t.run(["install", "app"]);
-  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1" });
+  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 1", isSick: true });
   const { stdout, exitCode } = await t.run(["install", "./packs/sick"]);
   expect({ stdout, exitCode }).toEqual({
     stdout:

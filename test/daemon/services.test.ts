@@ -211,9 +211,9 @@ test("an upgrade whose service stays unhealthy goes back; a good one can be roll
 
 test("what an install has found healthy runs when it is done, and need not be found healthy again", async () => {
   await using t = serviceHome();
-  // Whoever looks first finds it unhealthy, and would look again in half a minute.
+  // Whoever looks first finds it unhealthy, and would look again in ten seconds.
   const health = "mkdir data/seen 2> /dev/null && exit 1; exit 0";
-  t.write(simplePack({ health, deadlineSeconds: 60, intervalSeconds: 30 }));
+  t.write(simplePack({ health, intervalSeconds: 10 }));
   expect((await t.run(["install", "app"])).exitCode).toBe(0);
   expect(await t.status()).toMatchObject({ state: "running", health: "healthy" });
   expect((await t.run(["status", "app"])).exitCode).toBe(0);
@@ -226,7 +226,6 @@ test("what answers on its port is not the service where that is down", async () 
     simplePack({
       start: "sleep 0.3; exit 7",
       service: ", restart: no",
-      deadlineSeconds: 20,
       clocks: `tcp: ${other.port}, grace_seconds: 2`,
     }),
   );

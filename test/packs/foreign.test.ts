@@ -65,7 +65,6 @@ test("every script may call back while its caller holds the lock; what it left b
     start: `${call("start")}; (while [ ! -e data/go ]; do sleep 0.02; done; ${call("orphan")} || echo "$?" > data/gone) > /dev/null 2>&1 &`,
     stop: call("stop"),
     health: call("health"),
-    deadlineSeconds: 20,
   });
   expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
   await Bun.write(`${t.home}/data/app/go`, "");

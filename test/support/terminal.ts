@@ -40,9 +40,11 @@ export function terminal(
     /** The process that runs in it, below the shell. */
     commandPid: () => {
       const shell = tmux("display-message", "-p", "#{pane_pid}").trim();
-      return Number(
-        Bun.spawnSync(["ps", "-o", "pid=", "--ppid", shell]).stdout.toString().trim().split("\n")[0],
-      );
+      const { stdout } = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", shell]);
+      const pid = Number(stdout.toString().trim().split("\n")[0]);
+      // To signal number 0 is to signal this very test.
+      if (pid === 0) throw new Error("nothing runs in the terminal");
+      return pid;
     },
     /** The terminal's settings and modes, before and after: the same where it was left clean. */
     modes: async () => ({

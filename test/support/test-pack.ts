@@ -17,11 +17,15 @@ export type TestPack = {
   test?: string | null;
   files?: Record<string, string>;
   approval?: boolean;
-  /** By when it has to be healthy: 1 by default, which is enough for a look at a process. */
-  deadlineSeconds?: number;
-  /** Between two looks: 0.1 by default. */
+  /** Between two looks at its health: 0.1 by default. */
   intervalSeconds?: number;
+  /** It does not get healthy, and that is not waited for longer than a look at it takes on a busy machine. */
+  isSick?: boolean;
 };
+
+/** By when a pack has to be healthy: no limit that a busy machine could meet. */
+const DEADLINE_SECONDS = 30;
+const SICK_DEADLINE_SECONDS = 2;
 
 const resident = `sleep 300 &
 echo $! > data/pid`;
@@ -63,8 +67,8 @@ export function writePack(directory: string, pack: TestPack): string {
       `  name: Test pack ${pack.id}`,
       `  version: "${pack.version ?? "1.0.0"}"`,
       ...(entrypoints.length > 0 ? ["  entrypoint:", ...entrypoints] : []),
-      `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 5 }`,
-      `  health: { deadline_seconds: ${pack.deadlineSeconds ?? 1}, interval_seconds: ${pack.intervalSeconds ?? 0.1}${pack.clocks === undefined ? "" : `, ${pack.clocks}`} }`,
+      `  safety: { operator_approval_required: ${pack.approval ?? false}, health_check_timeout_seconds: 30 }`,
+      `  health: { deadline_seconds: ${pack.isSick ? SICK_DEADLINE_SECONDS : DEADLINE_SECONDS}, interval_seconds: ${pack.intervalSeconds ?? 0.1}${pack.clocks === undefined ? "" : `, ${pack.clocks}`} }`,
       ...(pack.manifest === undefined ? [] : [pack.manifest]),
       "",
     ].join("\n"),

@@ -51,7 +51,7 @@ export function userHome(user: (typeof users)[number]) {
     json: async (argv: readonly string[]): Promise<unknown> =>
       JSON.parse((await run([...argv, "--json"])).stdout),
     write: (pack: TestPack) => {
-      writePack(`${packs}/${pack.id}`, { deadlineSeconds: 20, ...pack });
+      writePack(`${packs}/${pack.id}`, pack);
       give();
     },
     [Symbol.asyncDispose]: () => {
