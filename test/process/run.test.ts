@@ -53,9 +53,8 @@ describe("one shape of result", () => {
   });
 
   test("timeout", async () => {
-    const result = await sh("echo before; exec sleep 1000", { timeoutMs: 100 });
+    const result = await sh("exec sleep 1000", { timeoutMs: 100 });
     expect(result).toMatchObject({ rc: -1, signal: "SIGTERM", timeout: true, aborted: false });
-    expect(text(result.stdout)).toBe("before\n");
   });
 
   test("abort, before and while it runs", async () => {
@@ -69,6 +68,7 @@ describe("one shape of result", () => {
       onOutput: () => controller.abort(),
     });
     expect(result).toMatchObject({ rc: -1, signal: "SIGTERM", timeout: false, aborted: true });
+    expect(text(result.stdout)).toBe("here\n");
   });
 
   test("a timeout and an abort at once are one of them", async () => {
@@ -176,12 +176,16 @@ describe("the whole tree ends", () => {
   });
 
   test("the stop signal is the caller's choice", async () => {
+    const controller = new AbortController();
     const result = await sh("trap 'echo stopping; exit 5' USR1; echo up; while :; do sleep 0.01; done", {
       stopSignal: "SIGUSR1",
-      timeoutMs: 200,
+      signal: controller.signal,
+      // Its trap is set by then, however busy the machine is.
+      onOutput: () => controller.abort(),
+      graceMs: 60_000,
     });
     expect(text(result.stdout)).toBe("up\nstopping\n");
-    expect(result).toMatchObject({ rc: -1, signal: null, timeout: true });
+    expect(result).toMatchObject({ rc: -1, signal: null, aborted: true });
   });
 
   test("a stopped process is woken to end", async () => {
@@ -446,8 +450,8 @@ test(
     for (let i = 0; i < 1_000; i++) await once();
     const [descriptors, bytes, children] = [openDescriptors(), residentBytes(), allChildren()];
     for (let i = 0; i < runs; i++) await once();
-    // Fewer where an earlier test's own child was forgotten meanwhile.
-    expect(openDescriptors()).toBeLessThanOrEqual(descriptors);
+    // The runtime closes a stream when it gets round to it.
+    while (openDescriptors() > descriptors) await Bun.sleep(1);
     expect(childrenSince(children)).toEqual([]);
     expect(residentBytes() - bytes).toBeLessThan(32 * 1024 ** 2);
   },

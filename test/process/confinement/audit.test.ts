@@ -111,10 +111,10 @@ describe.skipIf(!canAudit)("an audit run", () => {
   const isReadable = process.geteuid?.() === 0 && existsSync("/dev/kmsg") && !existsSync("/run/auditd.pid");
   test.skipIf(!isReadable)("is reported in the kernel's log", async () => {
     using log = new AuditLog();
-    using started = start("mkdir a && chmod 2755 a");
-    expect(await started.child.exited).toBe(0);
-    // The kernel writes it when it gets round to it; it also drops lines where there are too many, and says so.
-    for (;;) {
+    // The kernel writes it when it gets round to it; it also drops lines where there are too many, and says so with a later one.
+    for (let n = 0; ; n++) {
+      using started = start(`mkdir a${n} && chmod 2755 a${n}`);
+      expect(await started.child.exited).toBe(0);
       const { reports, isComplete } = log.read(process.arch as Arch) as AuditReports & {
         reports: AuditReport[];
       };

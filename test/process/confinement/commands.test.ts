@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chownSync, existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
 import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
@@ -107,7 +107,7 @@ const commands: [needs: string, script: string, why?: string][] = [
   ["java", "java -version"],
   ["curl", "curl -s --max-time 2 http://127.0.0.1:1", "no sockets unless permissions.net says so"],
   ["strace", "strace -o t true", "tracing is refused"],
-  ["sh", "echo x > /tmp/aurora-confined-test", "scratch is $TMPDIR, not /tmp"],
+  ["sh", "echo x > /tmp/aurora-test-$$ && rm /tmp/aurora-test-$$", "scratch is $TMPDIR, not /tmp"],
 ];
 
 /** They need a /dev/shm, and the machine's is closed to packs that run as the caller: it would be other packs' as well. */
@@ -177,7 +177,6 @@ describe.skipIf(!isConfinable).each(setUps)("everyday commands, confined %s", (_
         // Unconfined it does not work either, for another reason: nobody listens there.
         if (needs === "curl") return;
         expect((await attempt(script, undefined)).code, "unconfined it works").toBe(0);
-        rmSync("/tmp/aurora-confined-test", { force: true });
       }
     });
   }

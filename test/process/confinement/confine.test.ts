@@ -335,6 +335,7 @@ describe("prepareConfinement", () => {
     await once();
     const before = count();
     for (let n = 0; n < 1000; n++) await once();
-    expect(count()).toBe(before);
+    // Of earlier tests the runtime may have closed some meanwhile.
+    expect(count()).toBeLessThanOrEqual(before);
   });
 });

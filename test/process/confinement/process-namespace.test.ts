@@ -125,7 +125,7 @@ describe.each([
 
   test.skipIf(!canRun)("what it leaves behind ends with it", async () => {
     const seconds = unusual();
-    using started = begin(`${daemon(seconds)}trap exit TERM; while :; do sleep 0.01; done`);
+    using started = begin(`trap exit TERM; ${daemon(seconds)}while :; do sleep 0.01; done`);
     await daemonIsThere(seconds);
     started.child.kill();
     expect(await started.child.exited).toBe(0);

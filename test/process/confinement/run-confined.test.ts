@@ -69,14 +69,24 @@ describe.skipIf(!isConfinable).each(kernels)("run, confined %s", (_name, kernel)
     await expect(sh("true", { cwd: join(home, "gone") })).rejects.toMatchObject({ code: "exec-failed" });
   });
 
-  test("a timeout sends the stop signal once", async () => {
-    const result = await sh("trap 'echo stopped' TERM; echo up; while :; do sleep 0.01; done", {
-      // Enough for a shell to set its trap also where the machine is busy.
-      timeoutMs: 3000,
-      graceMs: 1000,
-    });
-    expect(result).toMatchObject({ rc: -1, signal: "SIGKILL", timeout: true });
-    expect(text(result.stdout)).toBe("up\nstopped\n");
+  /** Aborts when the script has said something, so that its traps are set, however busy the machine is. */
+  const aborted = async (script: string, graceMs: number) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    return await sh(script, { signal, graceMs, onOutput: () => controller.abort() });
+  };
+
+  test("an abort sends the stop signal once", async () => {
+    const stops =
+      "while [ -z $n ]; do sleep 0.01; done; for i in 1 2 3 4 5; do sleep 0.05; done; echo $n; exit 7";
+    const result = await aborted(`trap 'n=$((n+1))' TERM; echo up; ${stops}`, 60_000);
+    expect(result).toMatchObject({ rc: -1, signal: null, aborted: true });
+    expect(text(result.stdout)).toBe("up\n1\n");
+  });
+
+  test("who does not listen to it is killed", async () => {
+    const result = await aborted("trap '' TERM; echo up; while :; do sleep 0.01; done", 50);
+    expect(result).toMatchObject({ rc: -1, signal: "SIGKILL", aborted: true });
   });
 
   test("the child can open /dev/stdout and /dev/stderr", async () => {
