@@ -57,10 +57,12 @@ while :; do sleep 0.02; done`;
     );
     expect((await t.run(["install", "--no-start", "app", "--approve"])).exitCode).toBe(0);
     const { shell, pid } = await container(t);
-    await post(t.home, "/v1/packs/base/start");
-    await post(t.home, "/v1/packs/app/start");
     const order = () => readFileSync(`${t.shared}/order`, "utf8");
-    await eventually("both", () => order().includes("up app") || undefined);
+    // Each has set its traps when it says that it is up, and who says so first is up to the machine.
+    for (const id of ["base", "app"]) {
+      await post(t.home, `/v1/packs/${id}/start`);
+      await eventually(id, () => order().includes(`up ${id}`) || undefined);
+    }
     process.kill(pid, "SIGUSR1");
     await eventually("the signal, passed on", () => order().match(/usr1/g)?.length === 2 || undefined);
     process.kill(pid, "SIGTERM");
@@ -73,7 +75,7 @@ while :; do sleep 0.02; done`;
 
     // The next container starts what is wanted.
     const next = await container(t);
-    await eventually("both again", () => order().match(/up app/g)?.length === 2 || undefined);
+    await eventually("both again", () => order().match(/up /g)?.length === 4 || undefined);
     process.kill(next.pid, "SIGTERM");
     expect(await next.shell.exited).toBe(0);
   });
@@ -115,9 +117,10 @@ while :; do sleep 0.02; done`;
     await using t = serviceHome();
     const { shell, pid, inside } = await container(t);
     const orphans = 20;
-    const script = `for i in $(seq ${orphans}); do (sleep 0.3 &) ; done`;
+    const script = `for i in $(seq ${orphans}); do (sleep 300 > /dev/null 2>&1 &) ; done`;
     Bun.spawnSync([...inside, "sh", "-c", script]);
     await eventually("the orphans", () => childrenOf(pid).length >= orphans || undefined);
+    for (const orphan of childrenOf(pid)) process.kill(orphan.pid, "SIGKILL");
     await eventually("their end", () => childrenOf(pid).length === 0 || undefined);
     process.kill(pid, "SIGTERM");
     expect(await shell.exited).toBe(0);

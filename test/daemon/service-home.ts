@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 import { type ApiEvent } from "../../src/daemon/api-schema.ts";
 import { type PackStatus } from "../../src/lifecycle/pack-status.ts";
@@ -55,8 +55,16 @@ export function serviceHome() {
       process.kill(pid, "SIGKILL");
       await eventually("the end of the daemon", () => hasEnded(pid) || undefined);
     },
-    log: (packId = "app") => readFileSync(`${t.home}/logs/${packId}/service.stdout.log`, "utf8"),
+    log: (packId = "app") => logOf(t.home, packId),
+    /** Waits until what a service has printed is as wanted: it runs before it has got to its first line. */
+    prints: (what: RegExp, packId = "app") =>
+      eventually(`${what} in its log`, () => what.test(logOf(t.home, packId)) || undefined),
   };
+}
+
+function logOf(home: string, packId: string): string {
+  const path = `${home}/logs/${packId}/service.stdout.log`;
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 function processesOf(home: string, packId: string): number[] {

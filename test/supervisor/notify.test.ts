@@ -1,6 +1,6 @@
 /** sd_notify(3) with real processes. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { parseNotifyMessage } from "../../src/supervisor/notify-message.ts";
@@ -109,17 +109,18 @@ test("nobody speaks for a service of which it is no process", async () => {
   await t.supervisor.start(t.service("web", "", { ...saying("READY=1\nSTATUS=mine", "wait") }));
   const address = readdirSync(t.directory).find((name) => name.startsWith("notify-")) as string;
   const go = `${t.directory}/go`;
-  const said = ["STATUS=forged", "STOPPING=1", `wait-for=${go}`];
+  const hasSaid = `${t.directory}/said`;
+  // It lives on until what it has said is read: of one who is gone nobody knows whose process it was.
+  const said = ["STATUS=forged", "STOPPING=1", `made=${hasSaid}`, `wait-for=${go}`];
   const child = Bun.spawn([process.execPath, sender, ...said], {
     env: { NOTIFY_SOCKET: `${t.directory}/${address}` },
   });
+  while (!existsSync(hasSaid)) await Bun.sleep(5);
   // A later message of another service is a sign that the forged ones were read.
-  await t.supervisor.start(
-    t.service("other", "", saying("READY=1", `wait-for=${go}`, "STATUS=later", "wait")),
-  );
+  await t.supervisor.start(t.service("other", "", saying("READY=1\nSTATUS=later", "wait")));
+  await t.seen("other", ({ statusText }) => statusText === "later");
   await Bun.write(go, "");
   expect(await child.exited).toBe(0);
-  await t.seen("other", ({ statusText }) => statusText === "later");
   expect(t.supervisor.view("web")).toMatchObject({ state: "running", statusText: "mine" });
 });
 

@@ -18,7 +18,8 @@ describe("a simple service", () => {
     expect(view).toMatchObject({ state: "running", restarts: 0, exitCode: null, health: "unknown" });
     const pid = view.pid as number;
     await until(() => readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("sleep"));
-    expect(readdirSync(`/proc/${pid}/fd`)).toEqual(["0", "1", "2"]);
+    // While it begins it has its libraries open.
+    await until(() => readdirSync(`/proc/${pid}/fd`).join() === "0,1,2");
     const [, , , , , session] = readFileSync(`/proc/${pid}/stat`, "latin1").split(" ");
     expect(Number(session)).toBe(pid);
     expect(readFileSync(`${t.directory}/logs/web/service.stdout.log`, "utf8")).toBe("out\n");
@@ -88,13 +89,14 @@ describe("stopping", () => {
     await using t = supervised();
     const spec = t.service(
       "web",
-      "setsid sleep infinity & (setsid setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; sleep 0.2; touch up; exec sleep infinity",
+      "setsid sleep infinity & (setsid setsid sh -c 'trap \"\" TERM; touch up; while :; do sleep 1; done' &) ; exec sleep infinity",
       { stopTimeoutSeconds: 0.3 },
     );
     await t.supervisor.start(spec);
     await until(() => existsSync(`${t.directory}/up`));
-    const tree = findTree({ serviceId: t.store.records.get("web")?.serviceId ?? "", leader: null });
-    expect(tree.length).toBeGreaterThanOrEqual(3);
+    const serviceId = t.store.records.get("web")?.serviceId ?? "";
+    await until(() => findTree({ serviceId, leader: null }).length >= 3);
+    const tree = findTree({ serviceId, leader: null });
     expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped", pid: null });
     expect(tree.filter((identity) => isAlive(identity))).toEqual([]);
   });
