@@ -65,6 +65,7 @@ try {
       operations: given.operations,
       modes: possible,
       sample: given.sample,
+      endsOnly: given.endsOnly,
       jobs: given.jobs,
       directory,
       onFinding: ({ operation, mode, at, call, faults }) =>

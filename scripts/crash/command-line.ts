@@ -12,6 +12,7 @@ const DEFAULT_POINTS = 12;
 export type CommandLine = {
   binary: string;
   sample: Sample;
+  endsOnly: boolean;
   operations: Operation[];
   modes: string[];
   jobs: number;
@@ -31,6 +32,7 @@ export function readCommandLine(argv: readonly string[]): CommandLine | "help" {
   return {
     binary: resolve(values.binary),
     sample: sampleFrom(values),
+    endsOnly: values["ends-only"],
     operations: chosen(
       "operation",
       values.operations,
@@ -53,6 +55,7 @@ function parsed(argv: readonly string[]) {
         points: { type: "string" },
         every: { type: "string" },
         from: { type: "string" },
+        "ends-only": { type: "boolean", default: false },
         operations: { type: "string" },
         modes: { type: "string" },
         jobs: { type: "string", default: String(availableParallelism()) },
@@ -108,6 +111,7 @@ Options:
   --points N           so many points of each operation and mode, spread evenly (default: ${DEFAULT_POINTS})
   --full               all points
   --every K [--from N] each K-th point, beginning with the N-th (default: the first)
+  --ends-only          of writes in a row to the same file only the first and the last: a third to a half of the points
   --operations A,B     only these operations (default: all)
   --modes A,B          these modes, or "all": every one that has to hold (default: ${killModes[0]} to ${killModes.at(-1)})
   --jobs N             so many at a time (default: one for each processor)

@@ -13,7 +13,7 @@ import { blocksOf, fileSystemOf, injectionOf, isPointOf, KILLED_THEN_CUT, modelO
 import { type Operation } from "./operations.ts";
 import { type Forgotten, tryKilledThenCut, tryLegalStates } from "./power-model.ts";
 import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
-import { type Sample, sampleOf } from "./sample.ts";
+import { endsOfRuns, type Sample, sampleOf } from "./sample.ts";
 import { type Slot } from "./slot.ts";
 
 export type CrashTest = {
@@ -21,6 +21,8 @@ export type CrashTest = {
   operations: readonly Operation[];
   modes: readonly string[];
   sample: Sample;
+  /** Of calls in a row that do the same to the same file only the first and the last, as of the writes of one database transaction. */
+  endsOnly: boolean;
   jobs: number;
   /** A scratch directory. */
   directory: string;
@@ -147,7 +149,10 @@ async function crashInMode(
   slots: readonly (Slot | PowerSlot)[],
 ): Promise<Result> {
   const began = performance.now();
-  const all = subject.points.flatMap((call, index) => (isPointOf(mode, call) ? [index + 1] : []));
+  const ends = test.endsOnly ? endsOfRuns(subject.points) : undefined;
+  const all = subject.points.flatMap((call, index) =>
+    isPointOf(mode, call) && (ends?.has(index + 1) ?? true) ? [index + 1] : [],
+  );
   if (fileSystemOf(mode)) all.push(subject.points.length + 1);
   const queue = sampleOf(all, test.sample);
   const points = queue.length;

@@ -1,3 +1,13 @@
+/** Of calls in a row that do the same to the same file, the numbers of the first and of the last; of all others each. Counted from 1. */
+export function endsOfRuns(calls: readonly string[]): Set<number> {
+  const kinds = calls.map((call) => call.replace(/ n=\d+$/, ""));
+  return new Set(
+    kinds.flatMap((kind, index) =>
+      kind === kinds[index - 1] && kind === kinds[index + 1] ? [] : [index + 1],
+    ),
+  );
+}
+
 /** Which of the points of an operation and mode are tried. */
 export type Sample =
   /** At most so many, from the first to the last, in even steps. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { everyMode, isMode, killModes } from "../../scripts/crash/modes.ts";
 import { operations } from "../../scripts/crash/operations.ts";
-import { sampleOf } from "../../scripts/crash/sample.ts";
+import { endsOfRuns, sampleOf } from "../../scripts/crash/sample.ts";
 import { collect, type Run } from "../support/aurora.ts";
 
 const script = join(import.meta.dir, "../../scripts/crashtest.ts");
@@ -80,5 +80,19 @@ describe("a sample of the points", () => {
     [{ every: 4, from: 11 }, []],
   ])("%j", (sample, expected) => {
     expect(sampleOf(points, sample)).toEqual(expected);
+  });
+
+  test("of writes in a row to the same file only the first and the last, of all else each", () => {
+    const calls = [
+      "openat state.db-journal",
+      "pwrite64 state.db-journal n=512",
+      "pwrite64 state.db-journal n=4",
+      "pwrite64 state.db-journal n=4096",
+      "pwrite64 state.db n=4096",
+      "pwrite64 state.db n=4096",
+      "fsync state.db",
+    ];
+    expect([...endsOfRuns(calls)]).toEqual([1, 2, 4, 5, 6, 7]);
+    expect([...endsOfRuns([])]).toEqual([]);
   });
 });
