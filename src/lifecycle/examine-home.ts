@@ -1,6 +1,7 @@
 import { closeSync, existsSync, lstatSync, openSync, statfsSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { registryProblems } from "../registry/registry-problems.ts";
 import { openRegistryForReading } from "../registry/registry.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
@@ -76,7 +77,7 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const problems = registry.integrityProblems();
+    const problems = registryProblems(registry);
     const open = openTransactions(registry);
     return [
       problems.length === 0

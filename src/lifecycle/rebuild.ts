@@ -9,6 +9,7 @@ import { appendGeneration, nextGeneration, restoreGeneration } from "../registry
 import { type JobRow, setOperatorJob } from "../registry/jobs.ts";
 import { restoreNamespace } from "../registry/namespaces.ts";
 import { setDataEpoch, setLivePack } from "../registry/packs.ts";
+import { registryProblems } from "../registry/registry-problems.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../registry/registry.ts";
 import { setService } from "../registry/services.ts";
 import { recordTree, treeByDigest } from "../registry/trees.ts";
@@ -61,7 +62,7 @@ export function rebuildRegistry(paths: HomePaths, now: Date): RebuildReport {
 function refuseSound(paths: HomePaths): void {
   try {
     using registry = openRegistryForReading(paths);
-    if (registry.integrityProblems().length > 0) return;
+    if (registryProblems(registry).length > 0) return;
   } catch (thrown) {
     if (thrown instanceof AuroraError && thrown.code === "state-invalid") return;
     throw thrown;

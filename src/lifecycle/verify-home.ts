@@ -3,6 +3,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
 import { knownPackIds, livePack, livePacks } from "../registry/packs.ts";
+import { registryProblems } from "../registry/registry-problems.ts";
 import { allTrees, newestTree } from "../registry/trees.ts";
 import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
@@ -41,7 +42,7 @@ export async function verifyPacks(
     const found = await treeProblems(workspace, digest, full);
     if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
   }
-  const problems = packIds.length > 0 ? [] : [...registry.integrityProblems(), ...strayLinks(workspace)];
+  const problems = packIds.length > 0 ? [] : [...registryProblems(registry), ...strayLinks(workspace)];
   return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
 }
 

@@ -1,4 +1,5 @@
 /** A home that something else has damaged: what is named, what still works, and what is refused. */
+import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
@@ -233,5 +234,68 @@ describe("the database is damaged", () => {
       expect(stderr).toContain("\nhint: ");
     }
     expect(readlinkSync(`${at.home}/live/app`)).toEndWith(at.tree("live").slice(-64));
+  });
+});
+
+describe("a value in the database is damaged, and its structure is not", () => {
+  /** A home with something in every column that the commands read. */
+  async function oldHome() {
+    const at = testHome();
+    at.write({ id: "app", name: "1.0.0", version: "1.0.0" });
+    at.write({ id: "app", name: "2.0.0", version: "2.0.0" });
+    for (const argv of [
+      ["install", `${at.packs}/1.0.0`],
+      ["install", `${at.packs}/2.0.0`],
+      ["ns", "register", "app", "--meta", '{"port":8080}'],
+      ["schedule", "add", "app", "--no-daemon", "--name", "tidy", "--every", "1h", "--", "true"],
+    ])
+      expect((await at.run(argv)).exitCode).toBe(0);
+    return at;
+  }
+
+  const damages: [column: string, argv: string[]][] = [
+    ["services.processes", ["status", "app"]],
+    ["service_confinement.summary", ["status", "app"]],
+    ["namespaces.meta", ["ns", "list"]],
+    ["jobs.spec", ["schedule", "list", "--no-daemon"]],
+    ["events.detail", ["events"]],
+    ["transactions.plan", ["why", "app"]],
+    ["journal.detail", ["why", "app"]],
+  ];
+  test.each(damages)("%s: the command that reads it says so, verify names the row", async (column, argv) => {
+    await using at = await oldHome();
+    const [table, name] = column.split(".");
+    {
+      using database = new Database(`${at.home}/state.db`);
+      database.run(`UPDATE ${table} SET ${name} = substr(${name}, 2) WHERE ${name} IS NOT NULL`);
+    }
+    expect(await at.run(argv)).toEqual({
+      stdout: "",
+      stderr:
+        `error[state-invalid]: cannot read the registry: a value of ${column} is damaged\n` +
+        "hint: bring it back from a backup, or remake it with aurora recover --rebuild; aurora verify names the row\n",
+      exitCode: 7,
+    });
+    const { stdout, exitCode } = await at.run(["verify"]);
+    expect({ exitCode, first: stdout.split("\n")[0] }).toEqual({ exitCode: 7, first: "app 2.0.0  ok" });
+    expect(stdout).toMatch(new RegExp(`^${column} of .+ is damaged$`, "m"));
+    // What is named can be mended as the hint says.
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(argv)).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
+  });
+
+  test("a list where there has to be a list, and nothing else", async () => {
+    await using at = await oldHome();
+    {
+      using database = new Database(`${at.home}/state.db`);
+      database.run("UPDATE services SET processes = '{}'");
+    }
+    const { stderr, exitCode } = await at.run(["list"]);
+    expect(stderr).toStartWith(
+      "error[state-invalid]: cannot read the registry: a value of services.processes",
+    );
+    expect(exitCode).toBe(7);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\nservices.processes of app is damaged\n");
   });
 });
