@@ -1,7 +1,6 @@
 import { closeSync, existsSync, lstatSync, openSync, statfsSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
-import { registryProblems } from "../registry/registry-problems.ts";
 import { openRegistryForReading } from "../registry/registry.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
@@ -11,6 +10,7 @@ import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
 import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
+import { registryFaults } from "./registry-faults.ts";
 
 export type Check = { name: string; ok: boolean; detail: string; hint: string | null };
 
@@ -77,7 +77,7 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const problems = registryProblems(registry);
+    const problems = registryFaults(registry, paths);
     const open = openTransactions(registry);
     return [
       problems.length === 0

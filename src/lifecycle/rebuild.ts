@@ -9,7 +9,6 @@ import { appendGeneration, nextGeneration, restoreGeneration } from "../registry
 import { type JobRow, setOperatorJob } from "../registry/jobs.ts";
 import { restoreNamespace } from "../registry/namespaces.ts";
 import { setDataEpoch, setLivePack } from "../registry/packs.ts";
-import { registryProblems } from "../registry/registry-problems.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../registry/registry.ts";
 import { setService } from "../registry/services.ts";
 import { recordTree, treeByDigest } from "../registry/trees.ts";
@@ -23,6 +22,7 @@ import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
 import { type JobSpec } from "./jobs.ts";
 import { rebuildSharedData, rebuildUsers } from "./rebuild-users.ts";
+import { registryFaults } from "./registry-faults.ts";
 
 export type RebuildReport = {
   packs: { pack_id: string; version: string; generation: number; digest: string }[];
@@ -62,7 +62,7 @@ export function rebuildRegistry(paths: HomePaths, now: Date): RebuildReport {
 function refuseSound(paths: HomePaths): void {
   try {
     using registry = openRegistryForReading(paths);
-    if (registryProblems(registry).length > 0) return;
+    if (registryFaults(registry, paths).length > 0) return;
   } catch (thrown) {
     if (thrown instanceof AuroraError && thrown.code === "state-invalid") return;
     throw thrown;

@@ -3,12 +3,12 @@ import { lstatSync, readdirSync } from "node:fs";
 import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
 import { knownPackIds, livePack, livePacks } from "../registry/packs.ts";
-import { registryProblems } from "../registry/registry-problems.ts";
 import { allTrees, newestTree } from "../registry/trees.ts";
 import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { registryFaults } from "./registry-faults.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -42,7 +42,8 @@ export async function verifyPacks(
     const found = await treeProblems(workspace, digest, full);
     if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
   }
-  const problems = packIds.length > 0 ? [] : [...registryProblems(registry), ...strayLinks(workspace)];
+  const problems =
+    packIds.length > 0 ? [] : [...registryFaults(registry, workspace.paths), ...strayLinks(workspace)];
   return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
 }
 

@@ -4,12 +4,8 @@ import { type Registry } from "./registry.ts";
 /** So many rows of a column are named; one is enough to know that the registry is damaged. */
 const MAX_NAMED = 20;
 
-/** What is wrong with the registry itself: SQLite's findings on its structure, and the columns that `parseColumn` would refuse. */
-export function registryProblems(registry: Registry): string[] {
-  return [...registry.integrityProblems(), ...damagedColumns(registry)];
-}
-
-function damagedColumns(registry: Registry): string[] {
+/** What `parseColumn` would refuse, in every row: SQLite itself looks at the structure alone. */
+export function damagedColumns(registry: Registry): string[] {
   return Object.entries(jsonColumns).flatMap(([column, { type, row }]) => {
     const [table, name] = column.split(".");
     return registry
