@@ -1,57 +1,28 @@
 /**
- * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left.
- *
- *   bun run crashtest --binary PATH [--full | --points N] [--operations A,B] [--modes A,B|all] [--jobs N] [--json FILE] [--scratch DIR]
- *
- * Without --full a sample of the points of each operation and mode is taken, spread evenly. Exit code 0 where every
- * experiment ended in the old or the new state, whole; 1 where one did not; 2 where the test cannot be run here. The modes
- * power-ext4 and power-xfs need root, since they mount file systems of their own and cut them off; those that replay a disk
- * (blocks-ext4, blocks-xfs, blocks-btrfs) need FUSE too. A signal ends it with everything that it has started and mounted.
+ * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left:
+ * `bun run crashtest --help` says how. A signal ends it with everything that it has started and mounted.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, constants, tmpdir } from "node:os";
-import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 
 import { blocksProblem } from "./crash/block-power.ts";
+import { type CommandLine, helpText, readCommandLine, UsageError } from "./crash/command-line.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
 import { endProcessesAt } from "./crash/end-processes.ts";
 import { buildInjector } from "./crash/injector.ts";
-import { blockModes, blocksOf, fileSystemOf, KILLED_THEN_CUT, killModes, powerModes } from "./crash/modes.ts";
-import { operations } from "./crash/operations.ts";
+import { blocksOf, fileSystemOf } from "./crash/modes.ts";
 import { cutProblem, inOwnMounts, powerProblem, unmountBelow } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
-const DEFAULT_POINTS = 12;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-const { values } = parseArgs({
-  options: {
-    binary: { type: "string", default: Bun.env["AURORA_BINARY"] ?? "" },
-    full: { type: "boolean", default: false },
-    points: { type: "string", default: String(DEFAULT_POINTS) },
-    operations: { type: "string" },
-    modes: { type: "string", default: killModes.join(",") },
-    jobs: { type: "string", default: String(availableParallelism()) },
-    json: { type: "string" },
-    // In memory where there is a place: what is proved here is the order of the calls, not the disk.
-    scratch: { type: "string", default: existsSync("/dev/shm") ? "/dev/shm" : tmpdir() },
-  },
-});
-if (!existsSync(values.binary)) {
-  console.error("give the compiled program: --binary PATH (bun run build makes one)");
-  process.exit(2);
-}
-const named =
-  values.modes === "all"
-    ? [...killModes, "model", KILLED_THEN_CUT, ...powerModes, ...blockModes]
-    : values.modes.split(",");
+const given = commandLine();
 const isPossible = (mode: string, problem: string | undefined) => {
   if (problem !== undefined) console.error(`${mode} is skipped: ${problem}`);
   return problem === undefined;
 };
-const modes = named.filter((mode) => {
+const modes = given.modes.filter((mode) => {
   const fileSystem = blocksOf(mode)?.fileSystem ?? fileSystemOf(mode);
   return isPossible(mode, fileSystem && powerProblem(fileSystem));
 });
@@ -59,7 +30,7 @@ if (modes.some((mode) => blocksOf(mode) ?? fileSystemOf(mode))) {
   const code = await inOwnMounts(SIGNALS);
   if (code !== undefined) process.exit(code);
 }
-const directory = mkdtempSync(`${resolve(values.scratch)}/aurora-crash-`);
+const directory = mkdtempSync(`${given.scratch}/aurora-crash-`);
 const injector = buildInjector(`${directory}/bin`);
 /** Also of what an experiment that was cut short has left. */
 const dispose = () => {
@@ -76,7 +47,6 @@ let exitCode = 2;
 try {
   if ("reason" in injector) console.error(`skipped: ${injector.reason}`);
   else {
-    const names = values.operations?.split(",");
     const possible = modes.filter((mode) => {
       const [blocks, cut] = [blocksOf(mode), fileSystemOf(mode)];
       return isPossible(
@@ -88,20 +58,21 @@ try {
     });
     const results = await runCrashTest({
       tools: {
-        binary: resolve(values.binary),
+        binary: given.binary,
         injector: injector.path,
         packs: writeTestPacks(`${directory}/packs`),
       },
-      operations: operations.filter(({ name }) => names === undefined || names.includes(name)),
+      operations: given.operations,
       modes: possible,
-      maxPoints: values.full ? Number.POSITIVE_INFINITY : Number(values.points),
-      jobs: Number(values.jobs),
+      sample: given.sample,
+      endsOnly: given.endsOnly,
+      jobs: given.jobs,
       directory,
       onFinding: ({ operation, mode, at, call, faults }) =>
         console.error(`${operation}, ${mode} at ${at} (${call}):\n  ${faults.join("\n  ")}`),
       // A full run takes hours: what there is stays, whatever ends it.
       onResult: (results) => {
-        if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+        if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(results, null, 1)}\n`);
       },
     });
     console.log(table(results));
@@ -111,3 +82,17 @@ try {
   dispose();
 }
 process.exit(exitCode);
+
+/** Ends the program where there is nothing to be done. */
+function commandLine(): CommandLine {
+  try {
+    const line = readCommandLine(Bun.argv.slice(2));
+    if (line !== "help") return line;
+    process.stdout.write(helpText());
+    process.exit(0);
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    console.error(thrown.message);
+    process.exit(2);
+  }
+}

@@ -13,14 +13,16 @@ import { blocksOf, fileSystemOf, injectionOf, isPointOf, KILLED_THEN_CUT, modelO
 import { type Operation } from "./operations.ts";
 import { type Forgotten, tryKilledThenCut, tryLegalStates } from "./power-model.ts";
 import { createPowerSlot, type PowerSlot } from "./power-slot.ts";
+import { endsOfRuns, type Sample, sampleOf } from "./sample.ts";
 import { type Slot } from "./slot.ts";
 
 export type CrashTest = {
   tools: Tools;
   operations: readonly Operation[];
   modes: readonly string[];
-  /** At most so many points of each operation and mode, spread evenly. */
-  maxPoints: number;
+  sample: Sample;
+  /** Of calls in a row that do the same to the same file only the first and the last, as of the writes of one database transaction. */
+  endsOnly: boolean;
   jobs: number;
   /** A scratch directory. */
   directory: string;
@@ -85,7 +87,7 @@ async function crashKilledThenCut(
   slots: readonly Slot[],
 ): Promise<Result> {
   const began = performance.now();
-  const pick = <T>(flushes: readonly T[]) => spread(flushes, test.maxPoints);
+  const pick = <T>(flushes: readonly T[]) => sampleOf(flushes, test.sample);
   const { calls, checked, findings } = await tryKilledThenCut(
     test.tools,
     subject,
@@ -111,7 +113,7 @@ async function crashInBlocks(
     subject,
     blocks,
     slots,
-    (states) => spread(states, test.maxPoints),
+    (states) => sampleOf(states, test.sample),
     test.onFinding,
   );
   const seconds = (performance.now() - began) / 1000;
@@ -133,7 +135,7 @@ async function crashInModel(
     mode,
     slots,
     forgotten,
-    (states) => spread(states, test.maxPoints),
+    (states) => sampleOf(states, test.sample),
     test.onFinding,
   );
   const seconds = (performance.now() - began) / 1000;
@@ -147,9 +149,12 @@ async function crashInMode(
   slots: readonly (Slot | PowerSlot)[],
 ): Promise<Result> {
   const began = performance.now();
-  const all = subject.points.flatMap((call, index) => (isPointOf(mode, call) ? [index + 1] : []));
+  const ends = test.endsOnly ? endsOfRuns(subject.points) : undefined;
+  const all = subject.points.flatMap((call, index) =>
+    isPointOf(mode, call) && (ends?.has(index + 1) ?? true) ? [index + 1] : [],
+  );
   if (fileSystemOf(mode)) all.push(subject.points.length + 1);
-  const queue = spread(all, test.maxPoints);
+  const queue = sampleOf(all, test.sample);
   const points = queue.length;
   const findings: Finding[] = [];
   let missed = 0;
@@ -186,12 +191,3 @@ async function conclusive(run: () => Promise<Outcome>): Promise<Outcome> {
   throw new Error(`the injector was ended ${MAX_TRIES} times in a row`);
 }
 const MAX_TRIES = 3;
-
-/** At most `count` of the items, from the first to the last, in even steps. */
-function spread<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from(
-    { length: count },
-    (_, index) => items[Math.round((index * (items.length - 1)) / Math.max(1, count - 1))] as T,
-  );
-}

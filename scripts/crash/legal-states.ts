@@ -33,10 +33,19 @@ export type LegalState = {
  * of it, all but one, only one, and the last write torn.
  */
 export function legalStates(trace: Trace): LegalState[] {
+  return distinctStates(trace, 0);
+}
+
+/** The same for a cut after the command's end alone: of a long trace that is a small part. */
+export function legalStatesAfterEnd(trace: Trace): LegalState[] {
+  return distinctStates(trace, trace.changes.length);
+}
+
+function distinctStates(trace: Trace, firstCut: number): LegalState[] {
   const states = new Map<string, LegalState>();
   const seen = new Set<string>();
   for (const model of ["posix", "ordered"] as const)
-    for (let count = 0; count <= trace.changes.length; count++)
+    for (let count = firstCut; count <= trace.changes.length; count++)
       for (const state of statesAfter(trace, model, count)) {
         const selection = `${state.there.join()} ${state.isTorn} ${state.isAfterEnd}`;
         if (seen.has(selection)) continue;

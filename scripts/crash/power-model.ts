@@ -13,7 +13,7 @@ import {
 import { type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { endTracer } from "./injector.ts";
 import { judge } from "./judge.ts";
-import { legalStates, makeState } from "./legal-states.ts";
+import { legalStates, legalStatesAfterEnd, makeState } from "./legal-states.ts";
 import { type Slot } from "./slot.ts";
 import { readNodes, readTrace, type Trace } from "./trace.ts";
 
@@ -104,12 +104,13 @@ export async function tryKilledThenCut(
     slots.map(async (slot) => {
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
         const { trace, reached } = await recordKilled(tools, subject, slot, at);
-        const states = legalStates(trace).filter(({ isAfterEnd }) => isAfterEnd);
-        for (const state of states.slice(0, STATES_AFTER_KILL)) {
+        const { again } = subject.operation;
+        const old = again === undefined ? withoutOnlyStaged(reached, subject.old) : reached;
+        for (const state of legalStatesAfterEnd(trace).slice(0, STATES_AFTER_KILL)) {
           rmSync(slot.home, { recursive: true, force: true });
           makeState(trace, state, slot.home);
           checked++;
-          const faults = await faultsOfState(tools, { old: reached, changed: reached }, slot, true);
+          const faults = await faultsOfState(tools, { old, changed: reached }, slot, again !== undefined);
           endProcessesAt(slot.home);
           if (faults.length === 0) continue;
           const finding = { operation: subject.operation.name, mode, at, call: state.label, faults };
@@ -120,6 +121,15 @@ export async function tryKilledThenCut(
     }),
   );
   return { calls: subject.points.length, checked, findings };
+}
+
+/**
+ * What recovery has found without the trees that the killed command had staged and that nothing names: nobody has said that
+ * they are there, and nothing was built on them.
+ */
+export function withoutOnlyStaged(reached: HomeState, before: HomeState): HomeState {
+  const named = new Set([...before.trees, ...Object.values(reached.packs).map(({ digest }) => digest)]);
+  return { ...reached, trees: reached.trees.filter((digest) => named.has(digest)) };
 }
 
 /** The trace of a command that is killed and of the next one, with the state that they have reached. */

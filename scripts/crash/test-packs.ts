@@ -36,7 +36,12 @@ function writePack(directory: string, { id, version, needs = [], snapshot = fals
     chmodSync(`${directory}/${name}.sh`, 0o755);
   };
   script("install", ": > data/installed");
-  script("start", `: > data/was-${version}\nsleep 600 &\n${bornOf("$!")}\necho "$! $born" > data/pid`);
+  // In the middle of its execve(2) a process has no environment to be known by: nobody may look for it before that is over.
+  const isThere = `{ read -r name < /proc/$pid/cmdline || :; } && [ "\${name#sleep}" != "$name" ]`;
+  script(
+    "start",
+    `: > data/was-${version}\nsleep 600 &\npid=$!\nuntil ${isThere}; do :; done\n${bornOf("$pid")}\necho "$pid $born" > data/pid`,
+  );
   const isOwn = `read -r pid since < data/pid\n${bornOf("$pid")}\n[ "$born" = "$since" ]`;
   script("stop", `${isOwn}\nkill "$pid"`);
   script("health", isOwn);

@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { type EventRow, MAX_EVENTS, recentEvents } from "../registry/events.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { type Context, type Input } from "./command.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
@@ -34,7 +35,7 @@ async function read(context: Context, options: Parameters<typeof recentEvents>[1
 }
 
 function toEvent({ id, at, pack_id, kind, detail }: EventRow): Event {
-  return { id, at, pack_id, kind, detail: JSON.parse(detail) as unknown };
+  return { id, at, pack_id, kind, detail: parseColumn("events.detail", detail) };
 }
 
 function countOption(text: string | undefined): number {

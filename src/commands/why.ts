@@ -6,6 +6,7 @@ import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
 import { lastJobRuns } from "../registry/job-runs.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { livePack } from "../registry/packs.ts";
 import { serviceOf, type ServiceRow } from "../registry/services.ts";
 import {
@@ -191,7 +192,10 @@ function explainHosted(
   done: string,
 ): Pick<Result, "state" | "cause" | "next"> | undefined {
   const event = recentEvents(registry, { packId, limit: RECENT }).findLast(({ kind }) => kind === state);
-  const { reason, next_start: nextStart } = JSON.parse(event?.detail ?? "{}") as Record<string, unknown>;
+  const { reason, next_start: nextStart } = parseColumn<Record<string, unknown>>(
+    "events.detail",
+    event?.detail ?? "{}",
+  );
   const next = `aurora logs ${packId}`;
   if (state === "backoff")
     return {
@@ -209,7 +213,7 @@ function explainHosted(
 
 function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {
   if (status === "begin" || status === "undo-begin" || status === "undo-put-off") return [];
-  const parsed = detail === null ? null : (JSON.parse(detail) as StepDetail);
+  const parsed = detail === null ? null : parseColumn<StepDetail>("journal.detail", detail);
   const planned = planOf(transaction.plan).steps[step];
   const verb = status.startsWith("undo") ? "undo " : "";
   const name = planned ? `${verb}${planned.kind} ${planned.pack_id}` : (parsed?.name ?? "abort");

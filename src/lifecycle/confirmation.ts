@@ -1,3 +1,4 @@
+import { parseColumn } from "../registry/json-column.ts";
 import { type TransactionRow } from "../registry/transactions.ts";
 import { type BootTime, bootTime } from "../system/boot.ts";
 import { type TransactionPlan } from "./steps.ts";
@@ -11,7 +12,7 @@ export function confirmationFrom(withinMs: number, at: string): string {
 }
 
 export function confirmationOf(text: string): Confirmation {
-  return JSON.parse(text) as Confirmation;
+  return parseColumn<Confirmation>("transactions.confirm", text);
 }
 
 /**
@@ -29,5 +30,5 @@ export function confirmationLeftMs(row: Pick<TransactionRow, "confirm">, boot: B
 }
 
 export function planOf(text: string): TransactionPlan {
-  return JSON.parse(text) as TransactionPlan;
+  return parseColumn<TransactionPlan>("transactions.plan", text);
 }

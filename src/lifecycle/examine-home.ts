@@ -10,6 +10,7 @@ import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
 import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
+import { registryFaults } from "./registry-faults.ts";
 
 export type Check = { name: string; ok: boolean; detail: string; hint: string | null };
 
@@ -76,7 +77,7 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const problems = registry.integrityProblems();
+    const problems = registryFaults(registry, paths);
     const open = openTransactions(registry);
     return [
       problems.length === 0

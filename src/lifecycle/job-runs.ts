@@ -2,6 +2,7 @@ import { AuroraError } from "../errors.ts";
 import { findProcesses, identify, isAlive, type ProcessIdentity, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { endJobRun, type JobRunRow, openJobRuns } from "../registry/job-runs.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { type Registry } from "../registry/registry.ts";
 import { JOB_RUN_VARIABLE } from "./job-script.ts";
 import { type JobSpec, packJobs } from "./jobs.ts";
@@ -31,7 +32,7 @@ export function thisRunner(): string {
 }
 
 function isRunnerAlive({ runner }: JobRunRow): boolean {
-  return runner !== null && isAlive(JSON.parse(runner) as ProcessIdentity);
+  return runner !== null && isAlive(parseColumn<ProcessIdentity>("job_runs.runner", runner));
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   operatorJobs,
   setJobState,
 } from "../registry/jobs.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { livePack, livePacks } from "../registry/packs.ts";
 import { type Registry } from "../registry/registry.ts";
 
@@ -92,7 +93,7 @@ export function packJobs(registry: Registry, onlyOf?: string): PackJob[] {
   for (const { pack_id, manifest } of live)
     for (const { name, spec } of storedJobs(manifest)) add(pack_id, name, "manifest", spec);
   for (const { pack_id, name, spec } of operatorJobs(registry, onlyOf))
-    add(pack_id, name, "operator", JSON.parse(spec) as JobSpec);
+    add(pack_id, name, "operator", parseColumn<JobSpec>("jobs.spec", spec));
   return [...jobs.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -1,4 +1,5 @@
 import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
 
 export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
@@ -22,5 +23,7 @@ export function observeService(row: ObservedColumns, bootId: string): ObservedSe
 
 function aliveOf(row: ObservedColumns, bootId: string): ProcessIdentity[] {
   if (row.boot_id !== bootId || row.processes === "[]") return [];
-  return (JSON.parse(row.processes) as ProcessIdentity[]).filter((identity) => isAlive(identity));
+  return parseColumn<ProcessIdentity[]>("services.processes", row.processes).filter((identity) =>
+    isAlive(identity),
+  );
 }

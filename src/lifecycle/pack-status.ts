@@ -1,4 +1,5 @@
 import { type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { statusRows } from "../registry/packs.ts";
 import { type Health, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
@@ -49,7 +50,10 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     const { version, generation } = row;
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
     const { state, processes } = observeService(row, boot);
-    const confinement = row.confinement === null ? null : (JSON.parse(row.confinement) as ConfinementSummary);
+    const confinement =
+      row.confinement === null
+        ? null
+        : parseColumn<ConfinementSummary>("service_confinement.summary", row.confinement);
     if (processes.length > 0)
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),

@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
 import { isAlive, type ProcessIdentity } from "../process/tree.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
@@ -66,10 +67,14 @@ function runningUser({ registry }: Workspace, pack: ScriptPack): number | undefi
   const row = serviceOf(registry, id);
   // Also while it is being stopped, which is what its stop script is for.
   if (row?.boot_id !== bootId()) return undefined;
-  if (!(JSON.parse(row.processes) as ProcessIdentity[]).some((identity) => isAlive(identity)))
+  if (
+    !parseColumn<ProcessIdentity[]>("services.processes", row.processes).some((identity) => isAlive(identity))
+  )
     return undefined;
   const summary = serviceConfinements(registry).get(id);
-  return summary === undefined ? 0 : ((JSON.parse(summary) as ConfinementSummary).user ?? 0);
+  return summary === undefined
+    ? 0
+    : (parseColumn<ConfinementSummary>("service_confinement.summary", summary).user ?? 0);
 }
 
 /** The groups of packs, by which those that depend on them may read their trees. */

@@ -22,6 +22,7 @@ import { createScratch } from "../system/scratch.ts";
 import { readRecords, type Records } from "./generation-record.ts";
 import { type JobSpec } from "./jobs.ts";
 import { rebuildSharedData, rebuildUsers } from "./rebuild-users.ts";
+import { registryFaults } from "./registry-faults.ts";
 
 export type RebuildReport = {
   packs: { pack_id: string; version: string; generation: number; digest: string }[];
@@ -61,7 +62,7 @@ export function rebuildRegistry(paths: HomePaths, now: Date): RebuildReport {
 function refuseSound(paths: HomePaths): void {
   try {
     using registry = openRegistryForReading(paths);
-    if (registry.integrityProblems().length > 0) return;
+    if (registryFaults(registry, paths).length > 0) return;
   } catch (thrown) {
     if (thrown instanceof AuroraError && thrown.code === "state-invalid") return;
     throw thrown;

@@ -1,5 +1,6 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { appendEvent } from "../registry/events.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import {
   appendJournal,
   insertTransaction,
@@ -252,7 +253,7 @@ function failureOf(
   journal: readonly JournalEntry[],
 ): { reason: string; gate: string | undefined; isDenied: boolean } {
   const entry = journal.find(({ status }) => status === "failed" || status === "abort");
-  const detail = entry?.detail ? (JSON.parse(entry.detail) as StepDetail) : undefined;
+  const detail = entry?.detail ? parseColumn<StepDetail>("journal.detail", entry.detail) : undefined;
   const step = plan.steps[entry?.step ?? -1];
   const text = detail?.reason ?? "it was interrupted";
   return {
@@ -292,7 +293,7 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     if (settlement === "clean-up") {
       // Who wrote the end may have been killed before the flush that keeps it: what it allows to remove would be missed.
       syncDirectory(workspace.paths.home);
-      cleanUp(workspace, row.id, JSON.parse(row.cleanup ?? "") as Cleanup);
+      cleanUp(workspace, row.id, parseColumn<Cleanup>("transactions.cleanup", row.cleanup ?? ""));
       continue;
     }
     if (settlement === "abort")

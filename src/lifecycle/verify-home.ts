@@ -8,6 +8,7 @@ import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { registryFaults } from "./registry-faults.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -41,7 +42,8 @@ export async function verifyPacks(
     const found = await treeProblems(workspace, digest, full);
     if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
   }
-  const problems = packIds.length > 0 ? [] : [...registry.integrityProblems(), ...strayLinks(workspace)];
+  const problems =
+    packIds.length > 0 ? [] : [...registryFaults(registry, workspace.paths), ...strayLinks(workspace)];
   return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
 }
 

@@ -229,7 +229,7 @@ function explain(thrown: unknown, path = "state.db"): unknown {
   const about = { cause: thrown };
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"))
     return new AuroraError("locked", "cannot use the registry: another process kept it busy", about);
-  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT"))
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT") || isOfSchema(thrown))
     return new AuroraError("state-invalid", `cannot read "${path}": it is damaged (${thrown.message})`, {
       ...about,
       hint: "bring it back from a backup, or remake it with aurora recover --rebuild",
@@ -254,6 +254,11 @@ function explain(thrown: unknown, path = "state.db"): unknown {
   if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_CANTOPEN"))
     return new AuroraError("io", `cannot use the registry "${path}": ${thrown.message}`, about);
   return thrown;
+}
+
+/** A bit of the file's header or of its schema has flipped: then SQLite knows no damage, only that our statements do not fit. */
+function isOfSchema({ code, message }: SQLiteError): boolean {
+  return code === "SQLITE_ERROR" && /already exists$|^no such (table|column|index)/.test(message);
 }
 
 /** A home of another user is not an empty one: what may not be looked into may hold anything. */

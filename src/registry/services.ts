@@ -1,3 +1,4 @@
+import { parseColumn } from "./json-column.ts";
 import { type Registry } from "./registry.ts";
 
 export type ServiceState =
@@ -141,7 +142,7 @@ export function serviceEnvironment(registry: Registry, packId: string): Record<s
     "SELECT environment FROM service_environments WHERE pack_id = ?",
     packId,
   );
-  return row && (JSON.parse(row.environment) as Record<string, string>);
+  return row && parseColumn<Record<string, string>>("service_environments.environment", row.environment);
 }
 
 export function forgetService(registry: Registry, packId: string): void {

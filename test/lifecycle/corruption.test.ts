@@ -1,4 +1,5 @@
 /** A home that something else has damaged: what is named, what still works, and what is refused. */
+import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
@@ -233,5 +234,122 @@ describe("the database is damaged", () => {
       expect(stderr).toContain("\nhint: ");
     }
     expect(readlinkSync(`${at.home}/live/app`)).toEndWith(at.tree("live").slice(-64));
+  });
+});
+
+describe("a value in the database is damaged, and its structure is not", () => {
+  /** A home with something in every column that the commands read. */
+  async function oldHome() {
+    const at = testHome();
+    at.write({ id: "app", name: "1.0.0", version: "1.0.0" });
+    at.write({ id: "app", name: "2.0.0", version: "2.0.0" });
+    for (const argv of [
+      ["install", `${at.packs}/1.0.0`],
+      ["install", `${at.packs}/2.0.0`],
+      ["ns", "register", "app", "--meta", '{"port":8080}'],
+      ["schedule", "add", "app", "--no-daemon", "--name", "tidy", "--every", "1h", "--", "true"],
+    ])
+      expect((await at.run(argv)).exitCode).toBe(0);
+    return at;
+  }
+
+  const damages: [column: string, argv: string[]][] = [
+    ["services.processes", ["status", "app"]],
+    ["service_confinement.summary", ["status", "app"]],
+    ["namespaces.meta", ["ns", "list"]],
+    ["jobs.spec", ["schedule", "list", "--no-daemon"]],
+    ["events.detail", ["events"]],
+    ["transactions.plan", ["why", "app"]],
+    ["journal.detail", ["why", "app"]],
+  ];
+  test("the command that reads it says so, verify names the row, and --rebuild remakes it", async () => {
+    await using at = await oldHome();
+    const path = `${at.home}/state.db`;
+    const sound = readFileSync(path);
+    const change = (sql: string) => {
+      writeFileSync(path, sound);
+      using database = new Database(path);
+      database.run(sql);
+    };
+    for (const [column, argv] of damages) {
+      const [table, name] = column.split(".");
+      change(`UPDATE ${table} SET ${name} = substr(${name}, 2) WHERE ${name} IS NOT NULL`);
+      expect(await at.run(argv)).toEqual({
+        stdout: "",
+        stderr:
+          `error[state-invalid]: cannot read the registry: a value of ${column} is damaged\n` +
+          "hint: bring it back from a backup, or remake it with aurora recover --rebuild; aurora verify names the row\n",
+        exitCode: 7,
+      });
+      const { stdout, exitCode } = await at.run(["verify"]);
+      expect({ exitCode, first: stdout.split("\n")[0] }).toEqual({ exitCode: 7, first: "app 2.0.0  ok" });
+      expect(stdout).toMatch(new RegExp(`^${column} of .+ is damaged$`, "m"));
+    }
+    // A list where there has to be a list, and nothing else.
+    change("UPDATE services SET processes = '{}'");
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\nservices.processes of app is damaged\n");
+    expect((await at.run(["list"])).exitCode).toBe(7);
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(["list"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
+  }, 60_000);
+
+  test("the number of its schema: every command says so, and --rebuild remakes it", async () => {
+    await using at = await oldHome();
+    {
+      using database = new Database(`${at.home}/state.db`);
+      database.run("PRAGMA user_version = 1");
+    }
+    for (const argv of [["list"], ["verify"], ["rollback", "app"]])
+      expect(await at.run(argv)).toEqual({
+        stdout: "",
+        stderr:
+          'error[state-invalid]: cannot read "DIR/home/state.db": it is damaged (table service_confinement already exists)\n' +
+          "hint: bring it back from a backup, or remake it with aurora recover --rebuild\n",
+        exitCode: 7,
+      });
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
+  });
+
+  test("the text of its schema: who asks for what is damaged says so, verify names the table", async () => {
+    await using at = await oldHome();
+    const path = `${at.home}/state.db`;
+    const text = readFileSync(path, "latin1");
+    writeFileSync(
+      path,
+      text.replace("started_at TEXT, duration_ms", "started_au TEXT, duration_ms"),
+      "latin1",
+    );
+    const { stdout, stderr, exitCode } = await at.run(["schedule", "list", "--no-daemon"]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 7 });
+    expect(stderr).toStartWith(
+      'error[state-invalid]: cannot read "state.db": it is damaged (no such column: started_at)\nhint: ',
+    );
+    expect(await at.run(["verify"])).toEqual({
+      stdout: "app 2.0.0  ok\nthe schema of job_runs is damaged\n",
+      stderr: "",
+      exitCode: 7,
+    });
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
+  });
+
+  test("a manifest that reads well, and is not the one in the store: verify names it", async () => {
+    await using at = await oldHome();
+    {
+      using database = new Database(`${at.home}/state.db`);
+      database.run("UPDATE packs SET manifest = replace(manifest, '2.0.0', '2.0.1')");
+      database.run("UPDATE trees SET manifest = replace(manifest, '1.0.0', '1.0.1')");
+    }
+    expect(await at.run(["verify"])).toEqual({
+      stdout:
+        `app 2.0.0  ok\ntrees.manifest of DIGEST is not the one in the store\n` +
+        "packs.manifest of app is not the one in the store\n",
+      stderr: "",
+      exitCode: 7,
+    });
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
   });
 });

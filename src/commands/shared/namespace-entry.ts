@@ -1,3 +1,4 @@
+import { parseColumn } from "../../registry/json-column.ts";
 import { type NamespaceRow } from "../../registry/namespaces.ts";
 
 export type NamespaceEntry = {
@@ -9,5 +10,5 @@ export type NamespaceEntry = {
 
 /** An entry as it is shown: its meta as a value. */
 export function namespaceEntry({ pack_id, meta, revision, updated }: NamespaceRow): NamespaceEntry {
-  return { pack_id, meta: JSON.parse(meta) as Record<string, unknown>, revision, updated };
+  return { pack_id, meta: parseColumn("namespaces.meta", meta), revision, updated };
 }
