@@ -12,8 +12,11 @@ type Pack = {
   scripts: Record<string, string>;
 };
 
-/** Waits, and tells its end with the time, so that the order of ends can be read in its log. */
-const WAIT = `trap 'sleep 0.3; echo "$AURORA_PACK_ID ended $(date +%s%N)"; exit 0' TERM
+/**
+ * Waits, and tells its end with the time, so that the order of ends can be read in its log. A oneshot pack's gets the signal twice: from
+ * its stop script, and from Aurora, which ends what that leaves.
+ */
+const WAIT = `trap 'trap "" TERM; sleep 0.3; echo "$AURORA_PACK_ID ended $(date +%s%N)"; exit 0' TERM
 while :; do sleep 1000 & wait $!; done`;
 
 const packs: readonly Pack[] = [
