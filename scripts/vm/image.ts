@@ -132,7 +132,7 @@ function bootstrap(root: string, suite: string, { debian }: Arch): void {
     mkdir -p /var/log/journal /var/lib/systemd/linger
     useradd --create-home --shell /bin/bash --uid 1000 ${USER}
     touch /var/lib/systemd/linger/${USER}
-    systemctl mask --quiet getty@tty1.service serial-getty@ttyS0.service serial-getty@ttyS1.service \\
+    systemctl mask --quiet getty@tty1.service serial-getty@ttyS0.service serial-getty@ttyS1.service serial-getty@ttyAMA0.service \\
       systemd-networkd-wait-online.service
   `);
   renameSync(partial, root);
