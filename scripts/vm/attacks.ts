@@ -1,4 +1,5 @@
 import { attacks } from "../../test/process/confinement/attacks/attack-table.ts";
+import { type Arch } from "./arch.ts";
 import { type Series } from "./check.ts";
 import { COMMANDS } from "./commands.ts";
 
@@ -7,6 +8,7 @@ const KERNELS: Record<string, RegExp> = {
   bookworm:
     /^6\.1\..*\nlandlock +ABI 2\nmissing +landlock-ports: .*ABI 4.*\nmissing +landlock-scopes: .*ABI 6/,
   trixie: /^6\.12\..*\nlandlock +ABI 6\nmissing +control-group/,
+  "trixie-backports": /^[7-9]\..*\nlandlock +ABI \d\d\nmissing +control-group/,
 };
 /** What no layer stops: information only, and pairs of sockets (docs/confinement.md). */
 const ALLOWED = new Set(
@@ -16,9 +18,11 @@ const ALLOWED = new Set(
 const NOT_MADE = ["premade-link"];
 
 const names = attacks.map(({ name }) => name);
+/** So many of them work without a pack; what a kernel or a processor does not have cannot be attacked. */
+const MOST = { x64: 100, arm64: 95 };
 
 /** All attacks of the test suite, in a service under the printed unit, on this machine's kernel. */
-export function attackSeries(suite: string): Series {
+export function attackSeries(suite: string, arch: Arch): Series {
   const expected = [...ALLOWED].filter((name) => !NOT_MADE.includes(name)).toSorted();
   return {
     name: "attacks",
@@ -47,8 +51,8 @@ export function attackSeries(suite: string): Series {
             ln /srv/outside/secret /srv/mine/premade
             cp /usr/local/bin/attack /srv/outside/program; cp /usr/local/bin/attack /srv/mine/program
             timeout 20 /usr/local/bin/attack "$name" /srv/outside /srv/mine "$victim" "$port" >/dev/null 2>&1 && worked=$((worked + 1))
-          done; [ "$worked" -ge 100 ] && echo "at least 100" || echo "$worked"`,
-        expected: "at least 100",
+          done; [ "$worked" -ge ${MOST[arch.name]} ] && echo most || echo "$worked"`,
+        expected: "most",
       },
       {
         name: `the same in a service: only information (${expected.length} of ${attacks.length})`,

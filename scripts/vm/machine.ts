@@ -4,6 +4,19 @@ import { type Image, must } from "./image.ts";
 
 export type Answer = { rc: number; output: string };
 
+/** What a file system of its own for Aurora's home may be; the machine's is ext4. */
+export type HomeDisk = "xfs" | "btrfs";
+
+/** What a machine has beyond the usual. */
+export type Extras = {
+  /** A second disk with this file system, /dev/nvme1n1. */
+  home?: HomeDisk;
+  /** For the kernel's command line. */
+  kernelOptions?: string;
+};
+
+const HOME_DISK_SIZE = "1G";
+
 /** A machine may take so long to boot, or to answer, in milliseconds: without KVM everything takes twenty times longer. */
 const PATIENCE_MS = 600_000;
 /** So often a machine is switched on until it boots. */
@@ -16,7 +29,9 @@ const BOOTS = 3;
 export class Machine implements AsyncDisposable {
   readonly console: string;
   readonly #image: Image;
+  readonly #kernelOptions: string;
   readonly #disk: string;
+  readonly #homeDisk: string | undefined;
   readonly #socket: string;
   #qemu: Bun.Subprocess | undefined;
   #port: { write: (text: string) => void; end: () => void } | undefined;
@@ -24,12 +39,19 @@ export class Machine implements AsyncDisposable {
   #waiter: (() => void) | undefined;
 
   /** @param name the machine's files in the directory begin with it */
-  constructor(image: Image, directory: string, name: string) {
+  constructor(image: Image, directory: string, name: string, { home, kernelOptions = "" }: Extras = {}) {
     this.#image = image;
+    this.#kernelOptions = kernelOptions;
     this.console = `${directory}/${name}.console`;
     this.#disk = `${directory}/${name}.disk`;
     this.#socket = `${directory}/${name}.sock`;
     must(["cp", "--sparse=always", "--reflink=auto", image.disk, this.#disk]);
+    if (home !== undefined) {
+      this.#homeDisk = `${directory}/${name}.home`;
+      rmSync(this.#homeDisk, { force: true });
+      must(["truncate", "-s", HOME_DISK_SIZE, this.#homeDisk]);
+      must([`mkfs.${home}`, "-q", this.#homeDisk]);
+    }
     writeFileSync(this.console, "");
   }
 
@@ -52,25 +74,31 @@ export class Machine implements AsyncDisposable {
   async #switchOn(): Promise<void> {
     rmSync(this.#socket, { force: true });
     const console = openSync(this.console, "a");
-    this.#qemu = Bun.spawn(
-      [
-        "qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nodefaults -no-reboot -display none -nic none",
-        // Debian's kernel has the driver for it built in. With cache=none a write is on the disk when it is reported.
-        `-device nvme,drive=disk,serial=disk -drive if=none,id=disk,format=raw,cache=none,file=${this.#disk}`,
-        `-chardev stdio,id=console -serial chardev:console`,
-        `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket} -serial chardev:agent`,
-        `-kernel ${this.#image.kernel} -append`,
-      ]
-        .flatMap((words) => words.split(" "))
-        .concat("root=/dev/nvme0n1 rw console=ttyS0 loglevel=4 panic=-1"),
-      { stdio: ["ignore", console, console] },
-    );
+    this.#qemu = Bun.spawn(this.#command(), { stdio: ["ignore", console, console] });
     closeSync(console);
     void this.#qemu.exited.then(() => this.#waiter?.());
     this.#received = "";
     const port = await this.#connect();
     this.#port = { write: (text) => void port.write(text), end: () => port.end() };
     await this.#line((line) => line.endsWith("ready"));
+  }
+
+  #command(): string[] {
+    const { arch, kernel } = this.#image;
+    const disks = this.#homeDisk === undefined ? [this.#disk] : [this.#disk, this.#homeDisk];
+    const options = [
+      "-accel tcg,thread=multi -smp 2 -m 1536 -nodefaults -no-reboot -display none -nic none",
+      // Debian's kernel has the driver for it built in. With cache=none a write is on the disk when it is reported.
+      ...disks.map(
+        (file, number) =>
+          `-device nvme,drive=disk${number},serial=disk${number} -drive if=none,id=disk${number},format=raw,cache=none,file=${file}`,
+      ),
+      "-chardev stdio,id=console -serial chardev:console",
+      `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket}`,
+      `-kernel ${kernel}`,
+    ].flatMap((words) => words.split(" "));
+    const kernelLine = `root=/dev/nvme0n1 rw console=${arch.console} loglevel=4 panic=-1 ${this.#kernelOptions}`;
+    return [...arch.emulator, ...options, ...arch.agent.device, "-append", kernelLine];
   }
 
   /** Runs a shell script on it as root. */
@@ -116,6 +144,7 @@ export class Machine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cutPower();
     rmSync(this.#disk, { force: true });
+    if (this.#homeDisk !== undefined) rmSync(this.#homeDisk, { force: true });
     rmSync(this.#socket, { force: true });
   }
 

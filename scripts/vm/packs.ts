@@ -9,14 +9,57 @@ type Pack = {
   type?: string;
   limits?: string;
   schedule?: string;
+  permissions?: string;
+  /** Shell scripts, without the ending of their names. */
   scripts: Record<string, string>;
+  files?: Record<string, string>;
 };
 
-/** Waits, and tells its end with the time, so that the order of ends can be read in its log. */
-const WAIT = `trap 'sleep 0.3; echo "$AURORA_PACK_ID ended $(date +%s%N)"; exit 0' TERM
+/**
+ * Waits, and tells its end with the time, so that the order of ends can be read in its log. A oneshot pack's gets the signal twice: from
+ * its stop script, and from Aurora, which ends what that leaves.
+ */
+const WAIT = `trap 'trap "" TERM; sleep 0.3; echo "$AURORA_PACK_ID ended $(date +%s%N)"; exit 0' TERM
 while :; do sleep 1000 & wait $!; done`;
 
+/** Does all that a pack may have done, and writes down what it could not. */
+const ABLE = `
+import { createSocket } from "node:dgram";
+const { AURORA_DATA_DIR: data, AURORA_LOG_DIR: logs, AURORA_TMP_DIR: tmp, AURORA_BIN: aurora = "" } = process.env;
+const faults: string[] = [];
+async function may(what: string, act: () => unknown) {
+  try { await act(); } catch (thrown) { faults.push(what + ": " + thrown); }
+}
+function call(...argv: string[]) {
+  const { exitCode, stderr } = Bun.spawnSync(argv);
+  if (exitCode !== 0) throw new Error(stderr.toString());
+}
+for (const directory of [data, logs, tmp, "/dev/shm", "/srv/shared"])
+  await may("write " + directory, () => Bun.write(directory + "/mine", "x"));
+await may("serve and fetch", async () => {
+  Bun.serve({ port: 8080, fetch: () => new Response("yes") });
+  await fetch("http://127.0.0.1:8080/");
+});
+await may("send a datagram", () => {
+  const socket = createSocket("udp4");
+  return new Promise((resolve, reject) => socket.send("x", 9, "127.0.0.1", (e) => (e ? reject(e) : resolve(e))));
+});
+await may("listen on a Unix socket", () => Bun.listen({ unix: tmp + "/socket", socket: { data() {} } }));
+await may("run a program", () => call("sh", "-c", "id | grep . && ps >/dev/null"));
+await may("register", () => call(aurora, "ns", "register", "able", "--meta", '{"a":1}'));
+await may("use its files", () => call(aurora, "vfs", "mkdir", "able", "/made"));
+await may("add a job", () => call(aurora, "schedule", "add", "able", "--name", "once", "--in", "1h", "--", "true"));
+await Bun.write(data + "/faults", faults.join("\\n"));
+await new Promise(() => {});
+`;
+
 const packs: readonly Pack[] = [
+  {
+    id: "able",
+    permissions: "{ write: [/srv/shared], net: { connect: [8080], listen: [8080], udp: true }, unix: true }",
+    files: { "able.ts": ABLE },
+    scripts: { start: 'exec "$AURORA_BIN" run able.ts' },
+  },
   {
     id: "limited",
     limits: "{ memory: 64MiB, processes: 16 }",
@@ -96,12 +139,23 @@ export function writePacks(directory: string): void {
 }
 
 function writePack(directory: string, pack: Pack): void {
-  const { id, version = "1.0.0", needs = [], type = "simple", limits, schedule, scripts } = pack;
+  const {
+    id,
+    version = "1.0.0",
+    needs = [],
+    type = "simple",
+    limits,
+    schedule,
+    permissions,
+    scripts,
+    files = {},
+  } = pack;
   mkdirSync(directory, { recursive: true });
   for (const [name, body] of Object.entries(scripts)) {
     writeFileSync(`${directory}/${name}.sh`, `#!/bin/sh\n${body}\n`);
     chmodSync(`${directory}/${name}.sh`, 0o755);
   }
+  for (const [name, content] of Object.entries(files)) writeFileSync(`${directory}/${name}`, content);
   const entrypoint = ["install", "start", "stop", "health"].filter((name) => name in scripts);
   const dependencies = needs.map((other) => `{ pack_id: ${other}, version_constraint: ">=1.0.0" }`);
   writeFileSync(
@@ -116,6 +170,7 @@ function writePack(directory: string, pack: Pack): void {
       `  dependencies: [${dependencies.join(", ")}]`,
       `  service: { type: ${type}, restart: on-failure, stop_timeout_seconds: 5 }`,
       "  safety: { dry_run_supported: false, operator_approval_required: false, health_check_timeout_seconds: 20 }",
+      ...(permissions === undefined ? [] : [`  permissions: ${permissions}`]),
       ...(limits === undefined ? [] : [`  limits: ${limits}`]),
       ...(schedule === undefined ? [] : [`  schedule: ${schedule}`]),
       "",

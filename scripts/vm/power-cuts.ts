@@ -1,5 +1,5 @@
 import { type Act, type Series } from "./check.ts";
-import { type Machine } from "./machine.ts";
+import { type HomeDisk, type Machine } from "./machine.ts";
 
 type Generation = { generation: number; version: string; outcome: string };
 /** What was acknowledged: it stood on the serial console before the power went. */
@@ -19,11 +19,24 @@ while :; do
   done
 done' >/dev/null 2>&1 &`;
 
-/** The power is cut `cuts` times, at moments of chance: each time what is there after the boot is the old or the new state. */
-export function powerCuts(cuts: number): Series {
+/** Waits until the second disk is there, as a machine does that has it in its table. */
+const mount = (home: HomeDisk) => `
+echo "/dev/nvme1n1 /var/lib/aurora ${home} defaults 0 0" >>/etc/fstab
+mkdir -p /var/lib/aurora && systemctl daemon-reload && mount /var/lib/aurora && findmnt --noheadings --output FSTYPE /var/lib/aurora`;
+
+/**
+ * The power is cut `cuts` times, at moments of chance: each time what is there after the boot is the old or the new state.
+ *
+ * @param home the file system of a disk that the home has for itself; else the home is on the machine's own, ext4
+ */
+export function powerCuts(cuts: number, home?: HomeDisk): Series {
   return {
-    name: "power",
+    name: home === undefined ? "power" : `power-${home}`,
+    ...(home === undefined ? {} : { home }),
     checks: [
+      ...(home === undefined
+        ? []
+        : [{ name: `the home is on ${home}`, script: mount(home), expected: home }]),
       {
         name: "the daemon is a unit, and a pack is installed",
         script: `aurora daemon --print-systemd-unit >/etc/systemd/system/aurora.service

@@ -71,6 +71,13 @@ export const systemd: Series = {
       expected: /^limited .*enforced$/,
     },
     {
+      name: "a pack can do there what it was allowed: files, ports, sockets, programs, its entry, files and jobs",
+      script: `${COMMANDS} mkdir -p /srv/shared; chmod 1777 /srv/shared
+        aurora install /packs/able --approve --quiet; until_ test -e /var/lib/aurora/data/able/faults
+        cat /var/lib/aurora/data/able/faults; aurora remove able --purge --quiet`,
+      expected: "committed\nable 1.0.0, generation 1\nable is removed",
+    },
+    {
       name: "an ordinary user's services run under its own unit",
       script: `${USER_COMMANDS} until_ systemctl is-active user@1000; user_unit
         as_user aurora install /packs/last --approve --quiet`,

@@ -8,7 +8,8 @@ import {
   startBackground,
   stopBackground,
 } from "../process/background.ts";
-import { type AuditCoverage, AuditLog, type AuditReport } from "../process/confinement/audit.ts";
+import { type AuditReport } from "../process/confinement/audit-records.ts";
+import { type AuditCoverage, AuditLog } from "../process/confinement/audit.ts";
 import { type Confinement } from "../process/confinement/confine.ts";
 import { isScript, scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
@@ -109,12 +110,21 @@ function auditOf(
     );
   const found = log.read(process.arch as "x64" | "arm64");
   const refused = found.reports ?? [];
-  for (const { command, pid, call } of refused)
-    context.log.info(`would be refused: ${call} (${command}, pid ${pid})`);
+  for (const report of refused) context.log.info(tell(report));
   for (const { layer, state, reason } of layers)
     if (state === "untold") context.log.info(`cannot tell for ${layer}: ${reason}`);
   if (found.reports === undefined) context.log.warn(`the kernel's reports cannot be read: ${found.reason}`);
+  else if (!found.isComplete)
+    context.log.warn(
+      "there was more than this: the kernel leaves reports out where there are too many at once",
+    );
   return { layers, refused, is_complete: found.reports !== undefined && found.isComplete };
+}
+
+function tell({ pid, command, call, right, object }: AuditReport): string {
+  const who = `(${command}, pid ${pid})`;
+  if (right === null) return `would be refused: ${call} ${who}`;
+  return `was refused: ${[right, object, call && `by ${call}`, who].filter(Boolean).join(" ")}`;
 }
 
 export function render(result: Result, paint: Paint): string {

@@ -93,7 +93,9 @@ const names: Record<number, string> = {
   38: "ENOSYS",
   39: "ENOTEMPTY",
   40: "ELOOP",
+  93: "EPROTONOSUPPORT",
   95: "EOPNOTSUPP",
+  111: "ECONNREFUSED",
   122: "EDQUOT",
 };
 

@@ -1,5 +1,9 @@
-/** A system call that is refused: its number on x86-64, and the errno; where given, only with this second argument. */
+/** A system call that is refused: its number here, and the errno; where given, only with this second argument. */
 type Refusal = readonly [number: number, errno: number, second?: number];
+
+/** Those from before 2019 have another number on each processor. */
+const older =
+  process.arch === "arm64" ? { seccomp: 277, memfdCreate: 279 } : { seccomp: 317, memfdCreate: 319 };
 
 /** What a test takes away from the kernel. */
 export const lacking = {
@@ -8,7 +12,7 @@ export const lacking = {
   /** The same, behind a sandbox that refuses it. */
   landlockInSandbox: [444, 1],
   /** No filters for system calls. */
-  seccomp: [317, 38],
+  seccomp: [older.seccomp, 38],
   /** Nobody may have namespaces, as in most containers. */
   namespaces: [442, 1],
   /** Landlock is there, and fails when it is used. */
@@ -16,7 +20,7 @@ export const lacking = {
   /** The same, but only where a port is granted: LANDLOCK_RULE_NET_PORT. */
   ports: [445, 1, 2],
   /** There are no files in memory, and so nothing can be executed from there. */
-  memory: [319, 1],
+  memory: [older.memfdCreate, 1],
 } as const satisfies Record<string, Refusal>;
 
 /** Before a command line: runs it on a kernel that refuses some system calls. Nobody needs any rights for that. */
@@ -24,8 +28,7 @@ export function onLesserKernel(...refused: readonly Refusal[]): string[] {
   return ["/usr/bin/python3", "-c", script, JSON.stringify(refused)];
 }
 
-export const canBeLesser =
-  process.platform === "linux" && process.arch === "x64" && Bun.which("/usr/bin/python3") !== null;
+export const canBeLesser = process.platform === "linux" && Bun.which("/usr/bin/python3") !== null;
 
 // struct seccomp_data has the number at 0 and the second argument at 24.
 const script = `

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { armCpuModel } from "../../src/system/device/arm-cpu-model.ts";
 import {
   type ContainerFacts,
   containerOf,
@@ -18,6 +19,15 @@ test.each([
   ["processor\t: 0\nBogoMIPS\t: 108\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4", "Raspberry Pi 4"],
   ["", null],
 ])("the processor's name in %j", (text, name) => expect(cpuModel(text)).toBe(name));
+
+const arm = (implementer: string, part: string) =>
+  `processor\t: 0\nBogoMIPS\t: 125.00\nCPU implementer\t: ${implementer}\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: ${part}\nCPU revision\t: 3\n`;
+test.each([
+  [arm("0x41", "0xd08"), "ARM Cortex-A72"],
+  [arm("0xc0", "0xac3"), "Ampere-1"],
+  [arm("0x61", "0x022"), "ARM 0x61 0x022"],
+  ["processor\t: 0\nmodel name\t: AMD EPYC", null],
+])("the processor's name by its numbers in %j", (text, name) => expect(armCpuModel(text)).toBe(name));
 
 test("memory is in units of 1024 bytes", () => {
   expect(totalMemory("MemTotal:       24683904 kB\nMemFree: 1 kB\n")).toBe(24683904 * 1024);

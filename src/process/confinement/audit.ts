@@ -1,32 +1,27 @@
-import { closeSync, constants, openSync, readSync } from "node:fs";
-
 import { systemReason } from "../../errors.ts";
-import { type Layer, type LayerName } from "./layers.ts";
-import { type Arch, nameOfSystemCall } from "./system-calls.ts";
+import { type AuditRecord, AuditSocket, isAuditOn } from "../../system/audit-socket.ts";
+import { randomHex } from "../../system/random-id.ts";
+import { type AuditReports, openDomains, parseReports } from "./audit-records.ts";
+import { type Reason } from "./kernel.ts";
+import { AUDIT_ABI } from "./landlock-rules.ts";
+import { isEnforced, type Layer, type LayerName } from "./layers.ts";
+import { LAUNCHER_NAME } from "./process-names.ts";
+import { type Arch } from "./system-calls.ts";
 
 /** What an audit run can say of one layer. */
 export type AuditCoverage = {
   layer: LayerName;
   /**
-   * "reported": what it would refuse is done, and the kernel's log says so. "enforced": it holds as ever. "untold": it is
-   * switched off, and nothing tells what it would have refused.
+   * "reported": what it would refuse is done, and the kernel says so. "refused": it holds, and the kernel tells what it refuses.
+   * "enforced": it holds as ever. "untold": it is switched off, and nothing tells what it would have refused.
    */
-  state: "reported" | "enforced" | "untold";
+  state: "reported" | "refused" | "enforced" | "untold";
   /** Why it cannot be told; null where it can. */
   reason: string | null;
 };
 
-/** One system call that the policy would have refused. */
-export type AuditReport = { pid: number; command: string; call: string };
-
-/** What was found, or why nothing can be. `isComplete` is false where the kernel has left lines out. */
-export type AuditReports =
-  { reports: AuditReport[]; isComplete: boolean } | { reports: undefined; reason: string };
-
+const LANDLOCK: readonly LayerName[] = ["landlock-files", "landlock-ports", "landlock-scopes"];
 const UNTOLD: Partial<Record<LayerName, string>> = {
-  "landlock-files": "Landlock can only refuse: it has no mode in which it reports",
-  "landlock-ports": "Landlock can only refuse: it has no mode in which it reports",
-  "landlock-scopes": "Landlock can only refuse: it has no mode in which it reports",
   "mount-namespace": "a read-only mount can only refuse",
   "process-namespace": "what cannot be seen is not reported",
   "network-namespace": "what cannot be reached is not reported",
@@ -45,14 +40,28 @@ const ENFORCED: readonly LayerName[] = [
 
 /**
  * The layers of an audit run, and what it tells of each: pure. Only the filter for system calls has a mode in which the kernel
- * lets everything through and reports it.
+ * lets everything through and reports it. Landlock refuses, and where the kernel tells what, that is worth more than a run that
+ * gets further.
+ *
+ * @param landlock why the kernel does not log what Landlock refuses; null where it does
  */
-export function auditLayers(layers: readonly Layer[]): { layers: Layer[]; coverage: AuditCoverage[] } {
+export function auditLayers(
+  layers: readonly Layer[],
+  landlock: Reason,
+): { layers: Layer[]; coverage: AuditCoverage[] } {
+  // The filter is what an audit's start is made with.
+  const cannotLog = isEnforced(layers, "seccomp")
+    ? landlock
+    : "there is no audit without the filter for system calls";
   const coverage = layers.map(({ name, enforced, reason }): AuditCoverage => {
     if (!enforced) return { layer: name, state: "untold", reason };
     if (name === "seccomp") return { layer: name, state: "reported", reason: null };
     if (ENFORCED.includes(name)) return { layer: name, state: "enforced", reason: null };
-    return { layer: name, state: "untold", reason: UNTOLD[name] ?? "it can only refuse" };
+    if (!LANDLOCK.includes(name))
+      return { layer: name, state: "untold", reason: UNTOLD[name] ?? "it can only refuse" };
+    return cannotLog === null
+      ? { layer: name, state: "refused", reason: null }
+      : { layer: name, state: "untold", reason: `Landlock can only refuse, and ${cannotLog}` };
   });
   const reasonOf = ({ state, reason }: AuditCoverage) =>
     state === "reported"
@@ -61,7 +70,7 @@ export function auditLayers(layers: readonly Layer[]): { layers: Layer[]; covera
   return {
     layers: layers.map((layer, index) => {
       const covered = coverage[index] as AuditCoverage;
-      return layer.enforced && covered.state !== "enforced"
+      return layer.enforced && (covered.state === "reported" || covered.state === "untold")
         ? { ...layer, enforced: false, reason: reasonOf(covered) }
         : layer;
     }),
@@ -69,66 +78,77 @@ export function auditLayers(layers: readonly Layer[]): { layers: Layer[]; covera
   };
 }
 
-const LOG_FILE = "/dev/kmsg";
-const LINE_BYTES = 8192;
-/** audit(8)'s record type for seccomp, and the action that lets a call through. */
-const RECORD =
-  /audit: type=1326 .* pid=(\d+) comm=(?:"([^"]*)"|([0-9A-F]+)) .* syscall=(\d+) .* code=0x7ffc0000/;
-const SUPPRESSED = /audit: .*(suppressed|lost|limit)/;
-
-/**
- * Reads from the kernel's log what audit runs have been reported for. Make it before the start, since it begins at the end
- * of the log. The log is root's, and it is the machine's: what other audit runs do at the same time is in it as well. Where
- * auditd runs, the kernel gives the records to it instead: `ausearch -m SECCOMP`.
- */
-export class AuditLog {
-  readonly #descriptor: number | undefined;
-  readonly #reason: string = "";
-
-  /** @param file the kernel's log */
-  constructor(file = LOG_FILE) {
-    try {
-      this.#descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-      this.#lines();
-    } catch (thrown) {
-      this.#reason = `cannot read "${file}": ${systemReason(thrown) ?? String(thrown)}`;
-    }
-  }
-
-  /** What has been reported since the last call. */
-  read(arch: Arch): AuditReports {
-    if (this.#descriptor === undefined) return { reports: undefined, reason: this.#reason };
-    return parseReports(this.#lines(), arch);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-  }
-
-  #lines(): string[] {
-    const lines: string[] = [];
-    const buffer = Buffer.allocUnsafe(LINE_BYTES);
-    for (;;)
-      try {
-        const length = readSync(this.#descriptor as number, buffer);
-        lines.push(buffer.toString("utf8", 0, length));
-      } catch (thrown) {
-        // EPIPE: lines were overwritten before they were read, and the next one follows.
-        if ((thrown as NodeJS.ErrnoException).code !== "EPIPE") return lines;
-        lines.push("audit: lines were lost");
-      }
+/** Why the kernel does not tell what Landlock refuses; null where it does. */
+export function landlockAuditReason(landlockAbi: number): Reason {
+  if (landlockAbi < AUDIT_ABI)
+    return `this kernel does not tell what it refuses: that needs Landlock ABI ${AUDIT_ABI}, and this kernel has ${landlockAbi}`;
+  try {
+    return isAuditOn()
+      ? null
+      : "the kernel's audit is switched off (auditctl -e 1, or audit=1 on the kernel's command line)";
+  } catch (thrown) {
+    return `the kernel's audit does not answer: ${systemReason(thrown) ?? String(thrown)}`;
   }
 }
 
-/** Picks the reports out of lines of the kernel's log: pure. */
-export function parseReports(lines: readonly string[], arch: Arch): AuditReports {
-  const reports = lines.flatMap((line): AuditReport[] => {
-    const match = RECORD.exec(line);
-    if (match === null) return [];
-    const [, pid, quoted, encoded, number] = match;
-    const command = quoted ?? Buffer.from(encoded ?? "", "hex").toString();
-    const call = nameOfSystemCall(Number(number), arch) ?? `system call ${number}`;
-    return [{ pid: Number(pid), command, call }];
-  });
-  return { reports, isComplete: !lines.some((line) => SUPPRESSED.test(line)) };
+/** So that one run's mark is not another's. */
+const MARK_BYTES = 8;
+/** How long records may be on their way, in milliseconds. */
+const DELIVERY_MS = 5000;
+/** How long the kernel may take to do away with what an audit run was restricted by, in milliseconds. */
+const CLEARING_MS = 500;
+/** What restricts itself by Landlock before it executes an audit run's command: the launcher, or this program in its place. */
+const isLauncher = (program: string) =>
+  program.startsWith(`/memfd:${LAUNCHER_NAME}`) || program === process.execPath;
+
+/**
+ * Collects what the kernel's audit reports of audit runs: make it before the start. It is the machine's: what other audit runs do at
+ * the same time is in it as well. Only root can have it.
+ */
+export class AuditLog implements Disposable {
+  readonly #socket: AuditSocket | undefined;
+  readonly #reason: string = "";
+
+  constructor() {
+    try {
+      this.#socket = new AuditSocket();
+    } catch (thrown) {
+      this.#reason = systemReason(thrown) ?? String(thrown);
+    }
+  }
+
+  /** What has been reported so far. Waits until all that was written before has come. */
+  read(arch: Arch): AuditReports {
+    if (this.#socket === undefined) return { reports: undefined, reason: this.#reason };
+    try {
+      const records = this.#collect(this.#socket);
+      const { reports, isComplete } = parseReports(records, arch, isLauncher);
+      return { reports, isComplete: isComplete && !this.#socket.hasLost };
+    } catch (thrown) {
+      return { reports: undefined, reason: systemReason(thrown) ?? String(thrown) };
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.[Symbol.dispose]();
+  }
+
+  #collect(socket: AuditSocket): AuditRecord[] {
+    const records: AuditRecord[] = [];
+    const mark = `aurora has read the reports of an audit run ${randomHex(MARK_BYTES)}`;
+    socket.mark(mark);
+    for (;;) {
+      const record = socket.next(DELIVERY_MS);
+      if (record === undefined) throw new Error("the kernel's audit keeps its records to itself");
+      if (record.text.includes(mark)) break;
+      records.push(record);
+    }
+    // The last of a domain says how much it has refused; a process that was left behind keeps it.
+    for (let left = openDomains(records, isLauncher); left > 0; left = openDomains(records, isLauncher)) {
+      const record = socket.next(CLEARING_MS);
+      if (record === undefined) break;
+      records.push(record);
+    }
+    return records;
+  }
 }

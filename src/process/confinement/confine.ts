@@ -5,12 +5,13 @@ import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { refuseNul } from "../refuse-nul.ts";
-import { type AuditCoverage, auditLayers } from "./audit.ts";
+import { type AuditCoverage, auditLayers, landlockAuditReason } from "./audit.ts";
 import { type ControlGroup, openControlGroup, renewControlGroup } from "./control-group.ts";
 import { type KernelFeatures } from "./kernel.ts";
 import { isEnforced, type Layer, layersFor } from "./layers.ts";
 import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
+import { LAUNCHER_NAME } from "./process-names.ts";
 import { reExecCommand } from "./re-exec.ts";
 import { parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
@@ -21,8 +22,8 @@ export type ConfinementOptions = {
   /** `confinement: required` or `--require-confinement`: without its layers nothing is started. */
   required: boolean;
   /**
-   * Let the command do everything, and have reported what the policy would refuse, as far as that can be told: `audit` of the
-   * result says what can. Not together with `required`.
+   * Let the command do everything but what Landlock refuses and tells, and have reported what the policy would refuse, as far as
+   * that can be told: `audit` of the result says what can. Not together with `required`.
    */
   audit?: boolean;
   /** PATH, for the policy's programs that are given by name. */
@@ -100,7 +101,10 @@ export function prepareConfinement(
     throw new AuroraError("denied", `cannot run as user ${policy.uid}: only root can run as another user`);
   const all = layersFor(policy, features, uid === 0);
   if (options.required) requireLayers(all);
-  const audited = options.audit === true && !options.required ? auditLayers(all) : undefined;
+  const audited =
+    options.audit === true && !options.required
+      ? auditLayers(all, landlockAuditReason(features.landlockAbi))
+      : undefined;
   const layers = audited?.layers ?? all;
   const isAudit = audited?.coverage.some(({ state }) => state === "reported") ?? false;
   const audit = audited === undefined ? {} : { audit: audited.coverage };
@@ -181,7 +185,7 @@ function prepareLaunch(
     return {
       ...(backEnd === "launcher"
         ? {
-            file: `/proc/${process.pid}/fd/${keep(openMemfdExecutable("aurora-launcher", image))}`,
+            file: `/proc/${process.pid}/fd/${keep(openMemfdExecutable(LAUNCHER_NAME, image))}`,
             argv: command.argv.slice(0, 1),
             descriptors: [reportDescriptor, ...(pinned ? pinnedDescriptors(pinned) : [])],
           }

@@ -32,6 +32,9 @@ const SCOPE_SIGNAL = 2;
 
 export const PORTS_ABI = 4;
 export const SCOPES_ABI = 6;
+/** What is refused can be logged; by itself only until another program is executed. */
+export const AUDIT_ABI = 7;
+export const LOG_NEW_EXEC = 2;
 /** Below this, truncate(2) is not checked, and the filter for system calls has to refuse it. */
 export const TRUNCATE_ABI = 3;
 

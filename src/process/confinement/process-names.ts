@@ -5,6 +5,9 @@
 export const RELAY_NAME = "aurora-relay";
 export const INIT_NAME = "aurora-init";
 
+/** The launcher's file in memory. */
+export const LAUNCHER_NAME = "aurora-launcher";
+
 /**
  * Whether a process, by its name or what stands for its command line, is one of those: they pass signals on, so that whoever
  * signals all processes of a tree leaves them out, or the command gets the signal twice. SIGKILL is for everybody.

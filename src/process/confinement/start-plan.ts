@@ -1,3 +1,4 @@
+import { LOG_NEW_EXEC } from "./landlock-rules.ts";
 import { type LayerName } from "./layers.ts";
 import { type Policy } from "./policy.ts";
 import { type Address, type ProgramImage } from "./program-image.ts";
@@ -74,8 +75,10 @@ export function compileStart(
   call(`${ENTER_TEXT} "${command.cwd}"`, "chdir", [image.text(command.cwd)]);
   becomeUser(start);
   if (has("no-new-privileges") || plan.isAudit) dropPrivileges(start);
-  if (ruleset !== undefined)
-    call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, 0], { indirect: [0] });
+  if (ruleset !== undefined) {
+    const flags = plan.isAudit ? LOG_NEW_EXEC : 0;
+    call("restrict itself by Landlock", "landlock_restrict_self", [ruleset, flags], { indirect: [0] });
+  }
   setLimits(start);
   if (!plan.policy.unconfined) call("set the umask", "umask", [UMASK]);
   if (has("process-namespace") || has("reaper")) setSignalMask(start, 0);

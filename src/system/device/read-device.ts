@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 
 import { libcVersion } from "../libc.ts";
+import { armCpuModel } from "./arm-cpu-model.ts";
 import { type Confinement, readConfinement } from "./confinement.ts";
 import {
   containerOf,
@@ -32,6 +33,12 @@ export type Device = {
   confinement: Confinement;
 };
 
+/** The runtime says "unknown" where the kernel has no name for it. */
+function cpuModelOf(cpuinfo: string): string | null {
+  const model = cpuModel(cpuinfo) ?? armCpuModel(cpuinfo) ?? cpus()[0]?.model;
+  return model === undefined || model === "unknown" ? null : model;
+}
+
 const CGROUP = "/sys/fs/cgroup";
 
 /** Finds out what machine this is, from /proc and /sys. Never throws: what cannot be read is null, or left out. */
@@ -43,7 +50,7 @@ export function readDevice(env: Readonly<Record<string, string | undefined>>): D
     libc: libcVersion(),
     kernel: release(),
     cpus: usableCpus(groups),
-    cpu_model: cpuModel(read("/proc/cpuinfo")) ?? cpus()[0]?.model ?? null,
+    cpu_model: cpuModelOf(read("/proc/cpuinfo")),
     memory_bytes: usableMemory(groups),
     gpus: readGpus(),
     init: initName(read("/proc/1/comm"), link("/proc/1/exe"), existsSync("/run/systemd/system")),

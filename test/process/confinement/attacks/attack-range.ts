@@ -18,11 +18,10 @@ import { type KernelFeatures } from "../../../../src/process/confinement/kernel.
 import { type Policy } from "../../../../src/process/confinement/policy.ts";
 import { makeHome, policyIn } from "../confined-home.ts";
 
-export function compileAttack(file: string): void {
+export function compileAttack(file: string, compiler = "gcc"): void {
   const source = join(import.meta.dir, "attack.c");
-  const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O1", "-w", "-static", "-no-pie", "-o", file, source], {
-    stderr: "pipe",
-  });
+  const argv = [compiler, "-O1", "-w", "-static", "-no-pie", "-o", file, source];
+  const { exitCode, stderr } = Bun.spawnSync(argv, { stderr: "pipe" });
   if (exitCode !== 0) throw new Error(stderr.toString());
 }
 
