@@ -39,12 +39,14 @@ struct program {
  * may have for itself, in KiB, or 0 for any.
  */
 #define SPLIT -1
-/* Mapped by a step before: what the init has to say to the relay. */
+/* How the command has ended. The init tells it to the relay, in memory that a step before has mapped. */
 struct ending {
   i32 isKnown;
-  i32 status; /* as wait4(2) has it */
+  i32 status;    /* as wait4(2) has it */
+  i64 peakKib;   /* the largest resident size of the command and of what it has waited for */
+  i32 isTooMuch; /* it was killed for its memory */
 };
-#define ENDING ((volatile struct ending *)0x20000000UL)
+#define ENDING ((struct ending *)0x20000000UL)
 
 #if defined(__x86_64__)
 enum { WRITE = 1, EXIT_GROUP = 231, CLONE = 56, GETPID = 39, KILL = 62, WAIT4 = 61, PRCTL = 157, PPOLL = 271 };
@@ -84,21 +86,28 @@ static __attribute__((noreturn)) void end(i64 code) {
   for (;;) call3(EXIT_GROUP, code, 0, 0);
 }
 
+/* Writes "<label><number>\n" into the report. */
+static void report(const struct program *program, const char *label, i64 number) {
+  char text[48], digits[20];
+  u32 length = 0, count = 0;
+  while (*label) text[length++] = *label++;
+  do digits[count++] = (char)('0' + number % 10);
+  while (number /= 10);
+  while (count) text[length++] = digits[--count];
+  text[length++] = '\n';
+  call3(WRITE, program->reportDescriptor, (i64)text, length);
+}
+
 /* Writes "<what the step is about>: errno <number>\n" and ends. */
 static __attribute__((noreturn)) void fail(const struct program *program, const struct step *step, i64 error) {
-  char text[24];
-  u32 at = sizeof text;
-  text[--at] = '\n';
-  do {
-    text[--at] = (char)('0' + error % 10);
-    error /= 10;
-  } while (error);
-  text[--at] = ' ';
-  text[--at] = 'o', text[--at] = 'n', text[--at] = 'r', text[--at] = 'r', text[--at] = 'e';
-  text[--at] = ' ', text[--at] = ':';
   call3(WRITE, program->reportDescriptor, (i64)step->text, step->textLength);
-  call3(WRITE, program->reportDescriptor, (i64)&text[at], sizeof text - at);
+  report(program, ": errno ", error);
   end(EXIT_NOT_CONFINED);
+}
+
+/* Writes what memory the command has had at most: its own parent's counts as well, for whoever looks from further away. */
+static void reportPeak(const struct program *program, const struct ending *ending) {
+  report(program, ending->isTooMuch ? "too much: KiB " : "peak: KiB ", ending->peakKib);
 }
 
 enum { SIGKILL = 9, SIGCHLD = 17, WNOHANG = 1, SIG_SETMASK = 2, RLIMIT_CORE = 4, POLLIN = 1 };
@@ -237,19 +246,29 @@ static i32 hasTooMuch(struct watch *watch) {
  *
  * Where memory has a limit, it ends as if killed as soon as more is seen: whatever is left is the caller's to kill.
  */
-static i32 waitFor(i32 pid, enum role role, u64 limitKib) {
+static void waitFor(i32 pid, enum role role, u64 limitKib, struct ending *ending) {
   u64 all = ~0UL;
   struct signalInfo info;
   struct watch watch = {limitKib, 0, FIRST_LOOK_NANOSECONDS, 0};
-  i32 status = 0;
   for (;;) {
-    if (limitKib && hasTooMuch(&watch)) return SIGKILL;
+    if (limitKib && hasTooMuch(&watch)) {
+      ending->status = SIGKILL;
+      ending->isTooMuch = 1;
+      ending->peakKib = (i64)watch.usedKib;
+      return;
+    }
     i64 pause[2] = {0, watch.pause};
     i64 number = call5(RT_SIGTIMEDWAIT, (i64)&all, (i64)&info, limitKib ? (i64)pause : 0, sizeof all, 0);
     if (number == SIGCHLD) {
       /* One SIGCHLD may stand for several; an init is the parent of every orphan. */
-      for (i64 ended; (ended = call5(WAIT4, role == RELAY ? pid : -1, (i64)&status, WNOHANG, 0, 0)) > 0;)
-        if (ended == pid) return status;
+      i32 status;
+      i64 usage[18]; /* struct rusage */
+      for (i64 ended; (ended = call5(WAIT4, role == RELAY ? pid : -1, (i64)&status, WNOHANG, (i64)usage, 0)) > 0;) {
+        if (ended != pid) continue;
+        ending->status = status;
+        ending->peakKib = usage[4]; /* ru_maxrss */
+        return;
+      }
     } else if (number > 0 && info.code <= 0 && (role != INIT || info.pid == 0))
       call3(KILL, pid, number, 0);
   }
@@ -295,6 +314,12 @@ static void killChildren(i64 list) {
   }
 }
 
+/* Whoever waits for the end of a stream waits for the command's. */
+static void closeAllBut(u32 descriptor) {
+  call3(CLOSE_RANGE, 0, descriptor - 1, 0);
+  call3(CLOSE_RANGE, descriptor + 1, ~0U, 0);
+}
+
 /* Without namespaces: whoever is orphaned below this process becomes its child, whatever session it has gone to. */
 static void reap(const struct program *program, const struct step *step, const i64 *args) {
   call3(PRCTL, PR_SET_CHILD_SUBREAPER, 1, 0);
@@ -305,10 +330,12 @@ static void reap(const struct program *program, const struct step *step, const i
     return;
   }
   call3(PRCTL, PR_SET_NAME, args[1], 0);
-  call3(CLOSE_RANGE, 0, ~0U, 0);
-  i32 status = waitFor((i32)command, REAPER, (u64)args[5]);
+  closeAllBut(program->reportDescriptor);
+  struct ending ending = {0, 0, 0, 0};
+  waitFor((i32)command, REAPER, (u64)args[5], &ending);
   killChildren(args[4]);
-  endAs(status);
+  reportPeak(program, &ending);
+  endAs(ending.status);
 }
 
 /*
@@ -333,9 +360,12 @@ static void split(const struct program *program, const struct step *step, const 
   if (init < 0) fail(program, step, -init);
   if (init > 0) {
     call3(PRCTL, PR_SET_NAME, args[1], 0);
-    call3(CLOSE_RANGE, 0, ~0U, 0);
-    i32 status = waitFor((i32)init, RELAY, 0);
-    endAs(ENDING->isKnown ? ENDING->status : status);
+    closeAllBut(program->reportDescriptor);
+    struct ending own = {0, 0, 0, 0};
+    waitFor((i32)init, RELAY, 0, &own);
+    if (!ENDING->isKnown) endAs(own.status);
+    reportPeak(program, ENDING);
+    endAs(ENDING->status);
   }
   call3(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0);
   /* The relay may have ended before that: then its descriptor can be read. */
@@ -353,7 +383,7 @@ static void split(const struct program *program, const struct step *step, const 
   call3(PRCTL, PR_SET_NAME, args[2], 0);
   /* Whoever waits for the end of a stream waits for the command's. */
   call3(CLOSE_RANGE, 0, ~0U, 0);
-  ENDING->status = waitFor((i32)command, INIT, (u64)args[5]);
+  waitFor((i32)command, INIT, (u64)args[5], ENDING);
   ENDING->isKnown = 1;
   end(0);
 }

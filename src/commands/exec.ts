@@ -93,6 +93,10 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
       confinement,
       timeoutMs,
     });
+    if (result.out_of_memory)
+      context.log.warn(
+        `it was killed: all of it together had more memory than limits.memory of "${packId}" allows`,
+      );
     return log === undefined ? result : { ...result, audit: auditOf(context, pack, confinement, log) };
   });
 }

@@ -59,8 +59,13 @@ export type RunResult = {
   truncated: boolean;
   /** From the start of the command to its end, without what it left behind. */
   durationMs: number;
-  /** The largest resident size. The kernel counts the moment before exec as well, so it is never below this program's own. */
+  /**
+   * The largest resident size of the command, and of what it has waited for. Where nobody waits for it but this program, the kernel
+   * counts the moment before exec as well, so that it is never below this program's own.
+   */
   maxRssBytes: number;
+  /** It was killed because all of it together had more memory than its policy allows. */
+  outOfMemory: boolean;
   /** User and system time of the command and the children it has waited for. */
   cpuMs: number;
   pid: number;
@@ -135,6 +140,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     if (failure !== undefined) throw failure;
     const left = options.leaveRunning === true ? find() : [];
     const usage = child.resourceUsage();
+    const memory = confined.memory();
     const signal = (child.signalCode as NodeJS.Signals | null) ?? null;
     return {
       rc: ending === "exited" ? exitCodeOf(child.exitCode, signal) : -1,
@@ -145,7 +151,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
       stderr: stderr ?? new Uint8Array(),
       truncated: (io.stdout?.truncated ?? false) || (io.stderr?.truncated ?? false),
       durationMs,
-      maxRssBytes: usage?.maxRSS ?? 0,
+      maxRssBytes: memory?.peakBytes ?? usage?.maxRSS ?? 0,
+      outOfMemory: memory?.isTooMuch ?? false,
       cpuMs: Number(usage?.cpuTime.total ?? 0n) / 1000,
       pid,
       processGroup: foreground ? (readProcess(process.pid)?.processGroup ?? 0) : pid,

@@ -52,7 +52,16 @@ describe.each(users)("as %s", (user) => {
     expect(await t.run(["install", "app", "--approve", "--quiet", "--no-start"])).toMatchObject({ exitCode: 0 });
     await t.run(["exec", "app", "--", "touch", "data/good"]);
     const killed = await t.run(["exec", "app", "--json", "--", "sh", "-c", `echo begun; ${hold} & ${hold}`]);
-    expect(JSON.parse(killed.stdout)).toMatchObject({ rc: 137, signal: "SIGKILL", timeout: false, stdout: "begun\n" });
+    expect(JSON.parse(killed.stdout)).toMatchObject({
+      rc: 137,
+      signal: "SIGKILL",
+      timeout: false,
+      stdout: "begun\n",
+      out_of_memory: true,
+    });
+    expect(killed.stderr).toBe(
+      'warning: it was killed: all of it together had more memory than limits.memory of "app" allows\n',
+    );
     expect(killed.exitCode).toBe(137);
     await t.run(["start", "app"]);
     await t.run(["exec", "app", "--", "rm", "data/good"]);

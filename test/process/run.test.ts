@@ -37,6 +37,7 @@ describe("one shape of result", () => {
       stdout: Buffer.from("out\n"),
       stderr: Buffer.from("err\n"),
       truncated: false,
+      outOfMemory: false,
       processGroup: pid,
       left: [],
     });

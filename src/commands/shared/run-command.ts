@@ -18,6 +18,8 @@ export type CommandResult = {
   truncated: boolean;
   duration_ms: number;
   max_rss_bytes: number;
+  /** There where it was killed for more memory than `limits.memory`. */
+  out_of_memory?: true;
 };
 
 type Command = Pick<RunOptions, "argv" | "cwd" | "env" | "confinement"> & {
@@ -53,6 +55,7 @@ export async function runCommand(context: Context, command: Command): Promise<Co
     truncated: result.truncated,
     duration_ms: Math.round(result.durationMs),
     max_rss_bytes: result.maxRssBytes,
+    ...(result.outOfMemory ? { out_of_memory: true as const } : {}),
   };
 }
 

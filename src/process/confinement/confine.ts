@@ -13,7 +13,7 @@ import { pinnedDescriptors, pinnedNamespaces } from "./pinned-namespaces.ts";
 import { type Policy } from "./policy.ts";
 import { LAUNCHER_NAME } from "./process-names.ts";
 import { reExecCommand } from "./re-exec.ts";
-import { parseReport, type Report } from "./report.ts";
+import { type MemoryReport, parseMemoryReport, parseReport, type Report } from "./report.ts";
 import { findRoots, systemRootAround } from "./roots.ts";
 import { type CompiledPlan, compilePlan, compileStart, ENTER_TEXT, EXECUTE_TEXT } from "./start-plan.ts";
 import { type Command, FIRST_PASSED, IMAGE_DESCRIPTOR, REPORT_DESCRIPTOR } from "./start.ts";
@@ -76,6 +76,8 @@ type Launch = {
    * ends with 125 itself has left no report.
    */
   failure: () => AuroraError | undefined;
+  /** What memory it has had, asked when it has ended; undefined where nobody has waited for it inside. */
+  memory: () => MemoryReport | undefined;
   dispose: () => void;
   [Symbol.dispose]: () => void;
 };
@@ -194,7 +196,8 @@ function prepareLaunch(
             descriptors: [reportDescriptor, keep(openMemoryFile("aurora-image", image))],
           }),
       env: {},
-      failure: () => failureOf(command.file, readReport(reportDescriptor)),
+      failure: () => failureOf(command.file, parseReport(readReport(reportDescriptor))),
+      memory: () => parseMemoryReport(readReport(reportDescriptor)),
       dispose,
       [Symbol.dispose]: dispose,
     };
@@ -204,9 +207,9 @@ function prepareLaunch(
   }
 }
 
-function readReport(descriptor: number): Report | undefined {
+function readReport(descriptor: number): string {
   const bytes = Buffer.alloc(Math.min(fstatSync(descriptor).size, MAX_REPORT_BYTES));
-  return parseReport(bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, 0)));
+  return bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, 0));
 }
 
 /** In the words that an unconfined start has for the same. */

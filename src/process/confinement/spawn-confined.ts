@@ -6,6 +6,7 @@ import { readFirstLine } from "../first-line.ts";
 import { type ChildOptions, spawnChild } from "../spawn-child.ts";
 import { type Confinement } from "./confine.ts";
 import { isEnforced } from "./layers.ts";
+import { type MemoryReport } from "./report.ts";
 import { type Command } from "./start.ts";
 
 /** Then there would be no process, whatever it was. */
@@ -15,6 +16,8 @@ export type ConfinedChild = {
   child: Bun.Subprocess;
   /** Why the command was not executed; undefined where it was. Asked after the child's end, before `dispose`. */
   failure: () => AuroraError | undefined;
+  /** What memory it has had, asked when it has ended; undefined where nobody has waited for it inside. */
+  memory: () => MemoryReport | undefined;
   /** Closes what was opened for the start; safe to call twice, and while the child runs. */
   dispose: () => void;
   /** Kills all that it has started at once; undefined where nothing can, and the tree has to be looked for. */
@@ -44,7 +47,7 @@ export function spawnConfined(
 ): ConfinedChild {
   if (confinement.launch === null) {
     const child = spawnChild(options);
-    return { child, failure: () => undefined, dispose: doNothing, [Symbol.dispose]: doNothing };
+    return { child, failure: unknown, memory: unknown, dispose: doNothing, [Symbol.dispose]: doNothing };
   }
   const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
   const file = findExecutable(argv[0] ?? "", env["PATH"], cwd);
@@ -70,7 +73,7 @@ export function spawnConfined(
       detached: newSession,
       ...((group?.directory ?? cgroup) === undefined ? {} : { cgroup: group?.directory ?? cgroup }),
     });
-    const { failure } = launch;
+    const { failure, memory } = launch;
     const dispose = () => {
       launch.dispose();
       group?.close();
@@ -78,7 +81,7 @@ export function spawnConfined(
     const killAll = group && (() => void group.kill());
     const endsTree = isEnforced(confinement.layers, "process-namespace", "reaper");
     const controlGroup = group?.directory;
-    return { child, failure, dispose, killAll, endsTree, controlGroup, [Symbol.dispose]: dispose };
+    return { child, failure, memory, dispose, killAll, endsTree, controlGroup, [Symbol.dispose]: dispose };
   } catch (thrown) {
     launch.dispose();
     group?.close();
@@ -138,6 +141,8 @@ function openGroup({ openGroup: open }: Confinement, name: string, launch: { dis
     });
   }
 }
+
+const unknown = () => undefined;
 
 function doNothing(): void {}
 

@@ -38,13 +38,14 @@ async function end(script: string, kernel = features, more: Partial<Policy> = {}
   closeSync(pipe.write);
   const stdout = await Bun.file(pipe.read).text();
   await started.child.exited;
-  return { code: started.child.exitCode, signal: started.child.signalCode, stdout };
+  const { exitCode: code, signalCode: signal } = started.child;
+  return { code, signal, stdout, isTooMuch: started.memory()?.isTooMuch };
 }
 
 /** A process that holds so much, forever or for as long as it takes to copy so many blocks. */
 const hold = (mib: number, blocks = 1_000_000) =>
   `dd if=/dev/zero of=/dev/null bs=${mib}M count=${blocks} 2> /dev/null`;
-const killed = { code: null, signal: "SIGKILL", stdout: "begun\n" } as const;
+const killed = { code: null, signal: "SIGKILL", stdout: "begun\n", isTooMuch: true } as const;
 
 describe.each([
   ["in a pid namespace", features, features.processNamespace === null],
@@ -79,10 +80,11 @@ describe.each([
         code: 3,
         signal: null,
         stdout: "begun\nended\n",
+        isTooMuch: false,
       });
       // A hundred shells have the same pages of the same program.
       const many = `for i in $(seq 100); do sleep 1 & done; wait; echo ended`;
-      expect(await end(many, kernel)).toEqual({ code: 0, signal: null, stdout: "ended\n" });
+      expect(await end(many, kernel)).toEqual({ code: 0, signal: null, stdout: "ended\n", isTooMuch: false });
     },
     TIMEOUT_MS,
   );
