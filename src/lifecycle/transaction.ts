@@ -289,10 +289,11 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     const plan = planOf(row.plan);
     const journal = journalOf(workspace.registry, row.id);
     const settlement = settlementOf(row, journal, bootTime(), workspace.now());
+    // Who wrote that it is live may have been killed before the flush that keeps it: what it allows to remove would be missed, and
+    // what waits would be gone although recovery has found nothing to do.
+    if (settlement === "wait" || settlement === "clean-up") syncDirectory(workspace.paths.home);
     if (settlement === "wait") continue;
     if (settlement === "clean-up") {
-      // Who wrote the end may have been killed before the flush that keeps it: what it allows to remove would be missed.
-      syncDirectory(workspace.paths.home);
       cleanUp(workspace, row.id, parseColumn<Cleanup>("transactions.cleanup", row.cleanup ?? ""));
       continue;
     }

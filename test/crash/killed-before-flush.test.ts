@@ -124,3 +124,21 @@ test.skipIf(isImpossible)(
     expect(calls.indexOf("fsync home")).toBeLessThan(calls.findIndex(isOfData));
   },
 );
+
+test.skipIf(isImpossible)(
+  "what waits for its confirmation: the registry, before anybody is told that nothing is left to do",
+  async () => {
+    const prepare = async () => {
+      const t = testHome();
+      t.write({ id: "app", start: null, stop: null, health: null });
+      await t.run(["ns", "register", "other"]);
+      return t;
+    };
+    const install = (t: Home) => ["install", `${t.packs}/app`, "--confirm-within", "1h"];
+    await using t = await killedAt(prepare, install, "fsync home", (calls) =>
+      calls.lastIndexOf("fsync home"),
+    );
+    expect(await traced(t, ["recover"])).toContain("fsync home");
+    expect((await t.json(["list"])).value).toMatchObject([{ pack_id: "app", generation: 1 }]);
+  },
+);
