@@ -84,7 +84,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     using scratch = createScratch(workspace.paths.tmp, "exec");
     const prepared = processIn(scratch.path);
     const { env, confinement } = prepared;
-    await using _channel = serveOwn(workspace, pack, prepared);
+    await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, prepared);
     using log = isAudit ? new AuditLog() : undefined;
     const result = await runCommand(context, {
       argv,

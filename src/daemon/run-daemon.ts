@@ -7,9 +7,9 @@ import { openRegistry } from "../registry/registry.ts";
 import { bootTime } from "../system/boot.ts";
 import { buildInfo } from "../system/build-info.ts";
 import { ensureHome } from "../system/ensure-home.ts";
+import { giveBackMemory } from "../system/give-back-memory.ts";
 import { type HomePaths } from "../system/home.ts";
 import { notifySystemd } from "../system/notify-systemd.ts";
-import { pageOutFileMaps } from "../system/page-out.ts";
 import { type DaemonStatus } from "./api-schema.ts";
 import { ConfirmationWatch } from "./confirmation-watch.ts";
 import { DaemonJobs } from "./daemon-jobs.ts";
@@ -74,7 +74,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   };
   const ended = Promise.withResolvers<DaemonEnding>();
   // What only a start has needed of the program file is given back.
-  using rest = new RestWatch(() => void pageOutFileMaps());
+  using rest = new RestWatch(giveBackMemory);
   await using keeper = new ServiceKeeper(workspace, () => {
     daemon.events.poke();
     rest.touch();

@@ -1,9 +1,9 @@
-import { fchownSync } from "node:fs";
+import { closeSync, fchownSync, readSync } from "node:fs";
 
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
-import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
+import { serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { removeForgottenGroups } from "../process/confinement/control-group.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
@@ -11,10 +11,20 @@ import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
 import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
+import { openPipe } from "../system/pipe.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
-/** What could keep a process from becoming the service has shown by then, in milliseconds; its launcher is let go. */
+/** So often it is looked whether launchers have become the services, in milliseconds; they are let go then. */
+const LAUNCH_LOOK_MS = 1000;
+/** Whatever could keep a process from becoming the service has shown by then, in milliseconds. */
 const LAUNCH_MS = 10_000;
+
+type Launch = {
+  confined: ConfinedChild;
+  /** A pipe that ends when the service is executed, or cannot be. */
+  pipe: number | null;
+  atMs: number;
+};
 
 /**
  * Starts the first processes of supervised services, confined by what was approved for their packs, and answers what they ask
@@ -25,6 +35,9 @@ export class ServiceProcesses implements AsyncDisposable {
   readonly #channels = new Map<string, AsyncDisposable>();
   /** Why the last start of a pack could not be confined. */
   readonly #denials = new Map<string, AuroraError>();
+  /** By their process: launches whose launcher may still say what kept it from becoming the service. */
+  readonly #launches = new Map<number, Launch>();
+  #isLooking = false;
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -58,11 +71,19 @@ export class ServiceProcesses implements AsyncDisposable {
     // So that it can open /dev/stdout and /dev/stderr.
     for (const log of user === undefined ? [] : [options.stdout, options.stderr])
       if (typeof log === "number") fchownSync(log, user as number, user as number);
-    this.#serve(packId, pack, prepared);
+    this.#serve(packId, prepared);
     setServiceConfinement(this.#workspace.registry, packId, JSON.stringify(summary));
-    const confined = spawnConfined(options, confinement);
-    void this.#watchLaunch(packId, confined);
-    return confined.child;
+    const pipe = confinement.launch === null ? undefined : openPipe();
+    try {
+      const confined = spawnConfined(options, confinement, pipe?.write);
+      this.#watchLaunch(packId, { confined, pipe: pipe?.read ?? null, atMs: performance.now() });
+      return confined.child;
+    } catch (thrown) {
+      if (pipe) closeSync(pipe.read);
+      throw thrown;
+    } finally {
+      if (pipe) closeSync(pipe.write);
+    }
   }
 
   /** Serves a service that an earlier daemon has started. One that cannot be served runs on, and is in no other's way. */
@@ -73,7 +94,7 @@ export class ServiceProcesses implements AsyncDisposable {
       const pack = hostedPackOf(this.#workspace, packId, generation);
       if (!pack) return;
       const prepared = hostedProcess(this.#workspace, pack);
-      this.#serve(packId, pack, prepared);
+      this.#serve(packId, prepared);
       prepared.confinement.renewGroup?.(pid);
     } catch (thrown) {
       this.#workspace.warn(
@@ -95,9 +116,9 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
-  #serve(packId: string, pack: ScriptPack, prepared: PackProcess): void {
+  #serve(packId: string, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(this.#ownWorkspace(packId), pack, prepared);
+    const channel = serveOwn(() => this.#ownWorkspace(packId), packId, prepared);
     if (channel) this.#channels.set(packId, channel);
   }
 
@@ -117,20 +138,49 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** The launcher finds out in the child what keeps it from being the service. */
-  async #watchLaunch(packId: string, confined: ConfinedChild): Promise<void> {
-    let isLaunched = false;
-    const timer = setTimeout(() => {
-      isLaunched = true;
-      confined.dispose();
-    }, LAUNCH_MS);
-    timer.unref();
-    await confined.child.exited;
-    if (isLaunched) return;
-    clearTimeout(timer);
-    const failure = confined.failure();
+  #watchLaunch(packId: string, launch: Launch): void {
+    const { pid, exited } = launch.confined.child;
+    this.#launches.set(pid, launch);
+    if (!this.#isLooking) this.#lookLater();
+    // Nothing of the launch is held on to by this: a service may run for years.
+    void exited.then(() => this.#launchEnded(packId, pid));
+  }
+
+  #launchEnded(packId: string, pid: number): void {
+    const launch = this.#launches.get(pid);
+    if (!launch) return;
+    const failure = launch.confined.failure();
     this.#noteDenial(packId, failure);
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
+    this.#letGo(pid, launch);
+  }
+
+  #letGo(pid: number, { confined, pipe }: Launch): void {
+    this.#launches.delete(pid);
     confined.dispose();
+    if (pipe !== null) closeSync(pipe);
+  }
+
+  /** One timer for all of them, and only while there are any. */
+  #lookLater(): void {
+    this.#isLooking = true;
+    setTimeout(() => {
+      const nowMs = performance.now();
+      for (const [pid, launch] of this.#launches)
+        if (nowMs - launch.atMs > LAUNCH_MS || isExecuted(launch)) this.#letGo(pid, launch);
+      this.#isLooking = false;
+      if (this.#launches.size > 0) this.#lookLater();
+    }, LAUNCH_LOOK_MS).unref();
+  }
+}
+
+/** A launch that has failed ends as well: that is told with the end of its process. */
+function isExecuted({ confined, pipe }: Launch): boolean {
+  if (pipe === null) return true;
+  try {
+    return readSync(pipe, new Uint8Array(1)) === 0 && confined.failure() === undefined;
+  } catch {
+    return false; // EAGAIN: nothing is ever written to it.
   }
 }
 

@@ -1,3 +1,4 @@
+import { AuroraError } from "../errors.ts";
 import { planOf } from "../lifecycle/confirmation.ts";
 import { checkHealth, hasHealthCheck } from "../lifecycle/health.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
@@ -46,26 +47,27 @@ export function allServiceSpecs(workspace: Workspace): ServiceSpec[] {
 function specOf(workspace: Workspace, pack: ScriptPack): ServiceSpec {
   const { id, entrypoint, service, health, dependencies } = pack.manifest.pack;
   const { registry } = workspace;
+  // There is one of these for each service for as long as the daemon lives, and the registry has what is seldom needed.
+  const { generation } = pack;
+  const now = () => packNow(workspace, id, generation);
   return {
     packId: id,
-    generation: pack.generation,
+    generation,
     type: service.type === "notify" ? "notify" : "simple",
     argv: scriptArgv(entrypoint.start ?? [], pack.packDirectory).argv,
     cwd: pack.packDirectory,
-    env: serviceEnvironment(registry, id) ?? hostedProcess(workspace, pack).env,
+    env: () => serviceEnvironment(registry, id) ?? hostedProcess(workspace, now()).env,
     restart: service.restart,
     backoffSeconds: service.backoff_seconds,
     startLimit: { burst: service.start_limit.burst, intervalSeconds: service.start_limit.interval_seconds },
     stopSignal: service.stop_signal as NodeJS.Signals,
     stopTimeoutSeconds: service.stop_timeout_seconds,
-    ...(entrypoint.stop === null
-      ? {}
-      : { beforeStop: (signal: AbortSignal) => runStop(workspace, pack, signal) }),
+    ...(entrypoint.stop === null ? {} : { beforeStop: (signal) => runStop(workspace, now(), signal) }),
     startTimeoutSeconds: START_TIMEOUT_MS / 1000,
     health: {
       config: health,
       watchSeconds: health.watch_seconds,
-      probe: hasHealthCheck(pack.manifest) ? (signal) => probe(workspace, pack, signal) : null,
+      probe: hasHealthCheck(pack.manifest) ? (signal) => probe(workspace, now(), signal) : null,
     },
     // What the operator has stopped, or what has no service, is waited for in vain.
     dependencies: dependencies
@@ -73,6 +75,16 @@ function specOf(workspace: Workspace, pack: ScriptPack): ServiceSpec {
       .filter((other) => serviceOf(registry, other)?.wanted === "running"),
     logDirectory: pack.logDirectory,
   };
+}
+
+/** @throws {AuroraError} `not-found` where its tree is not known any more */
+function packNow(workspace: Workspace, packId: string, generation: number): ScriptPack {
+  const pack = hostedPackOf(workspace, packId, generation);
+  if (pack) return pack;
+  throw new AuroraError(
+    "not-found",
+    `cannot find generation ${generation} of "${packId}": its tree is not known any more`,
+  );
 }
 
 async function probe(workspace: Workspace, pack: ScriptPack, signal: AbortSignal) {

@@ -46,7 +46,7 @@ export async function runJobScript(
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, "job");
   const { env: environment, confinement, channel, user } = packProcess(workspace, pack, "job", scratch.path);
-  await using _channel = serveOwn(workspace, pack, { channel, user });
+  await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, jobLogName(job.name), workspace.now);
   const [word = ""] = job.command;
   const isOwn = job.isEntrypoint || (word.includes("/") && isScript(word));

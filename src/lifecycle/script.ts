@@ -66,16 +66,21 @@ export function scriptPack(
   };
 }
 
-/** Serves the channel of a pack's process, if it has one, until it is disposed. */
+/**
+ * Serves the channel of a pack's process, if it has one, until it is disposed.
+ *
+ * @param workspaceOf called with the first request: most processes never ask for anything
+ */
 export function serveOwn(
-  workspace: Workspace,
-  pack: ScriptPack,
+  workspaceOf: () => Workspace,
+  packId: string,
   { channel, user }: Pick<PackProcess, "channel" | "user">,
 ): AsyncDisposable | undefined {
   if (channel === null) return undefined;
+  let answer: ReturnType<typeof answerOwn> | undefined;
   return serveChannel({
     directory: channel,
-    answer: answerOwn(workspace, pack.manifest.pack.id),
+    answer: (request, signal) => (answer ??= answerOwn(workspaceOf(), packId))(request, signal),
     ...(user === undefined ? {} : { owner: user }),
   });
 }
@@ -106,7 +111,7 @@ export async function runScript(
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, name);
   const { env: environment, confinement, channel, user } = packProcess(workspace, pack, name, scratch.path);
-  await using _channel = serveOwn(workspace, pack, { channel, user });
+  await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
   const { argv, env } = scriptArgv(entry, pack.packDirectory);
   const result = await run({

@@ -142,7 +142,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
     const { env: environment, confinement, user, summary } = prepared;
     // So that it can open /dev/stdout and /dev/stderr.
     if (user !== undefined) for (const log of [stdout, stderr]) fchownSync(log, user, user);
-    await using _channel = serveOwn(workspace, pack, prepared);
+    await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, prepared);
     const result = await run({
       argv,
       cwd: pack.packDirectory,

@@ -1,5 +1,5 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
 import { type LogKeeper } from "./log-keeper.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
@@ -197,8 +197,24 @@ export class ServiceInstance {
   }
 }
 
+/**
+ * A message is taken from a process of the service that it speaks for. Of one that has ended since, nobody can tell whose it
+ * was; but it knew the name of the socket, which only that service was told.
+ *
+ * @param pid 0 where the kernel does not say
+ * @param instances all of them, this one too
+ */
+export function maySpeakFor(
+  instance: ServiceInstance,
+  pid: number,
+  instances: readonly ServiceInstance[],
+): boolean {
+  const sender = instanceOf(pid, instances);
+  return sender ? sender === instance : pid !== 0 && identify(pid) === undefined;
+}
+
 /** The service that a living process belongs to, by its first process or by its mark; undefined for none of them. */
-export function instanceOf(pid: number, instances: readonly ServiceInstance[]): ServiceInstance | undefined {
+function instanceOf(pid: number, instances: readonly ServiceInstance[]): ServiceInstance | undefined {
   const led = instances.find(({ leader }) => leader?.pid === pid && isAlive(leader));
   if (led) return led;
   const serviceId = serviceIdOf(pid);

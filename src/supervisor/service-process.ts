@@ -41,7 +41,7 @@ export function startServiceProcess(
         {
           argv: spec.argv,
           cwd: spec.cwd,
-          env: { ...spec.env, ...notifyVariables(spec, notifyAddress), [SERVICE_VARIABLE]: serviceId },
+          env: { ...spec.env(), ...notifyVariables(spec, notifyAddress), [SERVICE_VARIABLE]: serviceId },
           stdin: "ignore",
           stdout,
           stderr,

@@ -32,8 +32,11 @@ export type ServiceSpec = {
   type: "simple" | "notify";
   argv: readonly string[];
   cwd: string;
-  /** The complete environment; the supervisor adds `AURORA_SERVICE` and for `notify` what sd_notify(3) needs. */
-  env: Readonly<Record<string, string>>;
+  /**
+   * The complete environment, asked for with each start; the supervisor adds `AURORA_SERVICE` and for `notify` what sd_notify(3)
+   * needs.
+   */
+  env: () => Readonly<Record<string, string>>;
   restart: ServicePolicy["restart"];
   backoffSeconds: readonly [number, number];
   startLimit: { burst: number; intervalSeconds: number };
@@ -71,7 +74,7 @@ export function unknownSpec({ packId, generation, logDirectory }: ServiceOrigin)
     type: "simple",
     argv: [],
     cwd: "/",
-    env: {},
+    env: () => ({}),
     restart: "no",
     backoffSeconds: [1, 1],
     startLimit: { burst: 1, intervalSeconds: 1 },

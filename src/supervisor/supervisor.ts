@@ -1,5 +1,5 @@
 import { AuroraError, systemReason } from "../errors.ts";
-import { identify, send } from "../process/tree.ts";
+import { send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
 import { adoptService } from "./adoption.ts";
@@ -8,7 +8,7 @@ import { type Effect, Fleet } from "./fleet.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { type NotifyMessage } from "./notify-message.ts";
 import { NotifySockets } from "./notify-sockets.ts";
-import { type InstanceHost, instanceOf, ServiceInstance } from "./service-instance.ts";
+import { type InstanceHost, maySpeakFor, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { isLeaderAlive, type ServiceRecord, type ServiceStore } from "./service-record.ts";
 import { KILL_TIMEOUT_MS, policyOf, type ServiceSpec, timeToRestartMs, unknownSpec } from "./service-spec.ts";
@@ -17,6 +17,12 @@ import { findMarked, firstOf } from "./service-tree.ts";
 import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
+
+/**
+ * Of many starts at once, so many have their garbage collected together, by other threads, while this one waits for processes: else
+ * what stays of each service lies scattered in the garbage of all, and keeps its memory from being given back.
+ */
+const COLLECT_EVERY = 10;
 
 /**
  * Keeps services running: feeds the state machine with what happens, and does what it says. One timer for all of them, no
@@ -305,9 +311,11 @@ export class Supervisor {
     }
     // A start is recorded before it is made: a crash in between leaves something that is found by its mark, or nothing.
     const problem = this.#record(starting);
-    for (const packId of starting)
+    for (const [index, packId] of starting.entries()) {
       if (problem === undefined) this.#spawnOne(packId);
       else this.#handle(packId, { type: "spawn-failed", reason: `its start cannot be recorded: ${problem}` });
+      if (index % COLLECT_EVERY === COLLECT_EVERY - 1) Bun.gc(false);
+    }
   }
 
   #mayStart(packId: string): boolean {
@@ -339,15 +347,10 @@ export class Supervisor {
     return type === "notify" ? this.#notifySockets.addressOf(packId, serviceId) : undefined;
   }
 
-  /**
-   * A message is taken from a process of the service that it speaks for. Of one that has ended since, nobody can tell whose it
-   * was; but it knew the name of the socket, which only that service was told.
-   */
   #notified(packId: string, pid: number, { events, status }: NotifyMessage): void {
     const instance = this.#instances.get(packId);
     if (instance?.spec.type !== "notify") return;
-    const sender = instanceOf(pid, [...this.#instances.values()]);
-    if (sender ? sender !== instance : pid === 0 || identify(pid) !== undefined) return;
+    if (!maySpeakFor(instance, pid, [...this.#instances.values()])) return;
     if (status !== null) {
       instance.statusText = status;
       this.#dirty.add(packId);

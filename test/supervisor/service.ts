@@ -56,7 +56,7 @@ export function supervised() {
         type: "simple",
         argv: ["/bin/sh", "-c", script],
         cwd: directory,
-        env: { PATH: "/usr/bin:/bin", DIR: directory },
+        env: () => ({ PATH: "/usr/bin:/bin", DIR: directory }),
         restart: "on-failure",
         backoffSeconds: [0.01, 1],
         startLimit: { burst: 5, intervalSeconds: 60 },

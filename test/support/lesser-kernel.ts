@@ -19,6 +19,8 @@ export const lacking = {
   restriction: [446, 1],
   /** The same, but only where a port is granted: LANDLOCK_RULE_NET_PORT. */
   ports: [445, 1, 2],
+  /** Nobody may watch files, as where all of a user's watches are taken. */
+  inotify: [294, 24],
   /** There are no files in memory, and so nothing can be executed from there. */
   memory: [older.memfdCreate, 1],
 } as const satisfies Record<string, Refusal>;

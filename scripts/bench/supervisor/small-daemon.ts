@@ -7,9 +7,9 @@ import { readFileSync, rmSync, writeSync } from "node:fs";
 import { RecordFile } from "../../../src/supervisor/record-file.ts";
 import { type ServiceSpec, unknownSpec } from "../../../src/supervisor/service-spec.ts";
 import { Supervisor } from "../../../src/supervisor/supervisor.ts";
-import { pageOutFileMaps } from "../../../src/system/page-out.ts";
+import { giveBackMemory } from "../../../src/system/give-back-memory.ts";
 
-const PAGE_OUT_AFTER_MS = 3000;
+const REST_MS = 3000;
 const STOP_MS = 10_000;
 
 const [directory = ".", verb] = process.argv.slice(2);
@@ -26,7 +26,7 @@ const specs = listed.map(({ name, argv }): ServiceSpec => ({
   ...unknownSpec({ packId: name, generation: 1, logDirectory: `${directory}/logs/${name}` }),
   argv,
   cwd: directory,
-  env: { PATH: "/usr/bin:/bin" },
+  env: () => ({ PATH: "/usr/bin:/bin" }),
   restart: "always",
   backoffSeconds: [1, 60],
   startLimit: { burst: 1000, intervalSeconds: 60 },
@@ -46,10 +46,7 @@ Bun.serve({
   unix: `${directory}/socket`,
   fetch: () => Response.json(supervisor.views()),
 });
-setTimeout(() => {
-  Bun.gc(true);
-  pageOutFileMaps();
-}, PAGE_OUT_AFTER_MS);
+setTimeout(giveBackMemory, REST_MS);
 process.on("SIGTERM", () => {
   void supervisor.stopAll(STOP_MS).then(() => process.exit(0));
 });

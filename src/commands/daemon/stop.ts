@@ -16,12 +16,17 @@ export async function run(context: Context, { options }: Input<"services">): Pro
   const holder = daemonHolder(paths);
   if (!holder) return { stopped: false, pid: null };
   const services = options.services === true;
-  try {
-    await callDaemon(paths, "POST", "/v1/daemon/stop", { body: { services }, signal: context.signal });
-  } catch (thrown) {
-    // It is ending already.
-    if (!(thrown instanceof NoDaemon)) throw thrown;
-  }
+  const ask = async () => {
+    try {
+      await callDaemon(paths, "POST", "/v1/daemon/stop", { body: { services }, signal: context.signal });
+      return true;
+    } catch (thrown) {
+      // It does not listen yet, or not any more.
+      if (thrown instanceof NoDaemon) return false;
+      throw thrown;
+    }
+  };
+  let isAsked = await ask();
   const deadline = performance.now() + (services ? END_WITH_SERVICES_MS : END_MS);
   while (daemonHolder(paths)?.pid === holder.pid) {
     if (context.signal.aborted) throw new AuroraError("interrupted", "stopped while waiting for the daemon");
@@ -30,6 +35,7 @@ export async function run(context: Context, { options }: Input<"services">): Pro
         hint: `kill -KILL ${holder.pid} ends it; its services live on, and the next daemon takes them over`,
       });
     await Bun.sleep(POLL_MS);
+    isAsked ||= await ask();
   }
   return { stopped: true, pid: holder.pid };
 }

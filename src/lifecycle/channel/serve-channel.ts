@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 
 import { makeDirectory } from "../../system/durable.ts";
+import { type FifoReader, fifoWatch } from "../../system/fifo-watch.ts";
 import { makeFifo } from "../../system/fifo.ts";
 import {
   type ChannelReply,
@@ -33,6 +34,10 @@ const REPLY_POLL_MS = 2;
 const RUBBISH_PAUSE_MS = 50;
 const MAX_RUBBISH_LINES = 16;
 const LINE_LENGTH = 32;
+/** What a FIFO holds at most. */
+const BUFFER_BYTES = 65_536;
+/** Whoever sends so much at once is not heard so often either. */
+const MUCH_BYTES = 60_000;
 /** More than that would let a pack keep whoever serves it busy with itself. */
 const MAX_AT_ONCE = 16;
 
@@ -64,18 +69,7 @@ export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncD
     closeSync(place);
     throw thrown;
   }
-  const reader = Bun.file(requests).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  const stopping = new AbortController();
-  const done = serve(reader, place, answer, stopping.signal);
-  return {
-    [Symbol.asyncDispose]: async () => {
-      stopping.abort();
-      await reader.cancel().catch(() => {});
-      await done;
-      closeSync(requests);
-      closeSync(place);
-    },
-  };
+  return new Channel(place, requests, answer);
 }
 
 /** A pack that has put something else in the place of the directory loses it. */
@@ -111,36 +105,90 @@ function openRequests(place: number, owner: number | undefined): number {
   }
 }
 
-async function serve(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  place: number,
-  answer: ServeOptions["answer"],
-  signal: AbortSignal,
-): Promise<void> {
-  let rest = "";
-  const answering = new Set<Promise<void>>();
-  const isOver = async () => {
-    await Promise.all(answering);
-  };
-  while (!signal.aborted) {
-    const chunk = await reader.read().catch(() => ({ done: true, value: undefined }));
-    if (chunk.done || chunk.value === undefined) return await isOver();
-    const lines = (rest + Buffer.from(chunk.value).toString("latin1")).split("\n");
-    // A line that is too long is no id, whatever follows.
-    rest = (lines.pop() ?? "").slice(0, LINE_LENGTH + 1);
+/** What is written to the FIFOs of all channels of this process is read into this. */
+let buffer: Buffer | undefined;
+
+/** Nothing but two descriptors and a watch, for as long as nobody asks: a daemon has one for each service. */
+class Channel implements AsyncDisposable, FifoReader {
+  readonly descriptor: number;
+  readonly #place: number;
+  readonly #answer: ServeOptions["answer"];
+  /** Made with the first request. */
+  #answering: Set<Promise<void>> | undefined;
+  #stopping: AbortController | undefined;
+  #serving: Promise<void> | undefined;
+  #isReading = false;
+  #isOver = false;
+  #rest = "";
+
+  constructor(place: number, requests: number, answer: ServeOptions["answer"]) {
+    this.#place = place;
+    this.descriptor = requests;
+    this.#answer = answer;
+    fifoWatch.add(this);
+    // What somebody asked before.
+    this.written();
+  }
+
+  written(): void {
+    if (this.#isReading || this.#isOver) return;
+    // Before it is read, so that no write is missed.
+    fifoWatch.arm(this);
+    const text = this.#read();
+    if (text === "") return;
+    this.#isReading = true;
+    this.#serving = this.#serve(text);
+  }
+
+  async #serve(first: string): Promise<void> {
+    for (let text = first; text !== "" && !this.#isOver; text = this.#read()) {
+      const lines = (this.#rest + text).split("\n");
+      // A line that is too long is no id, whatever follows.
+      this.#rest = (lines.pop() ?? "").slice(0, LINE_LENGTH + 1);
+      const rubbish = await this.#answerAll(lines);
+      if (rubbish > MAX_RUBBISH_LINES || text.length > MUCH_BYTES) await Bun.sleep(RUBBISH_PAUSE_MS);
+    }
+    this.#isReading = false;
+    // The watch may have told of a write meanwhile, and so be gone.
+    this.written();
+  }
+
+  /** @returns how many lines were rubbish */
+  async #answerAll(lines: readonly string[]): Promise<number> {
+    const answering = (this.#answering ??= new Set());
     let rubbish = 0;
     for (const line of lines) {
-      if (signal.aborted) return await isOver();
+      if (this.#isOver) break;
       if (isRequestId(line)) {
-        while (answering.size >= MAX_AT_ONCE && !signal.aborted) await Promise.race(answering);
-        const one = answerOne(place, line, answer, signal).finally(() => answering.delete(one));
+        while (answering.size >= MAX_AT_ONCE && !this.#isOver) await Promise.race(answering);
+        const { signal } = (this.#stopping ??= new AbortController());
+        const one = answerOne(this.#place, line, this.#answer, signal).finally(() => answering.delete(one));
         answering.add(one);
       } else if (line !== "") rubbish++;
     }
-    if (rubbish > MAX_RUBBISH_LINES || chunk.value.length > rest.length + 60_000)
-      await Bun.sleep(RUBBISH_PAUSE_MS);
+    return rubbish;
   }
-  await isOver();
+
+  /** What is there; "" for nothing. */
+  #read(): string {
+    buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    try {
+      return buffer.toString("latin1", 0, readSync(this.descriptor, buffer));
+    } catch {
+      return ""; // EAGAIN
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    fifoWatch.remove(this);
+    this.#stopping?.abort();
+    await this.#serving;
+    await Promise.all(this.#answering ?? []);
+    closeSync(this.descriptor);
+    closeSync(this.#place);
+  }
 }
 
 async function answerOne(

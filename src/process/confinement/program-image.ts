@@ -146,24 +146,27 @@ function address(at: number): Address {
   return (DATA_ADDRESS + at) as Address;
 }
 
-const FIRST_BYTES = 64 * 1024;
+const FIRST_BYTES = 16 * 1024;
+/** What is copied is gone on with. */
+const ROOM_BYTES = 8 * 1024;
 const encoder = new TextEncoder();
 
 /** Bytes that grow, little-endian. */
 class ByteWriter {
-  #bytes = new Uint8Array(FIRST_BYTES);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
   #length: number;
 
-  constructor(reserved: number) {
+  constructor(reserved: number, bytes = new Uint8Array(FIRST_BYTES)) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
     this.#length = reserved;
   }
 
   copy(): ByteWriter {
-    const copy = new ByteWriter(this.#length);
-    copy.#bytes = this.#bytes.slice();
-    copy.#view = new DataView(copy.#bytes.buffer);
-    return copy;
+    const bytes = new Uint8Array(this.#length + ROOM_BYTES);
+    bytes.set(this.content);
+    return new ByteWriter(this.#length, bytes);
   }
 
   get content(): Uint8Array {

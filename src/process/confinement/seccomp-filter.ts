@@ -103,7 +103,20 @@ const SCHEDULING: readonly SystemCall[] = [
   "sched_setattr",
 ];
 
-type FilterPolicy = Pick<Policy, "net" | "unix" | "notify">;
+/** All that a filter depends on. */
+type FilterFacts = {
+  connects: boolean;
+  listens: boolean;
+  udp: boolean;
+  unix: boolean;
+  notify: boolean;
+  arch: Arch;
+  denyTruncate: boolean;
+  isAudit: boolean;
+};
+
+/** A hundred services that start at once have a few different ones. */
+const filters = new Map<string, Buffer>();
 
 /**
  * The filter for system calls (seccomp(2)), as a BPF program. It closes what Landlock does not look at: see `REFUSED`, and
@@ -116,12 +129,21 @@ type FilterPolicy = Pick<Policy, "net" | "unix" | "notify">;
  * @param denyTruncate truncate(2) is refused because Landlock does not check it (ABI 1 and 2)
  */
 export function seccompFilter(
-  policy: FilterPolicy,
+  { net, unix, notify }: Pick<Policy, "net" | "unix" | "notify">,
   arch: Arch,
   denyTruncate: boolean,
   isAudit = false,
 ): Buffer {
-  const { net, unix, notify } = policy;
+  const [connects, listens] = [net.connect.length > 0, net.listen.length > 0];
+  const facts: FilterFacts = { connects, listens, udp: net.udp, unix, notify, arch, denyTruncate, isAudit };
+  const key = Object.values(facts).join();
+  const filter = filters.get(key) ?? makeFilter(facts);
+  filters.set(key, filter);
+  return filter;
+}
+
+function makeFilter(facts: FilterFacts): Buffer {
+  const { listens, unix, notify, arch, denyTruncate, isAudit } = facts;
   const bpf = new BpfAssembler();
   const refusal = (error: number) => (isAudit ? LOG : ERROR | error);
   const cases: Case[] = [];
@@ -236,9 +258,9 @@ export function seccompFilter(
       bpf.ifEqual(SEQUENCED, allowed, refused);
     }, EACCES),
   );
-  when("socket", () => refuseIf((refused, allowed) => socketTest(bpf, policy, refused, allowed), EACCES));
+  when("socket", () => refuseIf((refused, allowed) => socketTest(bpf, facts, refused, allowed), EACCES));
   // listen(2) on a socket without a port gets one of the kernel's choice, and Landlock is not asked.
-  if (net.listen.length === 0 && !unix) when("listen", () => bpf.return(refusal(EACCES)));
+  if (!listens && !unix) when("listen", () => bpf.return(refusal(EACCES)));
   choose(
     bpf,
     cases.toSorted((a, b) => a.number - b.number),
@@ -275,10 +297,10 @@ function choose(bpf: BpfAssembler, cases: readonly Case[]): void {
 }
 
 /** socket(family, type, protocol): only what is named. MPTCP, SCTP, raw, packet, vsock and the rest never are. */
-function socketTest(bpf: BpfAssembler, policy: FilterPolicy, refused: Label, allowed: Label): void {
-  const { net, unix, notify } = policy;
-  const hasTcp = net.connect.length > 0 || net.listen.length > 0;
-  const hasInternet = hasTcp || net.udp;
+function socketTest(bpf: BpfAssembler, facts: FilterFacts, refused: Label, allowed: Label): void {
+  const { connects, listens, udp, unix, notify } = facts;
+  const hasTcp = connects || listens;
+  const hasInternet = hasTcp || udp;
   const [isUnix, isInternet, isNetlink] = [bpf.label(), bpf.label(), bpf.label()];
   bpf.load(argumentAt(0));
   if (unix) bpf.ifEqual(FAMILY.unix, allowed);
@@ -305,11 +327,11 @@ function socketTest(bpf: BpfAssembler, policy: FilterPolicy, refused: Label, all
   bpf.load(argumentAt(1));
   bpf.and(TYPE_MASK);
   if (hasTcp) bpf.ifEqual(STREAM, isStream);
-  if (net.udp) bpf.ifEqual(DATAGRAM, isDatagram);
+  if (udp) bpf.ifEqual(DATAGRAM, isDatagram);
   bpf.ifAtLeast(0, refused);
   for (const [label, isWanted, protocol] of [
     [isStream, hasTcp, TCP],
-    [isDatagram, net.udp, UDP],
+    [isDatagram, udp, UDP],
   ] as const) {
     if (!isWanted) continue;
     bpf.place(label);

@@ -1,8 +1,13 @@
 import { expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 
+import { makeFifo } from "../../../src/system/fifo.ts";
 import { auroraCommand } from "../../support/aurora.ts";
 import { eventually } from "../../support/eventually.ts";
 import { daemonPid, testHome } from "../../support/test-home.ts";
+
+/** It has asked in vain by then. */
+const MANY_SLEEPS = 30;
 
 test("where none runs there is nothing to stop", async () => {
   await using t = testHome();
@@ -33,3 +38,28 @@ test("it has ended when the command returns, and a oneshot pack goes on or is st
     expect((await t.json(["status", "app"])).value).toMatchObject([{ state }]);
   }
 });
+
+test("a daemon that does not listen yet is stopped as soon as it does", async () => {
+  await using t = testHome();
+  t.write({ id: "app", health: null });
+  await t.run(["install", "app", "--no-start"]);
+  // It takes its lock, and then waits for whoever writes down its services.
+  const records = `${t.home}/run/services`;
+  rmSync(records, { force: true });
+  makeFifo(records, 0o600);
+  const daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await eventually("its lock", () => daemonPid(t.home));
+  const stop = Bun.spawn([...auroraCommand, "daemon", "stop", "--home", t.home], { stderr: "ignore" });
+  // It goes to sleep between two questions.
+  await eventually("many questions", () => sleepsOf(stop.pid) > MANY_SLEEPS || undefined);
+  closeSync(openSync(records, "w"));
+  expect(await stop.stdout.text()).toBe(`the daemon (pid ${daemon.pid}) has ended\n`);
+  expect([await stop.exited, await daemon.exited]).toEqual([0, 0]);
+});
+
+function sleepsOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+}
