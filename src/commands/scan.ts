@@ -29,6 +29,8 @@ export function run(context: Context, { args }: Input): ScannedPack[] {
     throw new AuroraError("not-a-directory", `cannot scan "${shownAs}": it is not a directory`);
 
   const packs: ScannedPack[] = [];
+  // What is stored in the home is known, by list and show.
+  const home = resolve(context.cwd, context.home);
   const waiting = [{ path: root, depth: 0 }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const { path, depth } = next;
@@ -41,7 +43,9 @@ export function run(context: Context, { args }: Input): ScannedPack[] {
       packs.push(scannedPack(path, manifest));
       continue;
     }
-    const below = entries.filter((entry) => entry.isDirectory() && !IGNORED.has(entry.name));
+    const below = entries.filter(
+      (entry) => entry.isDirectory() && !IGNORED.has(entry.name) && join(path, entry.name) !== home,
+    );
     if (depth === MAX_SCAN_DEPTH) {
       if (below.length > 0)
         context.log.warn(`"${path}" is not looked into: it is ${MAX_SCAN_DEPTH} levels deep`);

@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { type PackStatus, packStatuses } from "../lifecycle/pack-status.ts";
+import { formatDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
 import { renderStatuses } from "./shared/status-table.ts";
@@ -24,17 +25,14 @@ export async function run(
       "usage",
       `"wait" needs --for healthy, running or stopped${options.for === undefined ? "" : `, not "${options.for}"`}`,
     );
-  const deadline =
-    options.timeout === undefined
-      ? Number.POSITIVE_INFINITY
-      : performance.now() + durationOption("--timeout", options.timeout);
+  const timeoutMs = options.timeout === undefined ? Infinity : durationOption("--timeout", options.timeout);
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     {
       using workspace = await openForReading(context);
       const statuses = packStatuses(workspace, args.map(checkPackId));
       if (statuses.every(goal)) return statuses;
-      if (performance.now() >= deadline)
-        throw notReached(statuses, goal, options.for ?? "", options.timeout ?? "");
+      if (performance.now() >= deadline) throw notReached(statuses, goal, options.for ?? "", timeoutMs);
     }
     if (context.signal.aborted) throw new AuroraError("interrupted", "stopped while waiting");
     await Bun.sleep(Math.min(POLL_MS, Math.max(1, deadline - performance.now())));
@@ -45,12 +43,12 @@ function notReached(
   statuses: readonly PackStatus[],
   goal: (status: PackStatus) => boolean,
   name: string,
-  timeout: string,
+  timeoutMs: number,
 ): AuroraError {
   const late = statuses
     .filter((status) => !goal(status))
-    .map(({ pack_id, state, health }) => `"${pack_id}" is ${state} and ${health}`);
-  return new AuroraError("timed-out", `not ${name} within ${timeout}: ${late.join(", ")}`, {
+    .map(({ pack_id, state, health }) => `"${pack_id}" is ${state}, its health ${health}`);
+  return new AuroraError("timed-out", `not ${name} within ${formatDuration(timeoutMs)}: ${late.join(", ")}`, {
     hint: `aurora why ${statuses.find((status) => !goal(status))?.pack_id ?? "PACK"} says more`,
   });
 }

@@ -2,7 +2,7 @@ import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { runGate } from "../process/health-gate.ts";
 import { appendEvent } from "../registry/events.ts";
-import { type Health, setHealth } from "../registry/services.ts";
+import { type Health, serviceOf, setHealth } from "../registry/services.ts";
 import { type StepDetail } from "./perform.ts";
 import { endingOf, outputTail, runScript, type ScriptPack } from "./script.ts";
 import { hasStarted, isHosted } from "./service-host.ts";
@@ -126,10 +126,13 @@ async function whyDown(
   return `its checks pass, and it is ${found.state}${found.reason === null ? "" : `: ${found.reason}`}`;
 }
 
+/** Notes how healthy a pack was found, and tells it where that has changed. */
 export function recordHealth(workspace: Workspace, packId: string, health: Health): void {
   const at = timestamp(workspace);
   workspace.registry.write(() => {
+    // Whoever else has looked, as the daemon, may have told it already.
+    const isNews = serviceOf(workspace.registry, packId)?.health !== health;
     setHealth(workspace.registry, packId, health, at);
-    appendEvent(workspace.registry, { at, packId, kind: health, detail: {} });
+    if (isNews) appendEvent(workspace.registry, { at, packId, kind: health, detail: {} });
   });
 }

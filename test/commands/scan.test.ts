@@ -49,6 +49,12 @@ test("packs are found at any place, and told whether they parse", async () => {
   ]);
 });
 
+test("what is stored in the home is no find", async () => {
+  using place = tree({ "a/manifest.yaml": manifest("ay"), "home/store/x/manifest.yaml": manifest("x") });
+  const { stdout } = await aurora(["scan", place.path, "--home", join(place.path, "home")]);
+  expect(stdout).toBe(`PACK  VERSION  MANIFEST\nay    1.0.0    ${place.path}/a/manifest.yaml\n`);
+});
+
 test("people get a table, and the next thing to type where a pack is wrong", async () => {
   using place = tree({ "a/manifest.yaml": manifest("ay"), "longer/manifest.yaml": "" });
   expect(await aurora(["scan", place.path])).toEqual({

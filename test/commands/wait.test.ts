@@ -23,7 +23,7 @@ test("gives up with exit 124", async () => {
   expect(await t.run(["wait", "app", "--for", "running", "--timeout", "50ms"])).toEqual({
     stdout: "",
     stderr:
-      'error[timed-out]: not running within 50ms: "app" is installed and unknown\nhint: aurora why app says more\n',
+      'error[timed-out]: not running within N ms: "app" is installed, its health unknown\nhint: aurora why app says more\n',
     exitCode: 124,
   });
 });
