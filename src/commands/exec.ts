@@ -65,13 +65,14 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     makeDirectory(pack.logDirectory, 0o700);
     const { argv, env: added } = commandOf(input.rest, pack.packDirectory);
     const isAudit = input.options.audit === true;
-    const processIn = (tmpDirectory: string) => packProcess(workspace, pack, "exec", tmpDirectory, isAudit);
+    const processIn = (tmpDirectory: string, purpose: "exec" | "background") =>
+      packProcess(workspace, pack, purpose, tmpDirectory, isAudit);
     if (input.options.background) {
       const { id, pid, log_file } = await startBackground({
         argv,
         cwd: pack.packDirectory,
         prepare: (tmpDirectory) => {
-          const { env, confinement, user } = processIn(tmpDirectory);
+          const { env, confinement, user } = processIn(tmpDirectory, "background");
           return { env: { ...env, ...added }, confinement, owner: user };
         },
         owner: packId,
@@ -82,7 +83,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
       return { pid, id, log: log_file };
     }
     using scratch = createScratch(workspace.paths.tmp, "exec");
-    const prepared = processIn(scratch.path);
+    const prepared = processIn(scratch.path, "exec");
     const { env, confinement } = prepared;
     await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, prepared);
     using log = isAudit ? new AuditLog() : undefined;

@@ -17,10 +17,17 @@ import { type MemoryMount, memoryMounts } from "./memory-mounts.ts";
 import { DEFAULT_PATH, packEnvironment, type ScriptFacts } from "./pack-environment.ts";
 import { giveToRoot, giveToUser, groupsOf, userOf } from "./pack-users.ts";
 import { type ScriptPack } from "./script.ts";
+import { isHosted } from "./service-host.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** Why a pack's process is started. */
-export type Purpose = "install" | "start" | "stop" | "health" | "test" | "exec" | "job";
+export type Purpose = "install" | "start" | "stop" | "health" | "test" | "exec" | "background" | "job";
+
+/**
+ * A supervised service, and a command in the background, write their logs themselves, and a service's is put aside when it has 8 MiB:
+ * a lower limit for files would end whoever prints that much.
+ */
+const LEAST_FILE_LIMIT_BYTES = 64 * 1024 ** 2;
 
 /** All that is needed to start one of a pack's processes. */
 export type PackProcess = {
@@ -169,13 +176,21 @@ function policyOf(
       net: { connect: permissions.connect, listen: permissions.listen, udp: permissions.udp },
       unix: permissions.unix,
     },
-    limits,
+    limits: writesOwnLog(purpose, manifest) ? withRoomForLog(limits) : limits,
     runtime: ownPrograms(workspace.self),
     allowAll: pack.allowAll,
     signals: signalsOf(purpose, service.type === "oneshot" && entrypoint.start !== null),
     notify: service.type === "notify" && purpose === "start",
     ...(user === undefined ? {} : { uid: user, gid: user, groups: groupsOf(workspace, needed) }),
   });
+}
+
+function writesOwnLog(purpose: Purpose, manifest: ScriptPack["manifest"]): boolean {
+  return purpose === "background" || (purpose === "start" && isHosted(manifest));
+}
+
+function withRoomForLog({ file_size_bytes: bytes, ...limits }: Policy["limits"]): Policy["limits"] {
+  return { ...limits, file_size_bytes: bytes === null ? null : Math.max(bytes, LEAST_FILE_LIMIT_BYTES) };
 }
 
 /**
