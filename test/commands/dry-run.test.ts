@@ -130,11 +130,12 @@ hint: see what it changed with aurora verify app; do not install this pack
 
 test("what it leaves running is ended, and a pack without an install script has nothing to rehearse", async () => {
   await using t = testHome();
-  t.write({ id: "app", install: "sleep 300.25 & echo started" });
+  const seconds = 3_000_000 + process.pid;
+  t.write({ id: "app", install: `sleep ${seconds} & echo started` });
   const { stdout, exitCode } = await t.run(["dry-run", "app"]);
   expect({ stdout: stdout.split("\n", 1)[0], exitCode }).toEqual({ stdout: "started", exitCode: 0 });
   // By its number it could not be found: it was in a pid namespace.
-  expect(processesCalled("sleep 300.25 ")).toEqual([]);
+  expect(processesCalled(`sleep ${seconds} `)).toEqual([]);
   t.write({ id: "plain", install: null });
   expect(await t.run(["dry-run", "plain"])).toEqual({
     stdout: "plain has no install script: there is nothing to rehearse\n",

@@ -25,31 +25,36 @@ test.each([
   [
     "that fails",
     "exit 9",
+    30,
     'warning: the stop script of "app" ended with exit code 9; its processes are stopped all the same\n',
   ],
   [
     "that hangs",
     "sleep 300",
+    0.5,
     'warning: the stop script of "app" did not end in time; its processes are stopped all the same\n',
   ],
-  ["that does nothing", "true", ""],
-  ["that is missing", null, ""],
-])("a stop script %s: everything that the start left is ended all the same", async (_name, stop, stderr) => {
-  await using t = testHome();
-  t.write({
-    id: "app",
-    stop,
-    // One in the group, and one that has left group, session and environment behind.
-    start:
-      "sleep 300 & echo $! > data/pid; setsid sh -c 'sleep 300 & echo $! > data/far' < /dev/null > /dev/null 2>&1 & sleep 0.2",
-    manifest: "  service: { stop_timeout_seconds: 1 }",
-  });
-  await t.run(["install", "app"]);
-  const pids = [pidOf(t.home), pidOf(t.home, "far")];
-  expect(pids.map(hasEnded)).toEqual([false, false]);
-  expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr, exitCode: 0 });
-  expect(pids.map(hasEnded)).toEqual([true, true]);
-});
+  ["that does nothing", "true", 30, ""],
+  ["that is missing", null, 30, ""],
+])(
+  "a stop script %s: everything that the start left is ended all the same",
+  async (_name, stop, seconds, stderr) => {
+    await using t = testHome();
+    t.write({
+      id: "app",
+      stop,
+      // One in the group, and one that has left group, session and environment behind.
+      start:
+        "sleep 300 & echo $! > data/pid; setsid sh -c 'sleep 300 & echo $! > data/far' < /dev/null > /dev/null 2>&1 & while ! [ -s data/far ]; do sleep 0.01; done",
+      manifest: `  service: { stop_timeout_seconds: ${seconds} }`,
+    });
+    await t.run(["install", "app"]);
+    const pids = [pidOf(t.home), pidOf(t.home, "far")];
+    expect(pids.map(hasEnded)).toEqual([false, false]);
+    expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr, exitCode: 0 });
+    expect(pids.map(hasEnded)).toEqual([true, true]);
+  },
+);
 
 test("what ignores the signal is killed", async () => {
   await using t = testHome();

@@ -119,11 +119,15 @@ test("every path that a route has is found, with its pack", () => {
   expect(matchRoute("GET", "/v1/packs/a/start/")).toBeUndefined();
 });
 
-/** Reads server-sent events until `count` have come, then goes. */
-async function followed(path: string, headers: Record<string, string>, count: number): Promise<ApiEvent[]> {
+/** Begins to follow; what it returns reads server-sent events until `count` have come, then goes. */
+async function following(path: string, headers: Record<string, string> = {}) {
   const gone = new AbortController();
   const response = await ask("GET", path, { headers, signal: gone.signal });
   expect(response.headers.get("content-type")).toBe("text/event-stream");
+  return async (count: number) => await readEvents(response, gone, count);
+}
+
+async function readEvents(response: Response, gone: AbortController, count: number): Promise<ApiEvent[]> {
   const events: ApiEvent[] = [];
   let text = "";
   for await (const chunk of response.body as ReadableStream<Uint8Array>) {
@@ -152,14 +156,15 @@ async function followed(path: string, headers: Record<string, string>, count: nu
 
 test("events come as they happen, and a client that comes back misses none", async () => {
   const all = (await t.json(["events", "app", "-n", "1000"])).value as ApiEvent[];
-  expect(await followed("/v1/events?pack=app&after=0", {}, all.length)).toEqual(all);
+  expect(await (await following("/v1/events?pack=app&after=0"))(all.length)).toEqual(all);
   const [first, second] = all as [ApiEvent, ApiEvent];
-  expect(await followed("/v1/events?pack=app", { "Last-Event-ID": String(first.id) }, 1)).toEqual([second]);
+  const since = { "Last-Event-ID": String(first.id) };
+  expect(await (await following("/v1/events?pack=app", since))(1)).toEqual([second]);
 
-  const coming = followed("/v1/events?pack=one", {}, 2);
+  const coming = await following("/v1/events?pack=one");
   await ask("POST", "/v1/packs/one/start");
   await ask("POST", "/v1/packs/one/stop");
-  expect((await coming).map(({ kind }) => kind)).toEqual(["started", "stopped"]);
+  expect((await coming(2)).map(({ kind }) => kind)).toEqual(["started", "stopped"]);
 });
 
 test.skipIf(Bun.which("promtool") === null)(

@@ -8,7 +8,7 @@ import { daemonPid, hasEnded } from "../support/test-home.ts";
 import { userHome, users } from "../support/user-home.ts";
 import { simplePack } from "./service-home.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 /** Says something to whoever supervises it, as sd_notify(3) does, and stays: of one who is gone nobody knows who it was. */
 const SAY = `import os, socket, sys, time

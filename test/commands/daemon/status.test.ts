@@ -37,4 +37,4 @@ ends      after 1 h 0 m without anything to do
   process.kill(daemon.pid, "SIGCONT");
   daemon.kill();
   await daemon.exited;
-}, 20_000);
+});

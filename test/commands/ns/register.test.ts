@@ -59,7 +59,7 @@ test("20 at once: no update is lost", async () => {
   await t.run(["ns", "register", "app"]);
   const results = await Promise.all(
     Array.from({ length: 20 }, (_, i) =>
-      aurora(["ns", "register", "app", "--meta", `{"by":${i}}`], { home: t.home }),
+      aurora(["ns", "register", "app", "--meta", `{"by":${i}}`, "--wait", "60s"], { home: t.home }),
     ),
   );
   expect(results.map(({ exitCode, stderr }) => `${exitCode}${stderr}`)).toEqual(

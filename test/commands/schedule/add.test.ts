@@ -1,10 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { KEPT_DONE_JOBS } from "../../../src/daemon/jobs/own-jobs.ts";
 import { testHome } from "../../support/test-home.ts";
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 test("says what was added, when it runs, and that nothing runs it", async () => {
   await using t = await jobsHome();

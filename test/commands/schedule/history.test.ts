@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { jobsHome } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 const jobs = `    - { name: good, every: 1h, run: job.sh }
     - { name: bad, every: 1h, run: [job.sh, fail] }

@@ -1,9 +1,7 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { aurora, scratch } from "../../support/aurora.ts";
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 type View = { name: string; state: string; last_rc: number | null; why_not_running: string | null };
 

@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { jobsHome } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 test("the next runs of all jobs, earliest first, in words and local time", async () => {
   await using t = await jobsHome(`    - { name: often, every: 1h, run: job.sh }

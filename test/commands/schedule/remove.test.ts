@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 test("takes away what was added, with its history", async () => {
   await using t = await jobsHome();

@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
-
-setDefaultTimeout(30_000);
 
 test("ends a pause, also for a process that runs the jobs already", async () => {
   await using t = await jobsHome("    - { name: quick, every: 200ms, run: job.sh }");

@@ -1,10 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 
 import { hasEnded } from "../../support/test-home.ts";
 import { jobsHome, startScheduler, until } from "./jobs-home.ts";
-
-setDefaultTimeout(60_000);
 
 type Run = { name: string; state: string; attempt: number; generation: number | null; reason: string | null };
 type Home = Awaited<ReturnType<typeof jobsHome>>;
@@ -30,7 +28,8 @@ test("a job now: its report and its exit code", async () => {
     stderr: "",
     exitCode: 124,
   });
-  expect(readFileSync(`${t.home}/data/app/runs`, "utf8")).toBe("good 1 1 app\nbad 1 1 app\nslow 1 1 app\n");
+  // Its time may be over before it has written anything.
+  expect(readFileSync(`${t.home}/data/app/runs`, "utf8")).toStartWith("good 1 1 app\nbad 1 1 app\n");
 });
 
 test("a command that is not there", async () => {

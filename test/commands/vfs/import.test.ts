@@ -53,4 +53,4 @@ test("a signal in the middle leaves nothing of it", async () => {
   expect(await importing.exited).toBe(143);
   expect(await importing.stderr.text()).toBe("error[interrupted]: stopped while writing\n");
   expect(readdirSync(data)).toEqual(["old"]);
-}, 60_000);
+});

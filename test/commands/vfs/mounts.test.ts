@@ -189,7 +189,7 @@ test("a mount of the host is in the plan, and approved or not there", async () =
   t.write({ ...pack, version: "1.1.0", manifest: mount("ro") });
   expect(await t.run(["install", "app", `--approve=${value.plan_digest}`])).toMatchObject({ exitCode: 0 });
   expect(await t.run(["vfs", "ls", "app", "/shared", "--json"])).toMatchObject({ exitCode: 0 });
-}, 30_000);
+});
 
 describe("another pack's data", () => {
   const quiet = { start: null, stop: null, health: null };
