@@ -8,7 +8,7 @@ import { writePack } from "../support/test-pack.ts";
 
 const root = join(import.meta.dir, "../..");
 /** One that has not ended by then is ended: some of what is tried keeps a program alive. */
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 50_000;
 
 // From sources, the Bun that runs the tests reads these files itself: only a compiled program can be asked.
 let binary = Bun.env["AURORA_BINARY"] ?? "";

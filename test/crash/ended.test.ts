@@ -70,7 +70,7 @@ for (const [mode, signal, when] of cases) {
       expect(loopDevices()).not.toContain(directory.path);
       expect(readdirSync(directory.path)).toEqual([]);
     },
-    60_000,
+    180_000,
   );
 }
 
@@ -84,5 +84,5 @@ test.skipIf(problemOf("power-ext4") !== undefined)(
     expect(readdirSync(directory.path)).toEqual([]);
     expect(loopDevices()).not.toContain(directory.path);
   },
-  60_000,
+  180_000,
 );

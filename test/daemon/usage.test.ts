@@ -35,5 +35,5 @@ test.each(users)(
     await t.run(["stop", "app"]);
     expect(await status()).toMatchObject({ state: "stopped", pid: null, memory_bytes: null });
   },
-  60_000,
+  180_000,
 );

@@ -1,7 +1,6 @@
 /** A clock that is set while Aurora works: what it says is shown, and decides nothing. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
 
 import { type Context } from "../../src/commands/command.ts";
 import { run as confirm } from "../../src/commands/confirm.ts";
@@ -11,6 +10,7 @@ import { run as rollback } from "../../src/commands/rollback.ts";
 import { run as show } from "../../src/commands/show.ts";
 import { run as stage } from "../../src/commands/stage.ts";
 import { run as verify } from "../../src/commands/verify.ts";
+import { endWatcher } from "../support/end-watcher.ts";
 import { testHome } from "../support/test-home.ts";
 
 type Home = ReturnType<typeof testHome>;
@@ -76,27 +76,12 @@ test("what was staged last is what was staged last, while the clock goes back", 
   }
 });
 
-/** A reboot takes it away, as it does everything. */
-function endWatcher(home: string): void {
-  const watchers = readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return words.includes("--watch") && words.includes(home);
-    } catch {
-      return false; // It has ended meanwhile.
-    }
-  });
-  expect(watchers.length).toBe(1);
-  for (const pid of watchers) process.kill(Number(pid), "SIGKILL");
-}
-
 test("after a reboot without a watcher, the next command goes back once the time is over", async () => {
   await using t = testHome();
   for (const version of ["1.0.0", "2.0.0"]) t.write({ id: "app", name: version, version });
   await t.run(["install", "./packs/1.0.0"]);
   await t.run(["install", "./packs/2.0.0", "--confirm-within", "1h"]);
-  endWatcher(t.home);
+  await endWatcher(t.home);
   using database = new Database(`${t.home}/state.db`);
   const reboot = (startedAgoMs: number) => {
     const confirm = JSON.stringify({

@@ -73,7 +73,7 @@ describe("two at once", () => {
     const runs = await Promise.all(
       Array.from({ length: PROCESSES }, async (_, index) => {
         const argv = (kinds[index % kinds.length] as (typeof kinds)[0])(index);
-        const { exitCode, stderr } = await aurora([...argv, "--wait", "60s", "--json"], { home: at.home });
+        const { exitCode, stderr } = await aurora([...argv, "--wait", "150s", "--json"], { home: at.home });
         return { argv, exitCode, stderr };
       }),
     );
@@ -93,7 +93,7 @@ describe("two at once", () => {
     const history = (await at.json(["history", "alpha"])).value as { generation: number }[];
     expect(history.map(({ generation }) => generation)).toEqual(history.map((_, index) => index + 1));
     expect((await at.json(["verify"])).value).toMatchObject({ ok: true });
-  }, 60_000);
+  }, 180_000);
 
   test(`${PROCESSES} processes of which some are killed and some do not wait: what was acknowledged is there, and nothing else`, async () => {
     await using at = testHome();
@@ -101,11 +101,11 @@ describe("two at once", () => {
     expect((await at.run(["ns", "register", "counter"])).exitCode).toBe(0);
     const argvOf = (index: number) =>
       [
-        ["ns", "register", "counter", "--wait", "60s"],
+        ["ns", "register", "counter", "--wait", "150s"],
         ["ns", "register", `own-${index}`, "--wait", "0s"],
-        ["install", `${at.packs}/alpha`, "--wait", "60s"],
+        ["install", `${at.packs}/alpha`, "--wait", "150s"],
         ["ns", "register", "counter", "--wait", "10ms"],
-        ["ns", "register", `own-${index}`, "--wait", "60s"],
+        ["ns", "register", `own-${index}`, "--wait", "150s"],
       ][index % 5] as string[];
     const isVictim = (index: number) => index % 3 === 2;
     const children = Array.from({ length: PROCESSES }, (_, index) => startAurora(argvOf(index), at.home));
@@ -139,7 +139,7 @@ describe("two at once", () => {
         expect([argv[2], entries.has(argv[2])]).toEqual([argv[2], exitCode === 0]);
     expect((await at.json(["verify"])).value).toMatchObject({ ok: true });
     expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   test("who waits too long for the lock ends with 8, and says who holds it", async () => {
     using directory = scratch();

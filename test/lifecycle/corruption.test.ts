@@ -1,6 +1,6 @@
 /** A home that something else has damaged: what is named, what still works, and what is refused. */
 import { Database } from "bun:sqlite";
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   mkdirSync,
@@ -18,9 +18,6 @@ import {
 } from "node:fs";
 
 import { testHome } from "../support/test-home.ts";
-
-// Each test runs the program a dozen times, and the machine may be busy.
-setDefaultTimeout(30_000);
 
 /** A home with two generations of `app`; the second is live. */
 async function twoGenerations() {

@@ -1,11 +1,9 @@
 /** What an install asks of the disk and of the kernel, counted: times differ from machine to machine, these do not. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 import { auroraCommand, collect } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
-
-setDefaultTimeout(30_000);
 
 /** A pack that runs nothing, with as many files as are worth one flush for all of them. */
 function writePlainPack(directory: string, id: string): string {

@@ -1,12 +1,10 @@
 /** A way back that the machine stops is taken again when it lets one. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 import { MAX_UNDO_ATTEMPTS } from "../../src/lifecycle/runner.ts";
 import { auroraCommand } from "../support/aurora.ts";
 import { testHome } from "../support/test-home.ts";
-
-setDefaultTimeout(30_000);
 
 test("an undo that the disk stops is no failed undo: the next command goes on with it", async () => {
   await using at = testHome();

@@ -1,5 +1,5 @@
 /** A registry that is lost is remade from the store, the links and the records of the generations. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import {
   chmodSync,
   readdirSync,
@@ -15,9 +15,6 @@ import {
 import { dirname } from "node:path";
 
 import { hasEnded, testHome } from "../support/test-home.ts";
-
-// Each test runs the program a dozen times, and the machine may be busy.
-setDefaultTimeout(30_000);
 
 /** Two generations of `app`, the second live and running; a namespace entry and a variable of before the second. */
 async function runningUpgrade() {

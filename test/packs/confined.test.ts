@@ -17,7 +17,7 @@ import { lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { userHome, users } from "../support/user-home.ts";
 
 const REFUSED = /Permission denied|Read-only file system/;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 /** A pack that only prepares something. */
 const quiet = { start: null, stop: null, health: null };
 

@@ -5,7 +5,7 @@ import { existsSync, rmSync } from "node:fs";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { userHome, users } from "../support/user-home.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const quiet = { install: null, start: null, stop: null, health: null };
 const REASON = /cannot confine \\*"[^ ]*": cannot restrict itself by Landlock: operation not permitted/;
 /** A script that would be seen to have run, confined or not. */

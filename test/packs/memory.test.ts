@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { userHome, users } from "../support/user-home.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const quiet = { install: null, start: null, stop: null, health: null };
 const cache = "  mounts:\n    - { path: /cache, type: memory, size: 64KiB, files: 8 }";
 const canShare = existsSync("/dev/shm");
@@ -56,8 +56,8 @@ describe.skipIf(!canShare).each(cases)("as %s", (_name, user, before) => {
   entrypoint: { start: start.sh, health: health.sh, stop: stop.sh }
   schedule: [{ name: beat, cron: "0 0 1 1 *", run: job.sh }]`,
       files: {
-        "start.sh": `#!/bin/sh\nset -eu\n${look("start")}\nexec sleep 300\n`,
-        "health.sh": `#!/bin/sh\nset -eu\n${look("health")}\n`,
+        "start.sh": `#!/bin/sh\nset -eu\n${look("start")}\ntouch data/started\nexec sleep 300\n`,
+        "health.sh": `#!/bin/sh\nset -eu\n[ -e data/started ]\n${look("health")}\n`,
         "stop.sh": `#!/bin/sh\nset -eu\n${look("stop")}\n`,
         "job.sh": `#!/bin/sh\nset -eu\n${look("job")}\n`,
       },

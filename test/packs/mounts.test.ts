@@ -5,7 +5,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../support/eventually.ts";
 import { userHome, users } from "../support/user-home.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const quiet = { install: null, start: null, stop: null, health: null };
 const shared = `  data: { share: [{ path: /both, with: [taker], mode: rw }, { path: /look, with: [taker] }] }`;
 const mounted = `  mounts:

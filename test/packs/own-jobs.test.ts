@@ -6,7 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { daemonPid, hasEnded } from "../support/test-home.ts";
 import { userHome, users } from "../support/user-home.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 /** A pack that only prepares something. */
 const quiet = { install: null, start: null, stop: null, health: null };
 const jobs = '  schedule:\n    - { name: nightly, cron: "0 3 * * *", run: job.sh }';

@@ -110,7 +110,7 @@ describe.each(["signal=KILL", "error=EIO"])("%s", (fault) => {
         if (succeeded) expect(hasTree(store.paths, digest)).toBe(true);
       });
     },
-    60_000,
+    180_000,
   );
 
   test.skipIf(!canTrace)(
@@ -127,7 +127,7 @@ describe.each(["signal=KILL", "error=EIO"])("%s", (fault) => {
         if (succeeded) expect(await isWhole(store, digest)).toBe(true);
       });
     },
-    60_000,
+    180_000,
   );
 
   test.skipIf(!canTrace)(
@@ -139,7 +139,7 @@ describe.each(["signal=KILL", "error=EIO"])("%s", (fault) => {
         if (succeeded) expect(hasTree(store.paths, digest)).toBe(false);
       });
     },
-    60_000,
+    180_000,
   );
 });
 

@@ -278,9 +278,7 @@ describe("a watch", () => {
     stop();
     // The runtime closes its own copy of a descriptor some turns later.
     const count = () => readdirSync("/proc/self/fd").length;
-    for (let turn = 0; turn < 10_000 && count() > before; turn++)
-      await new Promise((resolve) => setImmediate(resolve));
-    expect(count()).toBe(before);
+    while (count() > before) await new Promise((resolve) => setImmediate(resolve));
   });
 
   test("ends when what it watches is gone", async () => {
@@ -354,7 +352,8 @@ test("no operation keeps a descriptor, whether it succeeds or fails", async () =
   for (const work of works) await codeOf(work);
   const before = readdirSync("/proc/self/fd").length;
   for (const work of works) await codeOf(work);
-  expect(readdirSync("/proc/self/fd").length).toBe(before);
+  // Of earlier tests the runtime may have closed some meanwhile.
+  expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
 
 test("a look by statx and one by node:fs say the same", () => {

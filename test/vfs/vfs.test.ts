@@ -587,7 +587,7 @@ describe("many at once", () => {
     expect([...seen].filter((each) => !/^50000 [a-h]$/.test(each))).toEqual([]);
     expect(seen.size).toBeGreaterThan(0);
     expect(readdirSync(t.root)).toEqual(["same"]);
-  }, 30_000);
+  });
 
   test("eight processes append, each record in three pieces: all are there and whole", async () => {
     using t = opened();
@@ -598,7 +598,7 @@ describe("many at once", () => {
       Array.from({ length: 40 }, (_, i) => `${id}${"-".repeat(3000)}${i}`),
     );
     expect(lines.toSorted()).toEqual(expected.toSorted());
-  }, 30_000);
+  });
 
   test("a lock is exclusive, and waits no longer than it is told", async () => {
     using t = opened();
