@@ -4,7 +4,7 @@ import { errorCodes } from "../../src/errors.ts";
 import { runChild } from "../../src/lifecycle/selftest/run-child.ts";
 import { endProcessesAt } from "./end-processes.ts";
 import { type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
-import { endTracer, type Inject, runInjected, type Traced } from "./injector.ts";
+import { endTracer, type Inject, runInjected, type Traced, type Tracer } from "./injector.ts";
 import { judge } from "./judge.ts";
 import { type Operation } from "./operations.ts";
 import { type PowerSlot } from "./power-slot.ts";
@@ -196,8 +196,8 @@ export async function interrupt(
   tools: Tools,
   { operation, interruptedAt }: Subject,
   slot: Slot,
-): Promise<number> {
-  if (!operation.interrupted) return 0;
+): Promise<Tracer> {
+  if (!operation.interrupted) return undefined;
   const { tracer } = await inject(tools, operation.interrupted, slot, { mode: "kill", at: interruptedAt });
   return tracer;
 }

@@ -1,9 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+
+import { identify, type ProcessIdentity, send } from "../../src/process/tree.ts";
 
 /** What is done to a command at one of its calls: see inject.c. */
 type Injection =
   "count" | "kill" | "kill-all" | "torn" | "short" | "error" | "error-on" | "cut-power" | "record";
+
+/** With when it began: it ends by itself when all that it traces has ended, and then its number may be anybody's. */
+export type Tracer = ProcessIdentity | undefined;
 
 export type Traced = {
   exitCode: number;
@@ -13,8 +18,8 @@ export type Traced = {
   points: string[];
   /** Whether the call that was meant was reached. */
   wasHit: boolean;
-  /** The process that traces what the command has left running; 0 where nothing was traced. */
-  tracer: number;
+  /** The process that traces what the command has left running; undefined where there is none. */
+  tracer: Tracer;
 };
 
 export type Inject = {
@@ -88,7 +93,7 @@ export async function runInjected(
       .filter((line) => /^\d/.test(line))
       .map((line) => line.replace(/^\d+ /, "").replaceAll(`${home}/`, "").replaceAll(home, ".")),
     wasHit: tail?.[1] === "1",
-    tracer: Number(tail?.[2] ?? 0),
+    tracer: identify(Number(tail?.[2] ?? 0)),
   };
 }
 
@@ -103,11 +108,6 @@ function crashEnvironment(home: string): Record<string, string> {
 }
 
 /** Ends a tracer, and by that what it still traces. */
-export function endTracer(tracer: number): void {
-  if (tracer === 0 || !existsSync(`/proc/${tracer}`)) return;
-  try {
-    process.kill(tracer, "SIGKILL");
-  } catch {
-    // It has ended meanwhile.
-  }
+export function endTracer(tracer: Tracer): void {
+  if (tracer) send(tracer, "SIGKILL");
 }

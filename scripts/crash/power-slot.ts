@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
 import { endProcessesAt } from "./end-processes.ts";
-import { endTracer } from "./injector.ts";
+import { endTracer, type Tracer } from "./injector.ts";
 import { type Slot } from "./slot.ts";
 
 /** A file system that the power can be cut under. */
@@ -10,7 +10,7 @@ export type PowerSlot = Slot & {
   /** Writes everything that is there to the disk: what comes before an experiment is not what is tried. */
   settle: () => void;
   /** The cut as the file system sees it: what was not flushed is gone, and the journal is replayed. */
-  powerOn: (tracers: readonly number[]) => void;
+  powerOn: (tracers: readonly Tracer[]) => void;
   /** Cuts the power now, between two programs. */
   cut: (injector: string) => void;
   dispose: () => void;

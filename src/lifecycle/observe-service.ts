@@ -14,10 +14,8 @@ export function observeService(row: ObservedColumns, bootId: string): ObservedSe
   if (row.processes === "[]") return { state: "running", processes: [] };
   const alive = aliveOf(row, bootId);
   if (alive.length > 0) return { state: "running", processes: alive };
-  const others = findProcesses({
-    environment: { AURORA_SERVICE: row.service_id },
-    ...(row.session === null ? {} : { session: row.session }),
-  });
+  // Not by its session: nobody who is known is in it any more, and then its number may be anybody's.
+  const others = findProcesses({ environment: { AURORA_SERVICE: row.service_id } });
   return { state: others.length > 0 ? "running" : "exited", processes: others };
 }
 

@@ -5,6 +5,7 @@ import { type Health, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { observeService } from "./observe-service.ts";
+import { ownSession } from "./own-session.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 import { unknownPack } from "./unknown-pack.ts";
 import { type Workspace } from "./workspace.ts";
@@ -57,7 +58,7 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     if (processes.length > 0)
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
-        sessions: row.session === null || row.boot_id !== boot ? [] : [row.session],
+        sessions: [ownSession(row, processes) ?? []].flat(),
         isWhole: confinement?.layers.some(isProcessNamespace) ?? false,
       });
     return {

@@ -22,6 +22,7 @@ import { openLog } from "../system/open-untrusted.ts";
 import { removeTree } from "../system/scratch.ts";
 import { hostOf, hostTimeoutMs, serviceTmp, startHosted } from "./hosted-service.ts";
 import { observeService } from "./observe-service.ts";
+import { ownSession } from "./own-session.ts";
 import { packProcess } from "./pack-process.ts";
 import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
@@ -216,6 +217,7 @@ export async function stopService(
       ...last,
       wanted,
       state: "stopped",
+      session: null,
       since: isThere ? timestamp(workspace) : row.since,
       processes: "[]",
       health: "unknown",
@@ -243,15 +245,14 @@ async function tryScript(
 
 async function stopProcesses(pack: ScriptPack, row: ServiceRow): Promise<number> {
   const { service } = pack.manifest.pack;
-  const { service_id, session, boot_id } = row;
-  const boot = bootId();
-  const environment = { AURORA_SERVICE: service_id };
-  // After a reboot the session number may be anybody's.
-  const match = { environment, ...(boot_id === boot && session !== null ? { session } : {}) };
+  const known = observeService(row, bootId()).processes;
+  const session = ownSession(row, known);
+  const match = {
+    environment: { AURORA_SERVICE: row.service_id },
+    ...(session === undefined ? {} : { session }),
+  };
   // Where its start had a group, all that is in it: what has left its session and cleared its environment too.
-  const controlGroup = observeService(row, boot)
-    .processes.map(({ pid }) => startGroupOf(pid))
-    .find((directory) => directory !== undefined);
+  const controlGroup = known.map(({ pid }) => startGroupOf(pid)).find((directory) => directory !== undefined);
   const { survivors } = await stopTree(
     () => findProcesses(controlGroup === undefined ? match : { ...match, controlGroup }),
     {

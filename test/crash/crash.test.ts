@@ -72,7 +72,7 @@ describe("crashed at a system call, the next command finds the old or the new st
         "--points",
         "3",
         "--operations",
-        "stage,install upgrade,remove --purge,gc,env set,recover",
+        "stage,install upgrade,install set of three,install --confirm-within,remove --purge,gc,env set,recover",
       ];
       const { exitCode, stderr } = await crashTest([...args, "--modes", "model-killed"]);
       expect(stderr).toBe("");
