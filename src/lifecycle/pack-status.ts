@@ -49,7 +49,7 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     const { version, generation } = row;
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
     const { state, processes } = observeService(row, boot);
-    const confinement = row.confinement === null ? null : (JSON.parse(row.confinement) as ConfinementSummary);
+    const confinement = storedConfinement(row.confinement);
     if (processes.length > 0)
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
@@ -73,6 +73,15 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
   const usage = usageOf(groups);
   for (const status of statuses) status.memory_bytes = usage.get(status.pack_id)?.memoryBytes ?? null;
   return { statuses, usage };
+}
+
+/** It is only shown: where it is damaged, nothing is. */
+function storedConfinement(json: string | null): ConfinementSummary | null {
+  try {
+    return json === null ? null : (JSON.parse(json) as ConfinementSummary);
+  } catch {
+    return null;
+  }
 }
 
 function stagedStatus(workspace: Workspace, packId: string): PackStatus {

@@ -116,7 +116,7 @@ function fillTrees(registry: Registry, paths: HomePaths, problems: string[], at:
     try {
       const { pack_id, files, bytes, ...record } = readTreeRecord(paths, digest);
       const manifest = JSON.stringify(record.manifest);
-      const { version } = manifestFromStored(manifest).pack;
+      const { version } = manifestFromStored(manifest, pack_id).pack;
       recordTree(registry, { digest, pack_id, version, manifest, files, bytes, staged_at: at });
       count++;
     } catch (thrown) {

@@ -8,6 +8,7 @@ import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
+import { hasDamagedManifest } from "./stored-manifests.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -76,12 +77,16 @@ export function isTaken(paths: HomePaths, packId: string): boolean {
 }
 
 async function treeProblems(
-  { paths }: Pick<Workspace, "paths">,
+  workspace: Pick<Workspace, "registry" | "paths">,
   digest: string,
   full: boolean,
 ): Promise<string[]> {
+  const { paths } = workspace;
   if (!hasTree(paths, digest)) return ["the stored tree is missing"];
-  return (await verifyTree(paths, digest, { full })).problems;
+  const { problems } = await verifyTree(paths, digest, { full });
+  return hasDamagedManifest(workspace, digest)
+    ? [...problems, "its manifest in the registry is damaged: aurora recover puts it back"]
+    : problems;
 }
 
 /** Names in `live/` that no installed pack has. */
