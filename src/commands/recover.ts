@@ -2,6 +2,7 @@ import { confirmationLeftMs } from "../lifecycle/confirmation.ts";
 import { takeHomeLock } from "../lifecycle/home-lock.ts";
 import { type RebuildReport } from "../lifecycle/rebuild.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
+import { restoreManifests } from "../lifecycle/stored-manifests.ts";
 import { type TransactionEnd } from "../lifecycle/transaction.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { bootTime } from "../system/boot.ts";
@@ -12,6 +13,8 @@ import { openForReading, openForWriting } from "./shared/workspace.ts";
 
 type Result = {
   recovered: TransactionEnd[];
+  /** Packs whose damaged manifests in the registry were put back from the store. */
+  restored: string[];
   /** With --rebuild: what the new registry was made of. */
   rebuilt?: RebuildReport;
 };
@@ -21,17 +24,15 @@ const WATCH_MS = 1000;
 
 export async function run(context: Context, { options }: Input<"watch" | "rebuild">): Promise<Result> {
   const paths = homePaths(context.home);
-  if (!hasHome(paths)) return { recovered: [] };
+  if (!hasHome(paths)) return { recovered: [], restored: [] };
   const rebuilt = options.rebuild === true ? await rebuild(context, paths) : undefined;
-  if (options.watch === true && !(await isDeadlineMissed(context))) return { recovered: [] };
+  if (options.watch === true && !(await isDeadlineMissed(context))) return { recovered: [], restored: [] };
   using workspace = openForWriting(context);
-  const recovered = await withLockedHome(
-    workspace,
-    "recover",
-    context.waitMs,
-    async (_locked, ended) => ended,
-  );
-  return rebuilt ? { recovered, rebuilt } : { recovered };
+  const result = await withLockedHome(workspace, "recover", context.waitMs, async (locked, recovered) => ({
+    recovered,
+    restored: restoreManifests(locked),
+  }));
+  return rebuilt ? { ...result, rebuilt } : result;
 }
 
 async function rebuild(context: Context, paths: HomePaths): Promise<RebuildReport> {
@@ -57,14 +58,15 @@ async function isDeadlineMissed(context: Context): Promise<boolean> {
   }
 }
 
-export function render({ recovered, rebuilt }: Result): string {
+export function render({ recovered, restored, rebuilt }: Result): string {
   if (rebuilt) return renderRebuilt(rebuilt);
-  if (recovered.length === 0) return "there is nothing to recover";
-  return recovered
-    .map(
+  const lines = [
+    ...recovered.map(
       ({ transaction, state, reason }) => `${transaction}  ${state}${reason === null ? "" : `: ${reason}`}`,
-    )
-    .join("\n");
+    ),
+    ...restored.map((packId) => `the manifest of ${packId} is put back from the store`),
+  ];
+  return lines.length === 0 ? "there is nothing to recover" : lines.join("\n");
 }
 
 function renderRebuilt({ packs, trees, generations, kept_as, problems }: RebuildReport): string {

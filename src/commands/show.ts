@@ -38,7 +38,7 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
   const shown = live ?? staged;
   if (!shown) throw unknownPack(workspace, packId, "is neither installed nor staged");
   const tree = treeByDigest(registry, shown.digest);
-  const manifest = manifestFromStored(shown.manifest);
+  const manifest = manifestFromStored(shown.manifest, packId);
   return {
     pack_id: packId,
     name: manifest.pack.name,

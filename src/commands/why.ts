@@ -1,5 +1,6 @@
 import { planOf } from "../lifecycle/confirmation.ts";
 import { deniedPaths } from "../lifecycle/denied-access.ts";
+import { damageOf } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
@@ -99,11 +100,28 @@ function explainTransaction(workspace: Workspace, packId: string, transaction: T
         next: `aurora wait ${packId} --for running`,
       };
     case "committed":
-      return { ...base, ...withJobs(workspace, packId, explainCommitted(workspace, packId, transaction)) };
+      return {
+        ...base,
+        ...withDamage(
+          workspace,
+          packId,
+          withJobs(workspace, packId, explainCommitted(workspace, packId, transaction)),
+        ),
+      };
   }
 }
 
 type Explanation = Pick<Result, "state" | "cause" | "next">;
+
+/** Without its manifest nothing can be done with a pack, whatever else is to say of it. */
+function withDamage({ registry }: Workspace, packId: string, explained: Explanation): Explanation {
+  const live = livePack(registry, packId);
+  const damage = live && damageOf(registry, live);
+  if (!damage) return explained;
+  const { state, cause } = explained;
+  const { message } = damage;
+  return { state, cause: cause.includes(message) ? cause : `${cause}; ${message}`, next: "aurora recover" };
+}
 
 /** What went wrong with the pack's jobs last, beside how the pack itself is. */
 function withJobs({ registry }: Workspace, packId: string, explained: Explanation): Explanation {

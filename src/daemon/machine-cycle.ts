@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { tryHomeLock } from "../lifecycle/home-lock.ts";
-import { type LivePack, livePackOf } from "../lifecycle/live-pack.ts";
+import { type LivePack, soundLivePacks } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { dependencyOrder } from "../lifecycle/plan.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
@@ -8,7 +8,6 @@ import { stopService } from "../lifecycle/service.ts";
 import { underHeldLock, withLockedHome } from "../lifecycle/settle.ts";
 import { startHealthy } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
-import { livePacks } from "../registry/packs.ts";
 import { serviceOf, type ServiceRow, setService } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { atMost } from "./at-most.ts";
@@ -117,7 +116,7 @@ function isUp(workspace: Workspace, packId: string): boolean {
 }
 
 function inOrder(workspace: Workspace): LivePack[] {
-  const packs = livePacks(workspace.registry).map((row) => livePackOf(workspace, row));
+  const packs = soundLivePacks(workspace);
   const byId = new Map(packs.map((pack) => [pack.manifest.pack.id, pack.script]));
   const places = new Map(dependencyOrder([...byId.keys()], byId).map((packId, place) => [packId, place]));
   const placeOf = ({ manifest }: LivePack) => places.get(manifest.pack.id) ?? 0;

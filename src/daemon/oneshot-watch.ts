@@ -1,9 +1,8 @@
 import { checkHealth, hasHealthCheck, recordHealth } from "../lifecycle/health.ts";
-import { type LivePack, livePackOf } from "../lifecycle/live-pack.ts";
+import { type LivePack, soundLivePacks } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
-import { livePacks } from "../registry/packs.ts";
 import { serviceOf } from "../registry/services.ts";
 import { UNHEALTHY_AFTER } from "../supervisor/service-machine.ts";
 import { bootId } from "../system/boot.ts";
@@ -33,8 +32,8 @@ export class OneshotWatch {
   look(): void {
     const nowMs = performance.now();
     const present = new Set<string>();
-    for (const row of livePacks(this.#workspace.registry)) {
-      const pack = livePackOf(this.#workspace, row);
+    for (const pack of soundLivePacks(this.#workspace)) {
+      const { row } = pack;
       const { health } = pack.manifest.pack;
       if (isHosted(pack.manifest) || !hasHealthCheck(pack.manifest) || health.watch_seconds === 0) continue;
       if (!this.#isUp(row.pack_id)) continue;

@@ -33,7 +33,7 @@ type Launch = {
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #channels = new Map<string, AsyncDisposable>();
-  /** Why the last start of a pack could not be confined. */
+  /** See `denialOf`. */
   readonly #denials = new Map<string, AuroraError>();
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
   readonly #launches = new Map<number, Launch>();
@@ -54,13 +54,16 @@ export class ServiceProcesses implements AsyncDisposable {
     }
   }
 
-  /** Why the last start could not be confined; undefined where it was, or has not ended yet. */
+  /**
+   * Why the last start could not be confined, or that what is stored of the pack is damaged; undefined where it was started, or the
+   * start has not ended yet.
+   */
   denialOf(packId: string): AuroraError | undefined {
     return this.#denials.get(packId);
   }
 
   #noteDenial(packId: string, error: AuroraError | undefined): void {
-    if (error?.code === "denied") this.#denials.set(packId, error);
+    if (error?.code === "denied" || error?.code === "state-invalid") this.#denials.set(packId, error);
   }
 
   #spawn(options: ChildOptions, { packId, generation }: ServiceSpec): Bun.Subprocess {

@@ -10,19 +10,34 @@ import { scriptArgv } from "../process/script-argv.ts";
 import { generationOf } from "../registry/generations.ts";
 import { livePack } from "../registry/packs.ts";
 import { type Registry } from "../registry/registry.ts";
-import { serviceEnvironment, serviceOf, type ServiceRow, services } from "../registry/services.ts";
+import {
+  hasServiceEnvironment,
+  serviceEnvironment,
+  serviceOf,
+  type ServiceRow,
+  services,
+} from "../registry/services.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
-import { type ServiceSpec } from "../supervisor/service-spec.ts";
+import { type ServiceSpec, unknownSpec } from "../supervisor/service-spec.ts";
 
 /**
- * How the supervisor runs the service that the registry says is wanted.
+ * How the supervisor runs the service that the registry says is wanted. Where the stored manifest is damaged, it cannot be started,
+ * and says why; what runs of it runs on.
  *
  * @returns undefined where the pack's service is none that is supervised, or its tree is not known any more
  */
 export function serviceSpecOf(workspace: Workspace, row: ServiceRow): ServiceSpec | undefined {
-  const pack = hostedPackOf(workspace, row.pack_id, row.generation);
-  return pack && specOf(workspace, pack);
+  try {
+    const pack = hostedPackOf(workspace, row.pack_id, row.generation);
+    return pack && specOf(workspace, pack);
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError) || thrown.code !== "state-invalid") throw thrown;
+    const { pack_id: packId, generation } = row;
+    // Only what is supervised has an environment that is kept.
+    if (!hasServiceEnvironment(workspace.registry, packId)) return undefined;
+    return unknownSpec({ packId, generation, logDirectory: workspace.paths.logsOf(packId) });
+  }
 }
 
 /** The pack whose service is supervised, at a generation; undefined where it is none, or its tree is not known any more. */
@@ -35,7 +50,7 @@ export function hostedPackOf(
   const side = sideOf(registry, packId, generation);
   const tree = side && treeByDigest(registry, side.digest);
   if (!side || !tree) return undefined;
-  const manifest = manifestFromStored(tree.manifest);
+  const manifest = manifestFromStored(tree.manifest, packId);
   return isHosted(manifest) ? scriptPack(workspace, manifest, { ...side, generation }) : undefined;
 }
 

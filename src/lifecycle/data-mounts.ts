@@ -41,7 +41,7 @@ export function dataMounts({ registry, paths }: Workspace, pack: ScriptPack): Da
   return mounts.filter(isDataMount).map((mount) => {
     const { path, pack: from, source, mode } = mount;
     const giver = livePack(registry, from);
-    const refused = refusalOfShare(id, mount, giver && manifestFromStored(giver.manifest));
+    const refused = refusalOfShare(id, mount, giver && manifestFromStored(giver.manifest, from));
     const about = { path, from, source, mode };
     if (refused !== null) return { ...about, directory: null, refused };
     const directory = sharedDirectory(paths.dataOf(from), source);
@@ -118,7 +118,7 @@ function tryShare({ warn }: Workspace, work: () => void): void {
 function isAgreed({ registry }: Workspace, { giver, taker, source, mode }: SharedDataRow): boolean {
   const [from, to] = [giver, taker].map((packId) => {
     const row = livePack(registry, packId);
-    return row && manifestFromStored(row.manifest);
+    return row && manifestFromStored(row.manifest, packId);
   });
   return (to?.pack.mounts ?? []).some(
     (mount) =>

@@ -187,7 +187,8 @@ function rehearsalRights(
   const asked = permissionsOf(manifest);
   if (isApproved) return { permissions: asked, allowAll };
   const live = livePack(registry, manifest.pack.id);
-  const granted = live === undefined ? noPermissions : permissionsOf(manifestFromStored(live.manifest));
+  const granted =
+    live === undefined ? noPermissions : permissionsOf(manifestFromStored(live.manifest, live.pack_id));
   return { permissions: approvedPart(granted, asked), allowAll: allowAll && live?.allow_all === 1 };
 }
 

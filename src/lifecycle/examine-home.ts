@@ -1,6 +1,7 @@
 import { closeSync, existsSync, lstatSync, openSync, statfsSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { livePacks } from "../registry/packs.ts";
 import { openRegistryForReading } from "../registry/registry.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
@@ -9,6 +10,7 @@ import { freeSpace } from "../system/free-space.ts";
 import { type HomePaths } from "../system/home.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
+import { damageOf } from "./live-pack.ts";
 import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
 import { registryFaults } from "./registry-faults.ts";
 
@@ -77,16 +79,19 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const problems = registryFaults(registry, paths);
+    const problems = registryFaults(registry);
+    const damaged = livePacks(registry).flatMap((row) => damageOf(registry, row)?.message ?? []);
     const open = openTransactions(registry);
     return [
-      problems.length === 0
-        ? good("registry", "sound")
-        : bad(
-            "registry",
-            problems.join("; "),
-            "bring state.db back from a backup, or see aurora recover --rebuild",
-          ),
+      problems.length === 0 && damaged.length > 0
+        ? bad("registry", damaged.join("; "), "aurora recover puts it back from the store")
+        : problems.length === 0
+          ? good("registry", "sound")
+          : bad(
+              "registry",
+              problems.join("; "),
+              "bring state.db back from a backup, or see aurora recover --rebuild",
+            ),
       open.length === 0
         ? good("transactions", "none is open")
         : bad(

@@ -64,9 +64,9 @@ function manifestJobs(manifest: Manifest): { name: string; spec: JobSpec }[] {
 }
 
 /** A stored manifest that is damaged, which `verify` tells, keeps the jobs of no other pack from running. */
-function storedJobs(manifest: string): ReturnType<typeof manifestJobs> {
+function storedJobs(manifest: string, packId: string): ReturnType<typeof manifestJobs> {
   try {
-    return manifestJobs(manifestFromStored(manifest));
+    return manifestJobs(manifestFromStored(manifest, packId));
   } catch (thrown) {
     if (thrown instanceof AuroraError && thrown.code === "state-invalid") return [];
     throw thrown;
@@ -91,7 +91,7 @@ export function packJobs(registry: Registry, onlyOf?: string): PackJob[] {
       ? livePacks(registry)
       : [livePack(registry, onlyOf)].filter((row) => row !== undefined);
   for (const { pack_id, manifest } of live)
-    for (const { name, spec } of storedJobs(manifest)) add(pack_id, name, "manifest", spec);
+    for (const { name, spec } of storedJobs(manifest, pack_id)) add(pack_id, name, "manifest", spec);
   for (const { pack_id, name, spec } of operatorJobs(registry, onlyOf))
     add(pack_id, name, "operator", parseColumn<JobSpec>("jobs.spec", spec));
   return [...jobs.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));

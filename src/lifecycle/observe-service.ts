@@ -1,5 +1,4 @@
 import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { parseColumn } from "../registry/json-column.ts";
 import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
 
 export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
@@ -19,9 +18,17 @@ export function observeService(row: ObservedColumns, bootId: string): ObservedSe
   return { state: others.length > 0 ? "running" : "exited", processes: others };
 }
 
+/** The processes of a service's row; none where they are damaged: then they are looked for by their mark. */
+export function storedProcesses(json: string): ProcessIdentity[] {
+  try {
+    const stored: unknown = JSON.parse(json);
+    return Array.isArray(stored) ? (stored as ProcessIdentity[]) : [];
+  } catch {
+    return [];
+  }
+}
+
 function aliveOf(row: ObservedColumns, bootId: string): ProcessIdentity[] {
   if (row.boot_id !== bootId || row.processes === "[]") return [];
-  return parseColumn<ProcessIdentity[]>("services.processes", row.processes).filter((identity) =>
-    isAlive(identity),
-  );
+  return storedProcesses(row.processes).filter((identity) => isAlive(identity));
 }

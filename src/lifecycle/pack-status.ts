@@ -1,5 +1,4 @@
 import { type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
-import { parseColumn } from "../registry/json-column.ts";
 import { statusRows } from "../registry/packs.ts";
 import { type Health, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
@@ -51,10 +50,7 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     const { version, generation } = row;
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
     const { state, processes } = observeService(row, boot);
-    const confinement =
-      row.confinement === null
-        ? null
-        : parseColumn<ConfinementSummary>("service_confinement.summary", row.confinement);
+    const confinement = storedConfinement(row.confinement);
     if (processes.length > 0)
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
@@ -78,6 +74,15 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
   const usage = usageOf(groups);
   for (const status of statuses) status.memory_bytes = usage.get(status.pack_id)?.memoryBytes ?? null;
   return { statuses, usage };
+}
+
+/** It is only shown: where it is damaged, nothing is. */
+function storedConfinement(json: string | null): ConfinementSummary | null {
+  try {
+    return json === null ? null : (JSON.parse(json) as ConfinementSummary);
+  } catch {
+    return null;
+  }
 }
 
 function stagedStatus(workspace: Workspace, packId: string): PackStatus {

@@ -14,12 +14,12 @@ import { dirname } from "node:path";
 
 import { AuroraError, systemReason } from "../errors.ts";
 import { packUser, packUserReason } from "../process/confinement/pack-user.ts";
-import { isAlive, type ProcessIdentity } from "../process/tree.ts";
-import { parseColumn } from "../registry/json-column.ts";
+import { isAlive } from "../process/tree.ts";
 import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
+import { storedProcesses } from "./observe-service.ts";
 import { type ConfinementSummary, type Purpose } from "./pack-process.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
@@ -67,14 +67,14 @@ function runningUser({ registry }: Workspace, pack: ScriptPack): number | undefi
   const row = serviceOf(registry, id);
   // Also while it is being stopped, which is what its stop script is for.
   if (row?.boot_id !== bootId()) return undefined;
-  if (
-    !parseColumn<ProcessIdentity[]>("services.processes", row.processes).some((identity) => isAlive(identity))
-  )
-    return undefined;
+  if (!storedProcesses(row.processes).some((identity) => isAlive(identity))) return undefined;
   const summary = serviceConfinements(registry).get(id);
-  return summary === undefined
-    ? 0
-    : (parseColumn<ConfinementSummary>("service_confinement.summary", summary).user ?? 0);
+  if (summary === undefined) return 0;
+  try {
+    return (JSON.parse(summary) as ConfinementSummary).user ?? 0;
+  } catch {
+    return undefined; // Damaged: then it is the user that it would be started as.
+  }
 }
 
 /** The groups of packs, by which those that depend on them may read their trees. */

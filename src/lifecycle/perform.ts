@@ -49,7 +49,7 @@ export function isOnlyRecorded({ workspace, plan }: PerformContext, step: Step):
   if (step.kind !== "start" && step.kind !== "health") return false;
   const tree = treeByDigest(workspace.registry, packOf(plan, step).to?.digest ?? "");
   if (!tree) return false;
-  const manifest = manifestFromStored(tree.manifest);
+  const manifest = manifestFromStored(tree.manifest, tree.pack_id);
   return step.kind === "start" ? startsNothing(manifest) : !hasHealthCheck(manifest);
 }
 
@@ -184,7 +184,7 @@ function oldPack(workspace: Workspace, pack: TransactionPack): ScriptPack | unde
 /** The manifest of a staged tree, from the registry. */
 export function storedManifest(workspace: Pick<Workspace, "registry">, digest: string): Manifest {
   const tree = treeByDigest(workspace.registry, digest);
-  if (tree) return manifestFromStored(tree.manifest);
+  if (tree) return manifestFromStored(tree.manifest, tree.pack_id);
   throw new AuroraError("not-found", `there is no staged tree ${digest}`, { hint: "stage the pack again" });
 }
 

@@ -146,11 +146,11 @@ function snapshotsToRestore(
 }
 
 export function presentPacks(workspace: Pick<Workspace, "registry">): PresentPack[] {
-  return livePacks(workspace.registry).map(({ digest, generation, manifest, allow_all }) => ({
+  return livePacks(workspace.registry).map(({ pack_id, digest, generation, manifest, allow_all }) => ({
     digest,
     generation,
     allowAll: allow_all === 1,
-    manifest: manifestFromStored(manifest),
+    manifest: manifestFromStored(manifest, pack_id),
   }));
 }
 

@@ -56,7 +56,7 @@ function isPackUser(uid: number): boolean {
 export function rebuildSharedData(registry: Registry): void {
   const users = usersOfPacks(registry);
   for (const { pack_id: taker, manifest } of livePacks(registry))
-    for (const { from: giver, source, mode } of outsideMounts(manifestFromStored(manifest))) {
+    for (const { from: giver, source, mode } of outsideMounts(manifestFromStored(manifest, taker))) {
       const uid = users.get(taker);
       if (giver !== null && uid !== undefined)
         recordSharedData(registry, { giver, taker, source, mode, uid });

@@ -62,7 +62,7 @@ export function rebuildRegistry(paths: HomePaths, now: Date): RebuildReport {
 function refuseSound(paths: HomePaths): void {
   try {
     using registry = openRegistryForReading(paths);
-    if (registryFaults(registry, paths).length > 0) return;
+    if (registryFaults(registry).length > 0) return;
   } catch (thrown) {
     if (thrown instanceof AuroraError && thrown.code === "state-invalid") return;
     throw thrown;
@@ -117,7 +117,7 @@ function fillTrees(registry: Registry, paths: HomePaths, problems: string[], at:
     try {
       const { pack_id, files, bytes, ...record } = readTreeRecord(paths, digest);
       const manifest = JSON.stringify(record.manifest);
-      const { version } = manifestFromStored(manifest).pack;
+      const { version } = manifestFromStored(manifest, pack_id).pack;
       recordTree(registry, { digest, pack_id, version, manifest, files, bytes, staged_at: at });
       count++;
     } catch (thrown) {

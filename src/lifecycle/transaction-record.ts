@@ -88,7 +88,7 @@ function recordLive(
     manifest: tree?.manifest ?? "{}",
     allow_all,
   });
-  if (tree) setDataEpoch(registry, pack_id, manifestFromStored(tree.manifest).pack.data.epoch);
+  if (tree) setDataEpoch(registry, pack_id, manifestFromStored(tree.manifest, pack_id).pack.data.epoch);
   if (!namespaceOf(registry, pack_id)) registerNamespace(registry, pack_id, "{}", at, undefined);
   // A pack that was installed but not started is stopped, at its new generation.
   const isStarted = plan.steps.some((step) => step.kind === "start" && step.pack_id === pack_id);

@@ -9,6 +9,7 @@ import { verifyTree } from "../store/verify-tree.ts";
 import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { registryFaults } from "./registry-faults.ts";
+import { hasDamagedManifest } from "./stored-manifests.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -42,8 +43,7 @@ export async function verifyPacks(
     const found = await treeProblems(workspace, digest, full);
     if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
   }
-  const problems =
-    packIds.length > 0 ? [] : [...registryFaults(registry, workspace.paths), ...strayLinks(workspace)];
+  const problems = packIds.length > 0 ? [] : [...registryFaults(registry), ...strayLinks(workspace)];
   return { ok: problems.length === 0 && packs.every(({ ok }) => ok), packs, problems };
 }
 
@@ -78,12 +78,16 @@ export function isTaken(paths: HomePaths, packId: string): boolean {
 }
 
 async function treeProblems(
-  { paths }: Pick<Workspace, "paths">,
+  workspace: Pick<Workspace, "registry" | "paths">,
   digest: string,
   full: boolean,
 ): Promise<string[]> {
+  const { paths } = workspace;
   if (!hasTree(paths, digest)) return ["the stored tree is missing"];
-  return (await verifyTree(paths, digest, { full })).problems;
+  const { problems } = await verifyTree(paths, digest, { full });
+  return hasDamagedManifest(workspace, digest)
+    ? [...problems, "its manifest in the registry is damaged: aurora recover puts it back"]
+    : problems;
 }
 
 /** Names in `live/` that no installed pack has. */

@@ -3,19 +3,34 @@ import { SCHEMA_VERSION } from "./limits.ts";
 import { type Manifest } from "./schema.ts";
 
 /**
- * The manifest that was stored with a staged tree. It was checked when it was staged, so only its schema version is
- * looked at here.
+ * The manifest that was stored with a staged tree. It was checked when it was staged, so only whose it is and its schema version
+ * are looked at here, and that no part of it is missing.
  *
  * @param json what `JSON.stringify` made of a `Manifest`
- * @throws {AuroraError} `state-invalid` where it is no manifest of this schema
+ * @param packId whose it is
+ * @throws {AuroraError} `state-invalid` where it is no manifest of this schema and pack
  */
-export function manifestFromStored(json: string): Manifest {
+export function manifestFromStored(json: string, packId: string): Manifest {
   const stored = parsed(json);
-  if (stored?.schema_version === SCHEMA_VERSION) return stored;
-  throw new AuroraError("state-invalid", "cannot read a stored manifest: it is damaged", {
-    hint: "aurora verify finds what else is",
+  const pack: Partial<Manifest["pack"]> | undefined = stored?.pack;
+  const isWhole = pack?.id === packId && PARTS.every((name) => typeof pack[name] === "object");
+  if (stored?.schema_version === SCHEMA_VERSION && isWhole) return stored;
+  throw new AuroraError("state-invalid", `cannot read the stored manifest of "${packId}": it is damaged`, {
+    hint: "aurora recover puts it back from the store",
   });
 }
+
+/** What every stored manifest has, as objects or lists. */
+const PARTS = [
+  "entrypoint",
+  "dependencies",
+  "service",
+  "health",
+  "permissions",
+  "limits",
+  "mounts",
+  "schedule",
+] as const;
 
 function parsed(json: string): Manifest | undefined {
   try {

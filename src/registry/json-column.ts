@@ -1,9 +1,7 @@
 import { AuroraError } from "../errors.ts";
 
-/** The columns that hold JSON: what it is, and what names the row for people. */
+/** The columns that hold JSON, but for manifests, which the store has as well: what it is, and what names the row for people. */
 export const jsonColumns = {
-  "trees.manifest": { type: "object", row: "digest" },
-  "packs.manifest": { type: "object", row: "pack_id" },
   "transactions.plan": { type: "object", row: "id" },
   "transactions.cleanup": { type: "object", row: "id" },
   "transactions.confirm": { type: "object", row: "id" },

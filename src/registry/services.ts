@@ -1,3 +1,4 @@
+import { AuroraError } from "../errors.ts";
 import { parseColumn } from "./json-column.ts";
 import { type Registry } from "./registry.ts";
 
@@ -142,7 +143,24 @@ export function serviceEnvironment(registry: Registry, packId: string): Record<s
     "SELECT environment FROM service_environments WHERE pack_id = ?",
     packId,
   );
-  return row && parseColumn<Record<string, string>>("service_environments.environment", row.environment);
+  if (!row) return undefined;
+  try {
+    return parseColumn("service_environments.environment", row.environment);
+  } catch (thrown) {
+    throw new AuroraError(
+      "state-invalid",
+      `cannot read the stored environment of "${packId}": it is damaged`,
+      {
+        cause: thrown,
+        hint: `aurora stop ${packId}, and aurora start ${packId}, write it anew`,
+      },
+    );
+  }
+}
+
+/** Whether a service has an environment that is kept, as all have that are supervised. */
+export function hasServiceEnvironment(registry: Registry, packId: string): boolean {
+  return registry.get("SELECT 1 FROM service_environments WHERE pack_id = ?", packId) !== undefined;
 }
 
 export function forgetService(registry: Registry, packId: string): void {

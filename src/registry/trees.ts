@@ -51,6 +51,12 @@ export function allTrees(registry: Registry): TreeRow[] {
   return registry.all<TreeRow>("SELECT * FROM trees ORDER BY pack_id, rowid");
 }
 
+/** Replaces both copies of a tree's manifest: with the tree, and with the pack that is live at it. */
+export function setTreeManifest(registry: Registry, digest: string, manifest: string): void {
+  registry.run("UPDATE trees SET manifest = ? WHERE digest = ?", manifest, digest);
+  registry.run("UPDATE packs SET manifest = ? WHERE digest = ?", manifest, digest);
+}
+
 export function forgetTree(registry: Registry, digest: string): void {
   registry.run("DELETE FROM trees WHERE digest = ?", digest);
 }

@@ -178,7 +178,7 @@ describe("what is right", () => {
 
   test.each(readdirSync(good))("%s survives being stored", (name) => {
     const manifest = readGood(name);
-    expect(manifestFromStored(JSON.stringify(manifest))).toEqual(manifest);
+    expect(manifestFromStored(JSON.stringify(manifest), manifest.pack.id)).toEqual(manifest);
   });
 
   test("a byte order mark and CRLF change nothing, in both formats", () => {
@@ -206,9 +206,20 @@ describe("what is right", () => {
 });
 
 test("a stored manifest that is damaged or of another schema is refused", () => {
-  for (const json of ["", "{", "null", "[]", '{"schema_version":"aurora-manifest-v2"}'])
-    expect(() => manifestFromStored(json)).toThrow(
-      new AuroraError("state-invalid", "cannot read a stored manifest: it is damaged"),
+  const whole = parseManifest(readFileSync(join(good, "minimal.yaml")), "m.yaml", "yaml").manifest;
+  const { id, service: _service, ...rest } = whole.pack;
+  for (const damaged of [
+    "",
+    "{",
+    "null",
+    "[]",
+    '{"schema_version":"aurora-manifest-v1"}',
+    JSON.stringify({ ...whole, schema_version: "aurora-manifest-v2" }),
+    JSON.stringify({ ...whole, pack: { id, ...rest } }),
+    JSON.stringify({ ...whole, pack: { ...whole.pack, id: "another" } }),
+  ])
+    expect(() => manifestFromStored(damaged, id)).toThrow(
+      new AuroraError("state-invalid", `cannot read the stored manifest of "${id}": it is damaged`),
     );
 });
 

@@ -111,7 +111,7 @@ export async function generationFlow(
 function warnOfData(workspace: Workspace, packId: string, generation: number, target: Manifest): void {
   const live = livePack(workspace.registry, packId);
   const isAskedFor =
-    target.pack.data.snapshot || (live && manifestFromStored(live.manifest).pack.data.snapshot);
+    target.pack.data.snapshot || (live && manifestFromStored(live.manifest, packId).pack.data.snapshot);
   if (isAskedFor)
     workspace.warn(`the data of "${packId}" stays as it is: no snapshot of generation ${generation} is kept`);
 }

@@ -94,7 +94,7 @@ export function beginTry(workspace: Workspace, one: Try, runner: string, started
     started_at: startedAt,
   });
   if (!begun) return { kind: "never" };
-  return { kind: "begun", pack: scriptPack(workspace, manifestFromStored(manifest), row) };
+  return { kind: "begun", pack: scriptPack(workspace, manifestFromStored(manifest, one.job.packId), row) };
 }
 
 /** Whether a living process other than this one runs the job. */
