@@ -2,7 +2,7 @@ import { type Series } from "./check.ts";
 
 /** What depends on the kernel, the processor or the file system. */
 const FOLDERS = ["system", "process", "vfs", "supervisor", "store", "packs"];
-const PATIENCE_MS = 3_600_000;
+const PATIENCE_MS = 7_200_000;
 
 /**
  * The project's own tests, on this machine's kernel and processor, of the compiled program where they look at it from outside.
