@@ -17,8 +17,8 @@ export type Extras = {
 
 const HOME_DISK_SIZE = "1G";
 
-/** A machine may take so long to boot, or to answer, in milliseconds: without KVM everything takes twenty times longer. */
-const PATIENCE_MS = 600_000;
+/** A machine may take so long to boot, or to answer, in milliseconds: without KVM everything takes twenty times longer, or more. */
+const PATIENCE_MS = 1_800_000;
 /** So often a machine is switched on until it boots. */
 const BOOTS = 3;
 

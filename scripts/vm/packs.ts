@@ -63,15 +63,16 @@ const packs: readonly Pack[] = [
   {
     id: "limited",
     limits: "{ memory: 64MiB, processes: 16 }",
-    // Does once what a file in its data asks for. No process of it takes more than 25 MB.
+    // Does once what a file in its data asks for. tail keeps a line in memory until it has come to its end, so no process of it
+    // takes more than 30 MB.
     scripts: {
       start: `cd "$AURORA_DATA_DIR"
 take() { rm "$1" 2>/dev/null; }
-if take eat; then for n in 1 2 3 4; do
-  sh -c 'x=$(head -c 25000000 /dev/zero | tr "\\0" x); : >ate; sleep 1000' &
+if take eat; then for n in 1 2 3; do
+  { head -c 30000000 /dev/zero; : >ate; sleep 1000; } | tail -n 1 &
   until take ate; do sleep 0.2; done
 done; fi
-if take hold; then sh -c 'x=$(head -c 25000000 /dev/zero | tr "\\0" x); sleep 1000' & fi
+if take hold; then { head -c 30000000 /dev/zero; sleep 1000; } | tail -n 1 & fi
 if take multiply; then sh -c 'for n in $(seq 40); do sleep 1000 & done; sleep 1000' & fi
 # Leaves everything by which it could be found: its session, its parent, its environment.
 if take escape; then setsid env -i sh -c 'setsid sh -c "trap : TERM; while :; do sleep 4242; done" &' & fi

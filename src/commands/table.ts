@@ -411,7 +411,7 @@ export const commands: readonly CommandSpec[] = [
       background: { help: "Start it, print its id, and do not wait" },
       list: { help: "Show the commands in the background" },
       kill: { value: "ID", help: "End a command in the background" },
-      audit: { help: "Let it do everything, and report what would be refused, where the kernel can tell" },
+      audit: { help: "Report what is refused, or would be, where the kernel can tell; let the rest happen" },
       explain: { help: "Run nothing; show what the command might do, and which layer enforces each line" },
       "require-confinement": requireConfinementOption,
     },

@@ -5,6 +5,7 @@ import { cloneTree } from "../../system/clone-tree.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
 import { removeTree } from "../../system/scratch.ts";
 import { type Fault, type Operation, operations } from "./operations.ts";
+import { FIRST_PATIENCE_MS, patienceAfter } from "./patience.ts";
 import { type Child, runChild } from "./run-child.ts";
 import { judge, readState, type State } from "./state.ts";
 
@@ -15,7 +16,14 @@ export type Subject = { operation: Operation; old: State; changed: State; steps:
 export type Slot = { paths: HomePaths };
 
 /** Where the self test works: homes to begin with, packs, and slots for experiments, all in one scratch directory. */
-export type Bench = { self: string; directory: string; packs: string; slots: Slot[] };
+export type Bench = {
+  self: string;
+  directory: string;
+  packs: string;
+  slots: Slot[];
+  /** What takes longer hangs, in milliseconds. */
+  hangsAfterMs: number;
+};
 
 /** Late in an upgrade, so that recovery has much to undo. */
 const INTERRUPTED_AT = 0.8;
@@ -29,16 +37,18 @@ export async function prepareBench(self: string, directory: string, slots: numbe
     slots: Array.from({ length: slots }, (_, index) => ({
       paths: homePaths(`${directory}/slot${index}/home`),
     })),
+    hangsAfterMs: FIRST_PATIENCE_MS,
   };
   for (const version of ["1", "2"]) writePack(`${bench.packs}/${version}`, `${version}.0.0`);
-  const [first] = bench.slots as [Slot, ...Slot[]];
-  const { home } = first.paths;
+  const [slot] = bench.slots as [Slot, ...Slot[]];
+  const { home } = slot.paths;
   restore(bench, "empty", home);
   keepTemplate(bench, "empty", home);
-  await mustRun(bench, ["install", `${bench.packs}/1`], home);
+  const first = await mustRun(bench, ["install", `${bench.packs}/1`], home);
   writeData(home, "written by version 1\n");
   keepTemplate(bench, "installed", home);
-  await mustRun(bench, ["install", `${bench.packs}/2`], home);
+  const second = await mustRun(bench, ["install", `${bench.packs}/2`], home);
+  bench.hangsAfterMs = patienceAfter([first, second]);
   writeData(home, "written by version 2\n");
   keepTemplate(bench, "upgraded", home);
   restore(bench, "installed", home);
@@ -127,22 +137,27 @@ function keepTemplate({ directory }: Bench, template: Operation["template"], hom
 }
 
 async function change(bench: Bench, { name }: Operation, home: string, fault: Fault, at: number) {
-  const child = await runChild(bench.self, ["selftest-step", fault, String(at), name, bench.packs], home);
+  const argv = ["selftest-step", fault, String(at), name, bench.packs];
+  const child = await runChild(bench.self, argv, home, bench);
   const steps =
     child.exitCode === 0 && !child.wasKilled ? (JSON.parse(child.stdout) as { steps: number }).steps : 0;
   return { child, steps };
 }
 
 function recover(bench: Bench, home: string): Promise<Child> {
-  return runChild(bench.self, ["recover"], home);
+  return runChild(bench.self, ["recover"], home, bench);
 }
 
-async function mustRun(bench: Bench, argv: readonly string[], home: string): Promise<void> {
-  const child = await runChild(bench.self, argv, home);
+/** Returns how long it has taken, in milliseconds. */
+async function mustRun(bench: Bench, argv: readonly string[], home: string): Promise<number> {
+  const began = performance.now();
+  const child = await runChild(bench.self, argv, home, bench);
   if (child.exitCode !== 0) throw failed(argv[0] ?? "", child);
+  return performance.now() - began;
 }
 
-function failed(what: string, { exitCode, stderr }: Child): AuroraError {
+function failed(what: string, { exitCode, stderr, hangs }: Child): AuroraError {
+  if (hangs) return new AuroraError("failed", `cannot run the self test: ${what} does not come to an end`);
   const isFull = stderr.includes('"no-space"');
   return new AuroraError(
     isFull ? "no-space" : "failed",

@@ -8,19 +8,15 @@ export type Child = {
   stderr: string;
 };
 
-type RunChildOptions = {
-  /** When it is killed, for a stop at a moment that nobody has chosen. */
-  killAfterMs?: number;
-  /** A change takes well under a second; what takes this long hangs. */
-  hangsAfterMs?: number;
-};
+/** When it is killed, for a stop at a moment that nobody has chosen; or because what takes this long hangs. */
+type Ending = { killAfterMs: number } | { hangsAfterMs: number };
 
 /** Runs this program on a home of the self test, with nothing of the operator's environment but what a shell needs. */
 export async function runChild(
   self: string,
   argv: readonly string[],
   home: string,
-  { killAfterMs, hangsAfterMs = 15_000 }: RunChildOptions = {},
+  ending: Ending,
 ): Promise<Child> {
   const child = Bun.spawn([self, ...argv, "--home", home, "--json", "--no-input", "--no-daemon"], {
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent" },
@@ -30,10 +26,14 @@ export async function runChild(
     stderr: "pipe",
   });
   let hangs = false;
-  const timer = setTimeout(() => {
-    hangs = killAfterMs === undefined;
-    child.kill("SIGKILL");
-  }, killAfterMs ?? hangsAfterMs);
+  const isPlanned = "killAfterMs" in ending;
+  const timer = setTimeout(
+    () => {
+      hangs = !isPlanned;
+      child.kill("SIGKILL");
+    },
+    isPlanned ? ending.killAfterMs : ending.hangsAfterMs,
+  );
   try {
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),

@@ -6,12 +6,15 @@ import { readState } from "./state.ts";
 
 /** So many commands are started at the same moment. */
 const WRITERS = 8;
+/** With an install and a rollback; the last one waits for all others. */
+const COMMANDS = WRITERS + 2;
 
 /** Commands on one home at once: what each was told is there, and what is live is whole. Returns what is wrong. */
 export async function tryTogether(bench: Bench, { paths }: Slot): Promise<string[]> {
   restore(bench, "upgraded", paths.home);
   const before = revisionOf(paths);
-  const run = (...argv: string[]) => runChild(bench.self, argv, paths.home);
+  const run = (...argv: string[]) =>
+    runChild(bench.self, argv, paths.home, { hangsAfterMs: COMMANDS * bench.hangsAfterMs });
   const children = await Promise.all([
     ...Array.from({ length: WRITERS }, (_, index) =>
       run("ns", "register", "app", "--meta", `{"writer":${index}}`),
