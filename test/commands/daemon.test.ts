@@ -244,7 +244,7 @@ test("what goes wrong when it listens already ends it, and leaves no socket", as
   t.write({ id: "app", health: "exit 0" });
   await t.run(["install", "app", "--approve", "--no-daemon"]);
   using registry = new Database(`${t.home}/state.db`);
-  registry.run("UPDATE packs SET manifest = '{'");
+  registry.run("DROP TABLE services");
   const result = await t.run(["daemon"]);
   expect(result).toMatchObject({ stdout: "", exitCode: 7 });
   expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
