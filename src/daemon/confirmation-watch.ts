@@ -13,6 +13,7 @@ export class ConfirmationWatch {
   readonly #onBack: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isSettling = false;
+  #isEnded = false;
 
   /** @param onBack called when something was rolled back */
   constructor(workspace: Workspace, onBack: () => void) {
@@ -28,6 +29,7 @@ export class ConfirmationWatch {
   /** Looks which transactions wait, and comes back when the first is out of time. */
   look(): void {
     clearTimeout(this.#timer);
+    if (this.#isEnded) return;
     const waiting = this.#waiting();
     if (waiting.length === 0 || this.#isSettling) return;
     const [boot, now] = [bootTime(), this.#workspace.now()];
@@ -37,6 +39,7 @@ export class ConfirmationWatch {
   }
 
   [Symbol.dispose](): void {
+    this.#isEnded = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -55,6 +58,6 @@ export class ConfirmationWatch {
     } finally {
       this.#isSettling = false;
     }
-    this.#timer = setTimeout(() => this.look(), LOOK_MS);
+    if (!this.#isEnded) this.#timer = setTimeout(() => this.look(), LOOK_MS);
   }
 }

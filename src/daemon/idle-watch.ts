@@ -9,6 +9,7 @@ export class IdleWatch {
   readonly #idleMs: number | null;
   readonly #world: IdleWorld;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isEnded = false;
 
   /** @param idleMs so long without anything to do; null: it never ends */
   constructor(idleMs: number | null, world: IdleWorld) {
@@ -18,7 +19,8 @@ export class IdleWatch {
 
   /** Something has happened: the time begins anew. */
   touch(): void {
-    if (this.#idleMs === null) return;
+    // An answer may still be given when all else has ended.
+    if (this.#idleMs === null || this.#isEnded) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (this.#world.isBusy()) this.touch();
@@ -27,6 +29,7 @@ export class IdleWatch {
   }
 
   [Symbol.dispose](): void {
+    this.#isEnded = true;
     clearTimeout(this.#timer);
   }
 }

@@ -30,6 +30,7 @@ export class OneshotWatch {
 
   /** Looks which packs there are to watch. */
   look(): void {
+    if (this.#stopping.signal.aborted) return;
     const nowMs = performance.now();
     const present = new Set<string>();
     for (const pack of soundLivePacks(this.#workspace)) {
@@ -70,7 +71,7 @@ export class OneshotWatch {
     const due = [...this.#watched].filter(([, { dueMs }]) => dueMs <= nowMs);
     await Promise.all(due.map(([packId, watched]) => this.#checkOne(packId, watched)));
     this.#isChecking = false;
-    if (!this.#stopping.signal.aborted) this.look();
+    this.look();
   }
 
   async #checkOne(packId: string, watched: Watched): Promise<void> {

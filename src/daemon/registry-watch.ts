@@ -19,6 +19,8 @@ export class RegistryWatch {
   readonly #watcher: FSWatcher;
   readonly #settling: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What was due when this ended may still come, and by then the registry is closed. */
+  #isEnded = false;
 
   constructor(paths: Pick<HomePaths, "home" | "database">, changed: (change: RegistryChange) => void) {
     this.#paths = paths;
@@ -26,6 +28,7 @@ export class RegistryWatch {
     this.#database = fileAt(paths.database);
     const look = () => {
       this.#timer = undefined;
+      if (this.#isEnded) return;
       changed(this.#change());
     };
     const own = basename(paths.home);
@@ -45,6 +48,7 @@ export class RegistryWatch {
   }
 
   [Symbol.dispose](): void {
+    this.#isEnded = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#settling);
     this.#watcher.close();

@@ -9,7 +9,7 @@ import { auroraCommand, scratch } from "../support/aurora.ts";
 const root = join(import.meta.dir, "../..");
 const ids = ["pack01_pack01", "pack02_env_profiler", "pack03_os_base"] as const;
 const NOBODY = 65_534;
-/** The whole journey takes about six seconds on an idle machine, most of it the grace and the deadlines of the packs and a minute on a busy one. */
+/** The whole journey takes about six seconds on an idle machine, most of it the grace and the deadlines of the packs, and a minute on a busy one. */
 const TIMEOUT_MS = 180_000;
 const isRoot = process.getuid?.() === 0;
 
