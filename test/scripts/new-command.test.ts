@@ -35,7 +35,10 @@ test.each([
   const file = `./test/commands/${name.replace(" ", "/")}.test.ts`;
   const env = { ...process.env };
   delete env["AURORA_BINARY"];
-  const ran = Bun.spawnSync([process.execPath, "test", file], { cwd: project.path, env });
+  const ran = Bun.spawnSync([process.execPath, "test", "--timeout", "60000", file], {
+    cwd: project.path,
+    env,
+  });
   expect(ran.stderr.toString()).toContain(" 1 pass\n 0 fail\n");
   expect(newCommand(project.path, name, "--summary", "Again").exitCode).toBe(2);
 });
