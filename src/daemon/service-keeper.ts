@@ -49,6 +49,7 @@ export class ServiceKeeper implements ServiceHost {
         notifyDirectory: run,
         warn: workspace.warn,
         spawn: (options, spec) => this.#processes.spawn(options, spec),
+        ended: (packId, pid) => this.#processes.ended(packId, pid),
       },
       {
         load: () => this.#mark(this.#records.load()),

@@ -1,21 +1,23 @@
-import { type ChildOptions } from "../process/spawn-child.ts";
 import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { killReason } from "./kill-reason.ts";
 import { type LogKeeper } from "./log-keeper.ts";
+import { type OomWatch } from "./oom-watch.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
 import { type ServiceRecord } from "./service-record.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 import { type Phase, type ServiceState } from "./service-state.ts";
 import { findOwnTree, findTree, serviceIdOf } from "./service-tree.ts";
+import { type SupervisorWorld } from "./supervisor-world.ts";
 
 /** What an instance asks of its supervisor. */
 export type InstanceHost = {
   phaseOf: (packId: string) => Phase | undefined;
   /** Something has happened to it. */
   tell: (packId: string, event: ServiceEvent) => void;
-  warn: (message: string) => void;
   logs: LogKeeper;
-  spawn: ((options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess) | undefined;
+  world: SupervisorWorld;
+  oom: OomWatch;
   /** The first processes that are children of this process. */
   ownLeaders: Set<number>;
   isSubreaper: boolean;
@@ -54,7 +56,12 @@ export class ServiceInstance {
   /** Starts its first process. @throws as `startServiceProcess` */
   start(notifyAddress: string | undefined): void {
     this.statusText = null;
-    const { child, leader } = startServiceProcess(this.spec, this.serviceId, notifyAddress, this.#host.spawn);
+    const { child, leader } = startServiceProcess(
+      this.spec,
+      this.serviceId,
+      notifyAddress,
+      this.#host.world.spawn,
+    );
     this.#child = child;
     this.#isOwn = true;
     this.leader = { ...leader, bootId: this.#host.bootId };
@@ -72,7 +79,7 @@ export class ServiceInstance {
     logs.recover(this.spec.packId, this.spec.logDirectory);
     if (!leader) return;
     logs.add(this.spec.packId, this.spec.logDirectory);
-    this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
+    this.#unwatch = watchForeign(leader, () => this.#exited(leader.pid, null, null));
   }
 
   #childExited(child: Bun.Subprocess): void {
@@ -80,14 +87,19 @@ export class ServiceInstance {
     if (this.#child !== child) return;
     this.#child = null;
     const { signalCode } = child;
-    this.#exited(child.exitCode, signalCode === null ? null : String(signalCode));
+    this.#exited(child.pid, child.exitCode, signalCode === null ? null : String(signalCode));
   }
 
-  #exited(rc: number | null, signal: string | null): void {
+  #exited(pid: number, rc: number | null, signal: string | null): void {
     this.#unwatch = nothing;
+    const { packId } = this.spec;
+    const group = this.#host.world.ended?.(packId, pid) ?? null;
+    const isOurs = this.#host.phaseOf(packId) === "killing";
+    const why =
+      signal === "SIGKILL" && !isOurs ? killReason({ group, onMachine: this.#host.oom.look() }) : null;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
-    this.#host.tell(this.spec.packId, { type: "exited", rc, signal, isGone });
+    this.#host.tell(packId, { type: "exited", rc, signal, isGone, why });
   }
 
   /** All its living processes. */
@@ -138,7 +150,7 @@ export class ServiceInstance {
     try {
       await beforeStop(this.#ending.signal);
     } catch (thrown) {
-      this.#host.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
+      this.#host.world.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
     }
     this.#ending = null;
   }

@@ -1,4 +1,5 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
+import { type MemoryKills } from "./kill-reason.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 
 /** What a supervisor needs of the world around it. */
@@ -12,4 +13,10 @@ export type SupervisorWorld = {
   warn: (message: string) => void;
   /** Starts a process, for example a confined one; directly by default. */
   spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
+  /**
+   * Told the end of a service's first process before anything else is made of it.
+   *
+   * @returns what the control group of the service has counted of its memory; null where it has none
+   */
+  ended?: (packId: string, pid: number) => MemoryKills | null;
 };

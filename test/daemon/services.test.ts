@@ -291,6 +291,21 @@ test("of commands that need the daemon at the same time, one starts it", async (
   expect(ids.flatMap((id) => t.processesOf(id))).toHaveLength(ids.length);
 });
 
+test("why and events say that a service was killed, and not by Aurora; when it runs again as well", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
+  const reason = "it died of SIGKILL, which Aurora did not send";
+  expect((await t.run(["events", "app"])).stdout).toMatch(new RegExp(`restarted .*reason=${reason}`));
+  expect((await t.json(["why", "app"])).value).toMatchObject({
+    state: "running",
+    cause: expect.stringMatching(new RegExp(`; it was restarted once, the last time at \\S+: ${reason}`)),
+    next: "aurora logs app",
+  });
+});
+
 test("a daemon that a command has started ends when there is nothing to do; one in the way does not", async () => {
   await using t = serviceHome();
   t.write(simplePack());

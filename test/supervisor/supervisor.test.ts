@@ -74,6 +74,42 @@ describe("a simple service", () => {
     expect(t.supervisor.view("web")).toMatchObject({ state: "running", restarts: 0 });
   });
 
+  test("says what it died of, also when it runs again: of a SIGKILL of somebody's, but not of its own exit codes", async () => {
+    await using t = supervised();
+    const { pid } = await t.supervisor.start(t.service("web", forever));
+    process.kill(pid as number, "SIGKILL");
+    expect(await t.seen("web", ({ restarts, state }) => restarts === 1 && state === "running")).toMatchObject(
+      {
+        exitCode: null,
+        reason: null,
+        lastEnd: expect.stringContaining("it died of SIGKILL, which Aurora did not send"),
+      },
+    );
+    const spec = t.service("other", "exit 137", { restart: "no" });
+    await t.supervisor.start(spec);
+    expect(await t.seen("other", ({ state }) => state === "failed")).toMatchObject({
+      reason: "it ended with exit code 137",
+    });
+    // The operator's start begins anew.
+    await t.supervisor.start({ ...spec, argv: ["sleep", "infinity"] });
+    expect(t.supervisor.view("other")).toMatchObject({ lastEnd: null });
+  });
+
+  test("what Aurora itself has killed it does not call somebody else's", async () => {
+    await using t = supervised();
+    const unhealthy = {
+      config: { ...gate, deadline_seconds: 0.2 },
+      watchSeconds: 0,
+      probe: async () => ({ healthy: false, output: "" }),
+    };
+    const stubborn = "trap '' TERM; while :; do sleep 1; done";
+    await t.supervisor.start(
+      t.service("web", stubborn, { restart: "no", stopTimeoutSeconds: 0.1, health: unhealthy }),
+    );
+    const { reason } = await t.seen("web", ({ state }) => state === "failed");
+    expect(reason).not.toContain("SIGKILL");
+  });
+
   test("is not started again once nobody wants it", async () => {
     await using t = supervised();
     const { pid } = await t.supervisor.start(t.service("web", forever));
