@@ -108,6 +108,24 @@ describe("a control group for a start, on a machine of files", () => {
     expect(startGroupOf(72, place.path)).toBeUndefined();
   });
 
+  test("of another process is told by its own group: so a shell learns what the daemon can", () => {
+    using place = machine();
+    const daemon = 4711;
+    mkdirSync(join(place.path, "cg/user/shell"));
+    writeFileSync(join(place.path, "proc/self/cgroup"), "0::/user/shell\n");
+    mkdirSync(join(place.path, `proc/${daemon}`));
+    const put = (group: string) => writeFileSync(join(place.path, `proc/${daemon}/cgroup`), `0::/${group}\n`);
+    expect(controlGroupReason(place.path)).toContain("the controllers for memory and pids are not in its");
+    put("user/one");
+    writeFileSync(join(place.group, "cgroup.procs"), `${daemon}\n`);
+    expect(controlGroupReason(place.path, daemon)).toBeNull();
+    // It has moved itself once, to have groups beside it.
+    put("user/one/aurora-self");
+    expect(controlGroupReason(place.path, daemon)).toBeNull();
+    put("user/shell");
+    expect(controlGroupReason(place.path, daemon)).not.toBeNull();
+  });
+
   test("is removed when its start has ended", () => {
     using place = machine();
     mkdirSync(join(place.group, "aurora-999999999-1"));
