@@ -50,6 +50,7 @@ export class ServiceKeeper implements ServiceHost {
         warn: workspace.warn,
         spawn: (options, spec) => this.#processes.spawn(options, spec),
         ended: (packId, pid) => this.#processes.ended(packId, pid),
+        groupOf: (packId) => this.#processes.groupOf(packId),
       },
       {
         load: () => this.#mark(this.#records.load()),

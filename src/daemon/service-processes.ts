@@ -10,9 +10,7 @@ import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
 import { isPackChanging } from "../registry/transactions.ts";
-import { type MemoryKills } from "../supervisor/kill-reason.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
-import { memoryKills } from "../system/control-group.ts";
 import { openPipe } from "../system/pipe.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
@@ -153,22 +151,19 @@ export class ServiceProcesses implements AsyncDisposable {
     if (!this.#isLooking) this.#lookLater();
   }
 
-  /**
-   * The first process of a service has ended.
-   *
-   * @returns what its control group has counted of its memory; null where it has none
-   */
-  ended(packId: string, pid: number): MemoryKills | null {
-    const group = this.#groups.get(packId);
-    // Before the launch is let go: that removes a group in which nothing is any more.
-    const kills = group === undefined ? null : memoryKills(group);
+  /** The directory of the control group that a service is in. */
+  groupOf(packId: string): string | undefined {
+    return this.#groups.get(packId);
+  }
+
+  /** The first process of a service has ended: what kept it from becoming the service is known now. */
+  ended(packId: string, pid: number): void {
     const launch = this.#launches.get(pid);
-    if (!launch) return kills;
+    if (!launch) return;
     const failure = launch.confined.failure();
     this.#noteDenial(packId, failure);
     if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
     this.#letGo(pid, launch);
-    return kills;
   }
 
   #noteGroup(packId: string, directory: string | undefined): void {

@@ -1,4 +1,5 @@
 import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { killGroup, memoryKills } from "../system/control-group.ts";
 import { killReason } from "./kill-reason.ts";
 import { type LogKeeper } from "./log-keeper.ts";
 import { type OomWatch } from "./oom-watch.ts";
@@ -93,7 +94,9 @@ export class ServiceInstance {
   #exited(pid: number, rc: number | null, signal: string | null): void {
     this.#unwatch = nothing;
     const { packId } = this.spec;
-    const group = this.#host.world.ended?.(packId, pid) ?? null;
+    const place = this.#group;
+    const group = place === undefined ? null : memoryKills(place);
+    this.#host.world.ended?.(packId, pid);
     const isOurs = this.#host.phaseOf(packId) === "killing";
     const why =
       signal === "SIGKILL" && !isOurs ? killReason({ group, onMachine: this.#host.oom.look() }) : null;
@@ -106,9 +109,13 @@ export class ServiceInstance {
   tree(): ProcessIdentity[] {
     const { serviceId, leader } = this;
     if (serviceId === "") return [];
-    const mark = { serviceId, leader: leader?.pid ?? null };
+    const mark = { serviceId, leader: leader?.pid ?? null, controlGroup: this.#group };
     const { isSubreaper, ownLeaders } = this.#host;
     return this.#isOwn && isSubreaper ? findOwnTree(mark, ownLeaders) : findTree(mark);
+  }
+
+  get #group(): string | undefined {
+    return this.#host.world.groupOf?.(this.spec.packId);
   }
 
   /** Ends all of it, by the stop signal or by SIGKILL as the phase says, until nothing is left. */
@@ -136,6 +143,8 @@ export class ServiceInstance {
       // The stop signal is for those who were there: what a handler starts to clean up with has to come to its end.
       const reached = phase === "killing" ? tree : seen.size === 0 ? signalled(tree) : [];
       for (const identity of tree) seen.set(`${identity.pid}.${identity.startTime}`, identity);
+      const group = phase === "killing" ? this.#group : undefined;
+      if (group !== undefined) killGroup(group);
       for (const identity of reached) this.#endProcess(identity, phase);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));

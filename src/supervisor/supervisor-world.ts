@@ -1,5 +1,4 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
-import { type MemoryKills } from "./kill-reason.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 
 /** What a supervisor needs of the world around it. */
@@ -13,10 +12,8 @@ export type SupervisorWorld = {
   warn: (message: string) => void;
   /** Starts a process, for example a confined one; directly by default. */
   spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
-  /**
-   * Told the end of a service's first process before anything else is made of it.
-   *
-   * @returns what the control group of the service has counted of its memory; null where it has none
-   */
-  ended?: (packId: string, pid: number) => MemoryKills | null;
+  /** The directory of the control group that a service is in; undefined where it has none of its own. */
+  groupOf?: (packId: string) => string | undefined;
+  /** Told the end of a service's first process before anything else is made of it. */
+  ended?: (packId: string, pid: number) => void;
 };

@@ -2,8 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 
+import { spawnChild } from "../../src/process/spawn-child.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/process/tree.ts";
 import { findTree } from "../../src/supervisor/service-tree.ts";
+import { groupMembers, killGroup, makeGroup, removeGroup } from "../../src/system/control-group.ts";
+import { topGroup } from "../support/top-group.ts";
 import { gate, supervised } from "./service.ts";
 
 const alive = (pid: number) => identify(pid) !== undefined;
@@ -120,6 +123,32 @@ describe("a simple service", () => {
 });
 
 describe("stopping", () => {
+  // It has cleared its environment, left the session and lost its parent, and does not end by the stop signal.
+  const lost =
+    "(setsid env -i /bin/sh -c 'trap : TERM; touch up; while :; do sleep 1000; done' </dev/null >/dev/null 2>&1 &)";
+
+  test.skipIf(topGroup === undefined)(
+    "ends all that is in its control group, whatever it has left",
+    async () => {
+      const group = `${topGroup}/aurora-test-${process.pid}`;
+      await using t = supervised({
+        groupOf: () => group,
+        spawn: (options) => spawnChild({ ...options, cgroup: group }),
+      });
+      makeGroup(group);
+      try {
+        const spec = t.service("web", `${lost}; exec sleep infinity`, { stopTimeoutSeconds: 0.1 });
+        await t.supervisor.start(spec);
+        await until(() => existsSync(`${t.directory}/up`));
+        expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped", pid: null });
+        expect(groupMembers(group)).toEqual([]);
+      } finally {
+        killGroup(group);
+        await until(() => removeGroup(group));
+      }
+    },
+  );
+
   test("ends what left the session and the group, and what ignores the signal", async () => {
     await using t = supervised();
     const spec = t.service(
