@@ -9,7 +9,7 @@ export type KillFacts = {
 };
 
 /** What a control group counts of its memory, its own and that of groups below it (memory.events). */
-export type MemoryKills = { limitReached: number; killed: number };
+type MemoryKills = { limitReached: number; killed: number };
 
 /** Why a service was killed, in words, as far as it can be told. Pure. */
 export function killReason({ group, onMachine }: KillFacts): string {

@@ -1,7 +1,11 @@
+import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { endOf } from "../system/child-processes.ts";
 import { killGroup, memoryKills } from "../system/control-group.ts";
+import { innerProcessId, readProcess } from "../system/process-table.ts";
 import { killReason } from "./kill-reason.ts";
 import { type LogKeeper } from "./log-keeper.ts";
+import { type NotifyMessage } from "./notify-message.ts";
 import { type OomWatch } from "./oom-watch.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
@@ -18,6 +22,8 @@ export type InstanceHost = {
   tell: (packId: string, event: ServiceEvent) => void;
   logs: LogKeeper;
   world: SupervisorWorld;
+  /** Hears what a service has said so far. */
+  hear: (packId: string) => void;
   oom: OomWatch;
   /** The first processes that are children of this process. */
   ownLeaders: Set<number>;
@@ -80,13 +86,60 @@ export class ServiceInstance {
     logs.recover(this.spec.packId, this.spec.logDirectory);
     if (!leader) return;
     logs.add(this.spec.packId, this.spec.logDirectory);
-    this.#unwatch = watchForeign(leader, () => this.#exited(leader.pid, null, null));
+    this.#watch(leader);
+  }
+
+  /** One of its processes says how it is, and who stands for it. */
+  note(senderPid: number, { status, mainPid }: NotifyMessage): void {
+    if (status !== null) this.statusText = status;
+    const refusal = mainPid === null ? null : this.#follow(senderPid, mainPid);
+    const { packId } = this.spec;
+    if (refusal !== null)
+      this.#host.world.warn(`"${packId}" says MAINPID=${mainPid}, which is not followed: ${refusal}`);
+  }
+
+  /**
+   * Another of its processes stands for it from now on (MAINPID=).
+   *
+   * @returns why it does not; null where it does
+   */
+  #follow(senderPid: number, mainPid: number): string | null {
+    const { leader } = this;
+    const inner = innerProcessId(senderPid);
+    if (inner !== undefined)
+      return isFirstInside(senderPid) && inner === mainPid
+        ? null
+        : "it has a pid namespace, which ends with its first process";
+    if (leader === null || leader.pid === mainPid) return null;
+    // What the launcher leaves above a command ends all that the command leaves behind.
+    if (isAboveCommand(readProcess(leader.pid)?.name ?? ""))
+      return readProcess(mainPid)?.parent === leader.pid ? null : "all of it ends with its first process";
+    const tree = this.tree();
+    const main = tree.find(({ pid }) => pid === mainPid);
+    if (!main) return "that is no process of it";
+    if (!tree.some(({ pid }) => pid === senderPid)) return "who says so has ended";
+    if (this.#child) this.#host.ownLeaders.delete(this.#child.pid);
+    this.#unwatch();
+    this.leader = { pid: main.pid, startTime: main.startTime, bootId: main.bootId };
+    this.#watch(this.leader);
+    return null;
+  }
+
+  /** Waits for the end of what this program has not started itself. Its exit code is told only where it is a child all the same. */
+  #watch(leader: Leader): void {
+    this.#unwatch = watchForeign(leader, () => {
+      const { rc, signal } = endOf(leader.pid) ?? { rc: null, signal: null };
+      this.#exited(leader.pid, rc, signal);
+    });
   }
 
   #childExited(child: Bun.Subprocess): void {
     this.#host.ownLeaders.delete(child.pid);
     if (this.#child !== child) return;
+    // It may have left the service to another process.
+    this.#host.hear(this.spec.packId);
     this.#child = null;
+    if (this.leader?.pid !== child.pid) return this.#host.world.ended?.(this.spec.packId, child.pid);
     const { signalCode } = child;
     this.#exited(child.pid, child.exitCode, signalCode === null ? null : String(signalCode));
   }
@@ -216,6 +269,12 @@ export class ServiceInstance {
       logDirectory: spec.logDirectory,
     };
   }
+}
+
+/** Whether a process is the command of a pid namespace: the init above it has the number 1 in there. */
+function isFirstInside(pid: number): boolean {
+  const parent = readProcess(pid)?.parent;
+  return parent !== undefined && innerProcessId(parent) === 1;
 }
 
 /**

@@ -63,6 +63,7 @@ export class Supervisor {
       phaseOf: (packId) => (this.#isDisposed ? undefined : this.#fleet.stateOf(packId)?.phase),
       tell: (packId, event) => this.#handle(packId, event),
       world,
+      hear: (packId) => this.#notifySockets.drain(packId),
       oom: new OomWatch(),
       logs: new LogKeeper({
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
@@ -329,16 +330,14 @@ export class Supervisor {
     return type === "notify" ? this.#notifySockets.addressOf(packId, serviceId) : undefined;
   }
 
-  #notified(packId: string, pid: number, { events, status }: NotifyMessage): void {
+  #notified(packId: string, pid: number, message: NotifyMessage): void {
     const instance = this.#instances.get(packId);
     if (instance?.spec.type !== "notify") return;
     if (!maySpeakFor(instance, pid, [...this.#instances.values()])) return;
-    if (status !== null) {
-      instance.statusText = status;
-      this.#dirty.add(packId);
-      this.#queueTurn();
-    }
-    for (const event of events) this.#handle(packId, event);
+    instance.note(pid, message);
+    this.#dirty.add(packId);
+    this.#queueTurn();
+    for (const event of message.events) this.#handle(packId, event);
   }
 
   #adoptOne(spec: ServiceSpec, record: ServiceRecord, marked: readonly number[]): void {

@@ -340,6 +340,19 @@ hint: leave out --no-daemon
 });
 
 const hasNotify = Bun.which("systemd-notify") !== null;
+test.skipIf(!hasNotify)(
+  "another first process inside a pid namespace is not followed, and the daemon says so",
+  async () => {
+    await using t = serviceHome();
+    const pack = simplePack({ start: "systemd-notify --ready --pid=4711\nexec sleep 300" });
+    t.write({ ...pack, manifest: pack.manifest?.replace("type: simple", "type: notify") ?? "" });
+    await t.run(["install", "app"]);
+    expect(await t.status()).toMatchObject({ state: "running", restarts: 0 });
+    const log = readFileSync(`${t.home}/logs/daemon.log`, "utf8");
+    expect(log).toMatch(/^warning: \S+ "app" says MAINPID=4711, which is not followed: /m);
+  },
+);
+
 test.skipIf(!hasNotify)("a notify service is started when it says that it is ready", async () => {
   await using t = serviceHome();
   t.write({
