@@ -194,12 +194,35 @@ function explainService(workspace: Workspace, packId: string, row: ServiceRow, d
           cause: `${done}, and its last health check (${row.health_at}) failed`,
           next: `aurora health ${packId}`,
         };
-      return {
-        state,
-        cause: last ? `${done}; last event: ${last.kind} at ${last.at}` : done,
-        next: `aurora status ${packId}`,
-      };
+      return (
+        restarted(workspace, packId, row, done) ?? {
+          state,
+          cause: last ? `${done}; last event: ${last.kind} at ${last.at}` : done,
+          next: `aurora status ${packId}`,
+        }
+      );
   }
+}
+
+/** A service that runs again: why it does not run since it was started. */
+function restarted(
+  { registry }: Workspace,
+  packId: string,
+  row: ServiceRow,
+  done: string,
+): Explanation | undefined {
+  if (row.state !== "running" || row.restarts === 0) return undefined;
+  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(
+    ({ kind }) => kind === "restarted",
+  );
+  const { reason } = JSON.parse(event?.detail ?? "{}") as Record<string, unknown>;
+  if (!event || typeof reason !== "string") return undefined;
+  const times = row.restarts === 1 ? "once" : `${row.restarts} times`;
+  return {
+    state: row.state,
+    cause: `${done}; it was restarted ${times}, the last time at ${event.at}: ${reason}`,
+    next: `aurora logs ${packId}`,
+  };
 }
 
 /** What a supervised service came to by itself, as its last event of that kind tells it. */

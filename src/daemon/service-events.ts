@@ -18,10 +18,11 @@ export function serviceEvents(
   before: Pick<ServiceRow, "state" | "session" | "restarts" | "health">,
   after: ServiceView,
 ): ServiceEventEntry[] {
-  const { generation, pid, restarts, exitCode, reason, nextStartAt } = after;
+  const { generation, pid, restarts, exitCode, reason, lastEnd, nextStartAt } = after;
   const events: ServiceEventEntry[] = [];
   // What was restarted may have ended again by now.
-  if (restarts > before.restarts) events.push({ kind: "restarted", detail: { generation, pid, restarts } });
+  if (restarts > before.restarts)
+    events.push({ kind: "restarted", detail: { generation, pid, restarts, reason: lastEnd } });
   else if (pid !== null && pid !== before.session)
     events.push({ kind: "started", detail: { generation, pid } });
   const rest = after.state === before.state ? undefined : restKinds[after.state];

@@ -54,6 +54,8 @@ export class ServiceKeeper implements ServiceHost {
         notifyDirectory: run,
         warn: workspace.warn,
         spawn: (options, spec) => this.#processes.spawn(options, spec),
+        ended: (packId, pid) => this.#processes.ended(packId, pid),
+        groupOf: (packId) => this.#processes.groupOf(packId),
       },
       {
         load: () => this.#mark(this.#records.load()),

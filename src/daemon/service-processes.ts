@@ -5,7 +5,7 @@ import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
-import { removeForgottenGroups } from "../process/confinement/control-group.ts";
+import { removeForgottenGroups, startGroupOf } from "../process/confinement/control-group.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
@@ -22,7 +22,7 @@ const LAUNCH_MS = 10_000;
 type Launch = {
   confined: ConfinedChild;
   /** A pipe that ends when the service is executed, or cannot be. */
-  pipe: number | null;
+  pipe: number;
   atMs: number;
 };
 
@@ -38,6 +38,8 @@ export class ServiceProcesses implements AsyncDisposable {
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
   readonly #launches = new Map<number, Launch>();
   #isLooking = false;
+  /** The control groups of services that have one. */
+  readonly #groups = new Map<string, string>();
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -79,7 +81,8 @@ export class ServiceProcesses implements AsyncDisposable {
     const pipe = confinement.launch === null ? undefined : openPipe();
     try {
       const confined = spawnConfined(options, confinement, pipe?.write);
-      this.#watchLaunch(packId, { confined, pipe: pipe?.read ?? null, atMs: performance.now() });
+      this.#noteGroup(packId, confined.controlGroup);
+      if (pipe) this.#watchLaunch(confined.child.pid, { confined, pipe: pipe.read, atMs: performance.now() });
       return confined.child;
     } catch (thrown) {
       if (pipe) closeSync(pipe.read);
@@ -99,6 +102,7 @@ export class ServiceProcesses implements AsyncDisposable {
       const prepared = hostedProcess(this.#workspace, pack);
       this.#serve(packId, prepared);
       prepared.confinement.renewGroup?.(pid);
+      this.#noteGroup(packId, startGroupOf(pid));
     } catch (thrown) {
       this.#workspace.warn(
         `"${packId}" cannot ask for anything until it is started anew: ${toAuroraError(thrown).message}`,
@@ -110,6 +114,7 @@ export class ServiceProcesses implements AsyncDisposable {
   async forget(packId: string): Promise<void> {
     const channel = this.#channels.get(packId);
     this.#channels.delete(packId);
+    this.#groups.delete(packId);
     await channel?.[Symbol.asyncDispose]();
     removeForgottenGroups();
   }
@@ -141,15 +146,18 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   /** The launcher finds out in the child what keeps it from being the service. */
-  #watchLaunch(packId: string, launch: Launch): void {
-    const { pid, exited } = launch.confined.child;
+  #watchLaunch(pid: number, launch: Launch): void {
     this.#launches.set(pid, launch);
     if (!this.#isLooking) this.#lookLater();
-    // Nothing of the launch is held on to by this: a service may run for years.
-    void exited.then(() => this.#launchEnded(packId, pid));
   }
 
-  #launchEnded(packId: string, pid: number): void {
+  /** The directory of the control group that a service is in. */
+  groupOf(packId: string): string | undefined {
+    return this.#groups.get(packId);
+  }
+
+  /** The first process of a service has ended: what kept it from becoming the service is known now. */
+  ended(packId: string, pid: number): void {
     const launch = this.#launches.get(pid);
     if (!launch) return;
     const failure = launch.confined.failure();
@@ -158,10 +166,15 @@ export class ServiceProcesses implements AsyncDisposable {
     this.#letGo(pid, launch);
   }
 
+  #noteGroup(packId: string, directory: string | undefined): void {
+    if (directory === undefined) this.#groups.delete(packId);
+    else this.#groups.set(packId, directory);
+  }
+
   #letGo(pid: number, { confined, pipe }: Launch): void {
     this.#launches.delete(pid);
     confined.dispose();
-    if (pipe !== null) closeSync(pipe);
+    closeSync(pipe);
   }
 
   /** One timer for all of them, and only while there are any. */
@@ -179,7 +192,6 @@ export class ServiceProcesses implements AsyncDisposable {
 
 /** A launch that has failed ends as well: that is told with the end of its process. */
 function isExecuted({ confined, pipe }: Launch): boolean {
-  if (pipe === null) return true;
   try {
     return readSync(pipe, new Uint8Array(1)) === 0 && confined.failure() === undefined;
   } catch {

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { type Confinement, prepareConfinement } from "../process/confinement/confine.ts";
+import { controlGroupReason } from "../process/confinement/control-group.ts";
 import { explainPolicy, type Explanation } from "../process/confinement/explain.ts";
 import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
 import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
@@ -131,7 +132,7 @@ export function explainPackProcess(
   return {
     pack_id: pack.manifest.pack.id,
     policy: explainPolicy(policy, features, process.geteuid?.() === 0),
-    layers: summarizeConfinement(workspace, policy).layers,
+    layers: summarizeConfinement(policy, features).layers,
     absent: prepareConfinement(policy, features, { required: false }).absent.filter((path) =>
       known.has(path),
     ),
@@ -294,15 +295,24 @@ const noFiles: SystemFiles = { execute: [], read: [], list: [], devices: [], sha
 export function plannedConfinement(workspace: Workspace, pack: ScriptPack): ConfinementSummary {
   const user = userOf(workspace, pack, "start", false);
   const mounts = { data: dataMounts(workspace, pack), memory: [] };
+  const policy = policyOf(workspace, pack, "start", workspace.paths.tmp, user, mounts, noFiles);
+  const features = kernelFeatures(workspace);
+  const isElsewhere = isHosted(pack.manifest) && features.controlGroup !== null;
+  // Where the daemon is may be a control group that is its own: only that differs, and only from where there is none.
+  const host = isElsewhere && hasGroupLimits(policy) ? workspace.hostPid?.() : undefined;
   return summarizeConfinement(
-    workspace,
-    policyOf(workspace, pack, "start", workspace.paths.tmp, user, mounts, noFiles),
+    policy,
+    host === undefined ? features : { ...features, controlGroup: controlGroupReason("", host) },
   );
 }
 
-/** What confines a policy's processes on this machine. */
-function summarizeConfinement(workspace: Workspace, policy: Policy): ConfinementSummary {
-  return summaryOf(policy, layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
+function hasGroupLimits({ limits }: Policy): boolean {
+  return limits.memory_bytes !== null || limits.processes !== null;
+}
+
+/** What confines a policy's processes on a machine that offers this. */
+function summarizeConfinement(policy: Policy, features: KernelFeatures): ConfinementSummary {
+  return summaryOf(policy, layersFor(policy, features, process.geteuid?.() === 0));
 }
 
 function summaryOf(policy: Policy, layers: readonly Layer[]): ConfinementSummary {

@@ -30,6 +30,8 @@ export type Workspace = {
   requireConfinement?: boolean;
   /** Who runs supervised services; undefined where none may be asked. */
   services?: ServiceHost | undefined;
+  /** The process that runs supervised services, where it is another one and there is one now: what its place offers counts for these. */
+  hostPid?: () => number | undefined;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
   info: (message: string) => void;

@@ -1,6 +1,11 @@
 import { type ServiceEvent } from "./service-machine.ts";
 
-export type NotifyMessage = { events: ServiceEvent[]; status: string | null };
+export type NotifyMessage = {
+  events: ServiceEvent[];
+  status: string | null;
+  /** MAINPID=: the process that stands for the service from now on, as the sender numbers it. */
+  mainPid: number | null;
+};
 
 /** A status is for one line on a screen. */
 const MAX_STATUS_CHARACTERS = 200;
@@ -12,13 +17,15 @@ const MAX_STATUS_CHARACTERS = 200;
 export function parseNotifyMessage(text: string): NotifyMessage {
   const events: ServiceEvent[] = [];
   let status: string | null = null;
+  let mainPid: number | null = null;
   for (const line of text.split("\n")) {
     const [name, value] = splitOnce(line);
     if (name === "STATUS") status = printable(value);
+    if (name === "MAINPID" && /^[1-9]\d{0,9}$/.test(value)) mainPid = Number(value);
     const event = eventOf(name, value);
     if (event) events.push(event);
   }
-  return { events, status };
+  return { events, status, mainPid };
 }
 
 function eventOf(name: string, value: string): ServiceEvent | undefined {

@@ -36,12 +36,13 @@ export class NotifySocket {
 
   #watch(): () => boolean {
     return onceReadable(this.#socket.descriptor, () => {
-      this.#drain();
+      this.drain();
       this.#unwatch = this.#watch();
     });
   }
 
-  #drain(): void {
+  /** Takes what has been sent so far. */
+  drain(): void {
     for (let datagram = this.#socket.receive(); datagram; datagram = this.#socket.receive()) {
       try {
         this.#receive(datagram.pid, parseNotifyMessage(datagram.text));

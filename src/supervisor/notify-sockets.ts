@@ -34,6 +34,11 @@ export class NotifySockets {
     return socket.address;
   }
 
+  /** Takes what a service has sent so far, for example before its end is judged. */
+  drain(packId: string): void {
+    this.#sockets.get(packId)?.socket.drain();
+  }
+
   remove(packId: string): void {
     this.#sockets.get(packId)?.socket[Symbol.dispose]();
     this.#sockets.delete(packId);

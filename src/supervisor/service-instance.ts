@@ -1,21 +1,30 @@
-import { type ChildOptions } from "../process/spawn-child.ts";
+import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
+import { endOf } from "../system/child-processes.ts";
+import { killGroup, memoryKills } from "../system/control-group.ts";
+import { innerProcessId, readProcess } from "../system/process-table.ts";
+import { killReason } from "./kill-reason.ts";
 import { type LogKeeper } from "./log-keeper.ts";
+import { type NotifyMessage } from "./notify-message.ts";
+import { type OomWatch } from "./oom-watch.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { type Leader, startServiceProcess, watchForeign } from "./service-process.ts";
 import { type ServiceRecord } from "./service-record.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 import { type Phase, type ServiceState } from "./service-state.ts";
 import { findOwnTree, findTree, serviceIdOf } from "./service-tree.ts";
+import { type SupervisorWorld } from "./supervisor-world.ts";
 
 /** What an instance asks of its supervisor. */
 export type InstanceHost = {
   phaseOf: (packId: string) => Phase | undefined;
   /** Something has happened to it. */
   tell: (packId: string, event: ServiceEvent) => void;
-  warn: (message: string) => void;
   logs: LogKeeper;
-  spawn: ((options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess) | undefined;
+  world: SupervisorWorld;
+  /** Hears what a service has said so far. */
+  hear: (packId: string) => void;
+  oom: OomWatch;
   /** The first processes that are children of this process. */
   ownLeaders: Set<number>;
   isSubreaper: boolean;
@@ -54,7 +63,12 @@ export class ServiceInstance {
   /** Starts its first process. @throws as `startServiceProcess` */
   start(notifyAddress: string | undefined): void {
     this.statusText = null;
-    const { child, leader } = startServiceProcess(this.spec, this.serviceId, notifyAddress, this.#host.spawn);
+    const { child, leader } = startServiceProcess(
+      this.spec,
+      this.serviceId,
+      notifyAddress,
+      this.#host.world.spawn,
+    );
     this.#child = child;
     this.#isOwn = true;
     this.leader = { ...leader, bootId: this.#host.bootId };
@@ -72,31 +86,89 @@ export class ServiceInstance {
     logs.recover(this.spec.packId, this.spec.logDirectory);
     if (!leader) return;
     logs.add(this.spec.packId, this.spec.logDirectory);
-    this.#unwatch = watchForeign(leader, () => this.#exited(null, null));
+    this.#watch(leader);
+  }
+
+  /** One of its processes says how it is, and who stands for it. */
+  note(senderPid: number, { status, mainPid }: NotifyMessage): void {
+    if (status !== null) this.statusText = status;
+    const refusal = mainPid === null ? null : this.#follow(senderPid, mainPid);
+    const { packId } = this.spec;
+    if (refusal !== null)
+      this.#host.world.warn(`"${packId}" says MAINPID=${mainPid}, which is not followed: ${refusal}`);
+  }
+
+  /**
+   * Another of its processes stands for it from now on (MAINPID=).
+   *
+   * @returns why it does not; null where it does
+   */
+  #follow(senderPid: number, mainPid: number): string | null {
+    const { leader } = this;
+    const inner = innerProcessId(senderPid);
+    if (inner !== undefined)
+      return isFirstInside(senderPid) && inner === mainPid
+        ? null
+        : "it has a pid namespace, which ends with its first process";
+    if (leader === null || leader.pid === mainPid) return null;
+    // What the launcher leaves above a command ends all that the command leaves behind.
+    if (isAboveCommand(readProcess(leader.pid)?.name ?? ""))
+      return readProcess(mainPid)?.parent === leader.pid ? null : "all of it ends with its first process";
+    const tree = this.tree();
+    const main = tree.find(({ pid }) => pid === mainPid);
+    if (!main) return "that is no process of it";
+    if (!tree.some(({ pid }) => pid === senderPid)) return "who says so has ended";
+    if (this.#child) this.#host.ownLeaders.delete(this.#child.pid);
+    this.#unwatch();
+    this.leader = { pid: main.pid, startTime: main.startTime, bootId: main.bootId };
+    this.#watch(this.leader);
+    return null;
+  }
+
+  /** Waits for the end of what this program has not started itself. Its exit code is told only where it is a child all the same. */
+  #watch(leader: Leader): void {
+    this.#unwatch = watchForeign(leader, () => {
+      const { rc, signal } = endOf(leader.pid) ?? { rc: null, signal: null };
+      this.#exited(leader.pid, rc, signal);
+    });
   }
 
   #childExited(child: Bun.Subprocess): void {
     this.#host.ownLeaders.delete(child.pid);
     if (this.#child !== child) return;
+    // It may have left the service to another process.
+    this.#host.hear(this.spec.packId);
     this.#child = null;
+    if (this.leader?.pid !== child.pid) return this.#host.world.ended?.(this.spec.packId, child.pid);
     const { signalCode } = child;
-    this.#exited(child.exitCode, signalCode === null ? null : String(signalCode));
+    this.#exited(child.pid, child.exitCode, signalCode === null ? null : String(signalCode));
   }
 
-  #exited(rc: number | null, signal: string | null): void {
+  #exited(pid: number, rc: number | null, signal: string | null): void {
     this.#unwatch = nothing;
+    const { packId } = this.spec;
+    const place = this.#group;
+    const group = place === undefined ? null : memoryKills(place);
+    this.#host.world.ended?.(packId, pid);
+    const isOurs = this.#host.phaseOf(packId) === "killing";
+    const why =
+      signal === "SIGKILL" && !isOurs ? killReason({ group, onMachine: this.#host.oom.look() }) : null;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
-    this.#host.tell(this.spec.packId, { type: "exited", rc, signal, isGone });
+    this.#host.tell(packId, { type: "exited", rc, signal, isGone, why });
   }
 
   /** All its living processes. */
   tree(): ProcessIdentity[] {
     const { serviceId, leader } = this;
     if (serviceId === "") return [];
-    const mark = { serviceId, leader: leader?.pid ?? null };
+    const mark = { serviceId, leader: leader?.pid ?? null, controlGroup: this.#group };
     const { isSubreaper, ownLeaders } = this.#host;
     return this.#isOwn && isSubreaper ? findOwnTree(mark, ownLeaders) : findTree(mark);
+  }
+
+  get #group(): string | undefined {
+    return this.#host.world.groupOf?.(this.spec.packId);
   }
 
   /** Ends all of it, by the stop signal or by SIGKILL as the phase says, until nothing is left. */
@@ -124,6 +196,8 @@ export class ServiceInstance {
       // The stop signal is for those who were there: what a handler starts to clean up with has to come to its end.
       const reached = phase === "killing" ? tree : seen.size === 0 ? signalled(tree) : [];
       for (const identity of tree) seen.set(`${identity.pid}.${identity.startTime}`, identity);
+      const group = phase === "killing" ? this.#group : undefined;
+      if (group !== undefined) killGroup(group);
       for (const identity of reached) this.#endProcess(identity, phase);
       // The exit of a child comes by itself.
       await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
@@ -138,7 +212,7 @@ export class ServiceInstance {
     try {
       await beforeStop(this.#ending.signal);
     } catch (thrown) {
-      this.#host.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
+      this.#host.world.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
     }
     this.#ending = null;
   }
@@ -195,6 +269,12 @@ export class ServiceInstance {
       logDirectory: spec.logDirectory,
     };
   }
+}
+
+/** Whether a process is the command of a pid namespace: the init above it has the number 1 in there. */
+function isFirstInside(pid: number): boolean {
+  const parent = readProcess(pid)?.parent;
+  return parent !== undefined && innerProcessId(parent) === 1;
 }
 
 /**

@@ -15,8 +15,8 @@ export type ServiceEvent =
   | { type: "ready" | "leaving" | "alive" | "trigger" }
   | { type: "watchdog"; ms: number }
   | { type: "extended"; byMs: number }
-  /** Its first process has ended. `isGone`: and nothing else of it is left. */
-  | { type: "exited"; rc: number | null; signal: string | null; isGone: boolean }
+  /** Its first process has ended. `isGone`: and nothing else of it is left. `why`: what is known beyond its exit code. */
+  | { type: "exited"; rc: number | null; signal: string | null; isGone: boolean; why?: string | null }
   /** Nothing of it is left. */
   | { type: "gone" }
   | { type: "probed"; healthy: boolean; output: string }
@@ -316,19 +316,19 @@ function end(state: ServiceState, next: ServiceState["next"], policy: ServicePol
   return enter(state, "stopping", nowMs, { dueMs, next, watchdogDueMs: null }, "signal");
 }
 
-type Exited = { rc: number | null; signal: string | null; isGone: boolean };
+type Exited = { rc: number | null; signal: string | null; isGone: boolean; why?: string | null };
 
 /** It ended by itself. What it left behind ends before anything else is decided. */
-function exited(state: ServiceState, { rc, signal, isGone }: Exited, now: Now): Step {
+function exited(state: ServiceState, { rc, signal, isGone, why = null }: Exited, now: Now): Step {
   // While it starts, the reason is that of the start before.
-  const reason = state.phase === "starting" ? null : state.reason;
+  const reason = why ?? (state.phase === "starting" ? null : state.reason);
   const after: ServiceState = { ...state, rc, signal, reason };
   if (!isGone) return end(after, "judge", now.policy, now.nowMs);
   return judge(after, now);
 }
 
-function exitedAtLast(state: ServiceState, { rc, signal, isGone }: Exited, now: Now): Step {
-  const after: ServiceState = { ...state, rc, signal };
+function exitedAtLast(state: ServiceState, { rc, signal, isGone, why = null }: Exited, now: Now): Step {
+  const after: ServiceState = { ...state, rc, signal, reason: state.reason ?? why };
   return isGone ? gone(after, undefined as never, now) : stay(after);
 }
 
@@ -363,6 +363,7 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
     return enter(state, isFailure ? "failed" : "exited", nowMs, {
       isFailure,
       reason: isFailure ? reason : null,
+      lastEnd: reason,
       upMs: null,
       watchdogDueMs: null,
     });
@@ -371,7 +372,7 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
   const dueMs = Math.max(nowMs, state.startedMs + pauseMs(failures, policy.backoffSeconds, random));
   const { burst, intervalSeconds } = policy.startLimit;
   const recent = state.starts.filter((at) => at > dueMs - intervalSeconds * 1000);
-  const after = { isFailure, failures, isAutomatic: true, upMs: null, watchdogDueMs: null };
+  const after = { isFailure, failures, isAutomatic: true, lastEnd: reason, upMs: null, watchdogDueMs: null };
   if (recent.length >= burst)
     return enter(state, "failed", nowMs, {
       ...after,

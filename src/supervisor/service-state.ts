@@ -37,6 +37,8 @@ export type ServiceState = {
   readonly isFailure: boolean;
   /** Why it is in this phase, in words, where that is not what somebody asked for. */
   readonly reason: string | null;
+  /** Why the last run ended that nobody asked to end; null while there is none since the operator's start. */
+  readonly lastEnd: string | null;
   readonly startedMs: number;
   /** When it became ready or healthy; null before that. */
   readonly upMs: number | null;
@@ -68,6 +70,7 @@ export const initialState: ServiceState = {
   signal: null,
   isFailure: false,
   reason: null,
+  lastEnd: null,
   startedMs: 0,
   upMs: null,
   isAutomatic: false,

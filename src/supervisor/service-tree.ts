@@ -1,6 +1,7 @@
 import { findProcesses, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
 import { childIds } from "../system/child-processes.ts";
+import { groupMembers } from "../system/control-group.ts";
 import { processIds, readProcess, readSettledEnvironment } from "../system/process-table.ts";
 
 /** The variable that marks all processes of a service. */
@@ -11,6 +12,8 @@ export type ServiceMark = {
   serviceId: string;
   /** Its first process, while its number cannot be somebody else's; it leads the session and the group. */
   leader: number | null;
+  /** The directory of its control group, where it has one: all that is in it is the service's, whatever it has left. */
+  controlGroup?: string | undefined;
 };
 
 /** So often the list of children is read anew where it changes meanwhile. */
@@ -24,10 +27,13 @@ const MAX_LOOKS = 5;
  * @param known children of this process that are other services' leaders
  */
 export function findOwnTree(mark: ServiceMark, known: ReadonlySet<number>): ProcessIdentity[] {
+  const { controlGroup } = mark;
   for (let look = 0; look < MAX_LOOKS; look++) {
     const children = childIds(process.pid);
     if (!children) break;
     const found = new Set<number>();
+    for (const pid of controlGroup === undefined ? [] : groupMembers(controlGroup))
+      addWithDescendants(pid, found);
     for (const pid of children)
       if (pid === mark.leader || (!known.has(pid) && isOf(mark, pid))) addWithDescendants(pid, found);
     // Whose parent ends during the look may have been seen in neither place.
@@ -37,10 +43,11 @@ export function findOwnTree(mark: ServiceMark, known: ReadonlySet<number>): Proc
 }
 
 /** All living processes of a service, whoever started it: a look at everything that runs. */
-export function findTree({ serviceId, leader }: ServiceMark): ProcessIdentity[] {
+export function findTree({ serviceId, leader, controlGroup }: ServiceMark): ProcessIdentity[] {
   return findProcesses({
     environment: { [SERVICE_VARIABLE]: serviceId },
     ...(leader === null ? {} : { session: leader, processGroup: leader }),
+    ...(controlGroup === undefined ? {} : { controlGroup }),
   });
 }
 

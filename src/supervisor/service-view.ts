@@ -18,6 +18,8 @@ export type ServiceView = {
   exitCode: number | null;
   /** Why it is in this state, where nobody asked for it. */
   reason: string | null;
+  /** Why the last run ended that nobody asked to end, also when it runs again. */
+  lastEnd: string | null;
   /** What it says of itself by STATUS=. */
   statusText: string | null;
   /** When it starts again, in `backoff`. */
@@ -66,6 +68,8 @@ export function viewOf(
     restarts,
     exitCode: exitCodeOf(state),
     reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
+    // A record of an earlier version has none.
+    lastEnd: state.lastEnd ?? null,
     statusText,
     nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
   };

@@ -12,4 +12,8 @@ export type SupervisorWorld = {
   warn: (message: string) => void;
   /** Starts a process, for example a confined one; directly by default. */
   spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
+  /** The directory of the control group that a service is in; undefined where it has none of its own. */
+  groupOf?: (packId: string) => string | undefined;
+  /** Told the end of a service's first process before anything else is made of it. */
+  ended?: (packId: string, pid: number) => void;
 };

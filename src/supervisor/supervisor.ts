@@ -8,6 +8,7 @@ import { type Effect, Fleet } from "./fleet.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { type NotifyMessage } from "./notify-message.ts";
 import { NotifySockets } from "./notify-sockets.ts";
+import { OomWatch } from "./oom-watch.ts";
 import { type InstanceHost, maySpeakFor, ServiceInstance } from "./service-instance.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 import { isLeaderAlive, type ServiceRecord, type ServiceStore } from "./service-record.ts";
@@ -18,10 +19,7 @@ import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
 
-/**
- * Of many starts at once, so many have their garbage collected together, by other threads, while this one waits for processes: else
- * what stays of each service lies scattered in the garbage of all, and keeps its memory from being given back.
- */
+/** After so many starts their garbage is collected, by other threads: what stays of each lies scattered in it. */
 const COLLECT_EVERY = 10;
 
 /**
@@ -64,8 +62,9 @@ export class Supervisor {
     this.#host = {
       phaseOf: (packId) => (this.#isDisposed ? undefined : this.#fleet.stateOf(packId)?.phase),
       tell: (packId, event) => this.#handle(packId, event),
-      warn: world.warn,
-      spawn: world.spawn,
+      world,
+      hear: (packId) => this.#notifySockets.drain(packId),
+      oom: new OomWatch(),
       logs: new LogKeeper({
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
@@ -347,16 +346,14 @@ export class Supervisor {
     return type === "notify" ? this.#notifySockets.addressOf(packId, serviceId) : undefined;
   }
 
-  #notified(packId: string, pid: number, { events, status }: NotifyMessage): void {
+  #notified(packId: string, pid: number, message: NotifyMessage): void {
     const instance = this.#instances.get(packId);
     if (instance?.spec.type !== "notify") return;
     if (!maySpeakFor(instance, pid, [...this.#instances.values()])) return;
-    if (status !== null) {
-      instance.statusText = status;
-      this.#dirty.add(packId);
-      this.#queueTurn();
-    }
-    for (const event of events) this.#handle(packId, event);
+    instance.note(pid, message);
+    this.#dirty.add(packId);
+    this.#queueTurn();
+    for (const event of message.events) this.#handle(packId, event);
   }
 
   #adoptOne(spec: ServiceSpec, record: ServiceRecord, marked: readonly number[]): void {

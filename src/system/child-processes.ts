@@ -1,9 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 
 import { openLibc } from "./libc.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x100_0000;
+const P_PID = 1;
+const CLD_EXITED = 1;
 
 /**
  * Makes this process the parent of its descendants that lose theirs (PR_SET_CHILD_SUBREAPER), as process 1 is by itself.
@@ -41,10 +46,30 @@ export function reapChild(pid: number): boolean {
   return libc().waitpid(pid, null, WNOHANG) === pid;
 }
 
+/** How a process has ended: by its own exit code, or of a signal. */
+export type ProcessEnd = { rc: number | null; signal: string | null };
+
+/**
+ * How a child has ended, without taking it off the kernel's list: whoever waits for it learns that too (waitid(2), WNOWAIT).
+ *
+ * @returns undefined where it has not ended, or is no child of this process: only its parent learns that
+ */
+export function endOf(pid: number): ProcessEnd | undefined {
+  // siginfo_t: the code is the third word, the process the fifth, the status the seventh.
+  const info = new Int32Array(32);
+  const isTold = libc().waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) === 0 && info[4] === pid;
+  if (!isTold) return undefined;
+  const [code, status = 0] = [info[2], info[6]];
+  if (code === CLD_EXITED) return { rc: status, signal: null };
+  const name = Object.entries(constants.signals).find(([, number]) => number === status)?.[0];
+  return { rc: null, signal: name ?? `SIG${status}` };
+}
+
 function bind() {
   return openLibc({
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+    waitid: { args: ["i32", "i32", "ptr", "i32"], returns: "i32" },
   });
 }
 

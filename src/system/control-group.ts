@@ -35,6 +35,17 @@ export function killGroup(directory: string): boolean {
   }
 }
 
+/** What a group and those below it count of their memory; null where the controller is not switched on for it, or it is gone. */
+export function memoryKills(directory: string): { limitReached: number; killed: number } | null {
+  try {
+    const text = readFileSync(`${directory}/memory.events`, "latin1");
+    const count = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+    return { limitReached: count("oom"), killed: count("oom_kill") };
+  } catch {
+    return null;
+  }
+}
+
 /** Removes a group if no process is in it; false where one is. */
 export function removeGroup(directory: string): boolean {
   try {

@@ -127,6 +127,17 @@ export function readSettledEnvironment(pid: number): Buffer | undefined {
   }
 }
 
+/** The number of a process in its own pid namespace; undefined where that is the one of this process, or it is gone. */
+export function innerProcessId(pid: number): number | undefined {
+  try {
+    const numbers =
+      /^NSpid:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]?.split("\t") ?? [];
+    return numbers.length > 1 ? Number(numbers.at(-1)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The command line, its words joined by blanks, or undefined for a zombie and for what may not be read. */
 export function readCommandLine(pid: number): string | undefined {
   try {

@@ -334,6 +334,21 @@ test("of commands that need the daemon at the same time, one starts it", async (
   expect(ids.flatMap((id) => t.processesOf(id))).toHaveLength(ids.length);
 });
 
+test("why and events say that a service was killed, and not by Aurora; when it runs again as well", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
+  const reason = "it died of SIGKILL, which Aurora did not send";
+  expect((await t.run(["events", "app"])).stdout).toMatch(new RegExp(`restarted .*reason=${reason}`));
+  expect((await t.json(["why", "app"])).value).toMatchObject({
+    state: "running",
+    cause: expect.stringMatching(new RegExp(`; it was restarted once, the last time at \\S+: ${reason}`)),
+    next: "aurora logs app",
+  });
+});
+
 test("a daemon that a command has started ends when there is nothing to do; one in the way does not", async () => {
   await using t = serviceHome();
   t.write(simplePack());
@@ -368,6 +383,19 @@ hint: leave out --no-daemon
 });
 
 const hasNotify = Bun.which("systemd-notify") !== null;
+test.skipIf(!hasNotify)(
+  "another first process inside a pid namespace is not followed, and the daemon says so",
+  async () => {
+    await using t = serviceHome();
+    const pack = simplePack({ start: "systemd-notify --ready --pid=4711\nexec sleep 300" });
+    t.write({ ...pack, manifest: pack.manifest?.replace("type: simple", "type: notify") ?? "" });
+    await t.run(["install", "app"]);
+    expect(await t.status()).toMatchObject({ state: "running", restarts: 0 });
+    const log = readFileSync(`${t.home}/logs/daemon.log`, "utf8");
+    expect(log).toMatch(/^warning: \S+ "app" says MAINPID=4711, which is not followed: /m);
+  },
+);
+
 test.skipIf(!hasNotify)("a notify service is started when it says that it is ready", async () => {
   await using t = serviceHome();
   t.write({

@@ -20,7 +20,7 @@ class MemoryStore implements ServiceStore {
 }
 
 /** A directory with supervisors on it, one after the other; at the end nothing of their services is left. */
-export function supervised() {
+export function supervised(more: Partial<SupervisorWorld> = {}) {
   const directory = mkdtempSync(join(tmpdir(), "aurora-supervisor-"));
   const store = new MemoryStore();
   const warnings: string[] = [];
@@ -30,6 +30,7 @@ export function supervised() {
     isHealthy: () => false,
     notifyDirectory: directory,
     warn: (message) => void warnings.push(message),
+    ...more,
   };
   let supervisor = new Supervisor(world, store);
   return {

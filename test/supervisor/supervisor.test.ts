@@ -2,8 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 
+import { spawnChild } from "../../src/process/spawn-child.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/process/tree.ts";
 import { findTree } from "../../src/supervisor/service-tree.ts";
+import { groupMembers, killGroup, makeGroup, removeGroup } from "../../src/system/control-group.ts";
+import { topGroup } from "../support/top-group.ts";
 import { gate, supervised } from "./service.ts";
 
 const alive = (pid: number) => identify(pid) !== undefined;
@@ -75,6 +78,42 @@ describe("a simple service", () => {
     expect(t.supervisor.view("web")).toMatchObject({ state: "running", restarts: 0 });
   });
 
+  test("says what it died of, also when it runs again: of a SIGKILL of somebody's, but not of its own exit codes", async () => {
+    await using t = supervised();
+    const { pid } = await t.supervisor.start(t.service("web", forever));
+    process.kill(pid as number, "SIGKILL");
+    expect(await t.seen("web", ({ restarts, state }) => restarts === 1 && state === "running")).toMatchObject(
+      {
+        exitCode: null,
+        reason: null,
+        lastEnd: expect.stringContaining("it died of SIGKILL, which Aurora did not send"),
+      },
+    );
+    const spec = t.service("other", "exit 137", { restart: "no" });
+    await t.supervisor.start(spec);
+    expect(await t.seen("other", ({ state }) => state === "failed")).toMatchObject({
+      reason: "it ended with exit code 137",
+    });
+    // The operator's start begins anew.
+    await t.supervisor.start({ ...spec, argv: ["sleep", "infinity"] });
+    expect(t.supervisor.view("other")).toMatchObject({ lastEnd: null });
+  });
+
+  test("what Aurora itself has killed it does not call somebody else's", async () => {
+    await using t = supervised();
+    const unhealthy = {
+      config: { ...gate, deadline_seconds: 0.2 },
+      watchSeconds: 0,
+      probe: async () => ({ healthy: false, output: "" }),
+    };
+    const stubborn = "trap '' TERM; while :; do sleep 1; done";
+    await t.supervisor.start(
+      t.service("web", stubborn, { restart: "no", stopTimeoutSeconds: 0.1, health: unhealthy }),
+    );
+    const { reason } = await t.seen("web", ({ state }) => state === "failed");
+    expect(reason).not.toContain("SIGKILL");
+  });
+
   test("is not started again once nobody wants it", async () => {
     await using t = supervised();
     const { pid } = await t.supervisor.start(t.service("web", forever));
@@ -85,6 +124,32 @@ describe("a simple service", () => {
 });
 
 describe("stopping", () => {
+  // It has cleared its environment, left the session and lost its parent, and does not end by the stop signal.
+  const lost =
+    "(setsid env -i /bin/sh -c 'trap : TERM; touch up; while :; do sleep 1000; done' </dev/null >/dev/null 2>&1 &)";
+
+  test.skipIf(topGroup === undefined)(
+    "ends all that is in its control group, whatever it has left",
+    async () => {
+      const group = `${topGroup}/aurora-test-${process.pid}`;
+      await using t = supervised({
+        groupOf: () => group,
+        spawn: (options) => spawnChild({ ...options, cgroup: group }),
+      });
+      makeGroup(group);
+      try {
+        const spec = t.service("web", `${lost}; exec sleep infinity`, { stopTimeoutSeconds: 0.1 });
+        await t.supervisor.start(spec);
+        await until(() => existsSync(`${t.directory}/up`));
+        expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped", pid: null });
+        expect(groupMembers(group)).toEqual([]);
+      } finally {
+        killGroup(group);
+        await until(() => removeGroup(group));
+      }
+    },
+  );
+
   test("ends what left the session and the group, and what ignores the signal", async () => {
     await using t = supervised();
     const spec = t.service(

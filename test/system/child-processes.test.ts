@@ -23,6 +23,33 @@ const program = `
   console.log(JSON.stringify({ isSubreaper, rc, isChild, reaped: reapChild(orphan), again: reapChild(orphan), left: childIds(process.pid) }));
 `;
 
+const ends = `
+  import { endOf, becomeSubreaper } from ${JSON.stringify(modulePath)};
+  import { readFileSync } from "node:fs";
+  becomeSubreaper();
+  const told = [endOf(process.pid) ?? "no child"];
+  for (const end of ["exit 7", "kill -TERM $$"]) {
+    const script = "(setsid sh -c 'sleep 0.05; " + end + "' >&- & echo $!)";
+    const child = Bun.spawn(["sh", "-c", script], { stdout: "pipe" });
+    const orphan = Number(await child.stdout.text());
+    await child.exited;
+    const stateOf = (pid) => readFileSync("/proc/" + pid + "/stat", "latin1").split(") ")[1][0];
+    while (stateOf(orphan) !== "Z") await Bun.sleep(5);
+    told.push(endOf(orphan));
+  }
+  console.log(JSON.stringify(told));
+`;
+
+test("how an orphan has ended is told", () => {
+  const { stdout, exitCode } = Bun.spawnSync([process.execPath, "-e", ends]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout.toString())).toEqual([
+    "no child",
+    { rc: 7, signal: null },
+    { rc: null, signal: "SIGTERM" },
+  ]);
+});
+
 test("an orphan becomes a child, is reaped by its number, and the runtime's own child keeps its exit code", () => {
   const { stdout, exitCode } = Bun.spawnSync([process.execPath, "-e", program]);
   expect(exitCode).toBe(0);

@@ -1,3 +1,4 @@
+import { daemonHolder } from "../../daemon/daemon-lock.ts";
 import { AuroraError, toAuroraError } from "../../errors.ts";
 import { isInsideLock } from "../../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
@@ -134,6 +135,7 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     self: context.self,
     env: context.env,
     services: context.noDaemon ? undefined : hostFor(context, paths),
+    hostPid: () => daemonHolder(paths)?.pid,
     get signal() {
       return context.signal;
     },

@@ -132,9 +132,9 @@ function directoryOf(pid: string, files: string): string | undefined {
   return `${files}${point}${inside}`.replace(/\/$/, "");
 }
 
-/** The group of this process, or why it is no use. */
-function ownGroup(files: string): { directory: string } | string {
-  const place = directoryOf("self", files);
+/** The group of this process, or of another one that makes groups for its starts; or why it is no use. */
+function ownGroup(files: string, pid = "self"): { directory: string } | string {
+  const place = directoryOf(pid, files);
   if (place === undefined) return "there is no control group of version 2";
   // Where this process has been moved once, the group above is the one that is delegated.
   const directory = place.endsWith(`/${SELF_GROUP}`) ? place.slice(0, -SELF_GROUP.length - 1) : place;
@@ -149,9 +149,10 @@ function ownGroup(files: string): { directory: string } | string {
  * delegated to it, with the controllers for memory and processes (cgroups(7), "Delegation").
  *
  * @param files where /proc/self/cgroup, /proc/self/mountinfo and the groups are, for tests: a prefix
+ * @param pid of another process, of the same user, for which it is asked: the daemon's, which runs services
  */
-export function controlGroupReason(files = ""): string | null {
-  const own = ownGroup(files);
+export function controlGroupReason(files = "", pid = process.pid): string | null {
+  const own = ownGroup(files, pid === process.pid ? "self" : String(pid));
   if (typeof own === "string") return own;
   const { directory } = own;
   try {
@@ -161,7 +162,7 @@ export function controlGroupReason(files = ""): string | null {
     return "its control group is not delegated to this user";
   }
   const isTop = read(`${directory}/cgroup.type`) === "" && files === "";
-  const others = groupMembers(directory).filter((pid) => pid !== process.pid);
+  const others = groupMembers(directory).filter((other) => other !== pid);
   // To have groups with limits below, a group must have no process of its own; those of others are not ours to move.
   return isTop || others.length === 0 || hasControllers(directory)
     ? null

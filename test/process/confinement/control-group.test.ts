@@ -14,6 +14,7 @@ import { spawnChild } from "../../../src/process/spawn-child.ts";
 import { findProcesses, stopTree } from "../../../src/process/tree.ts";
 import { groupMembers, killGroup, makeGroup, removeGroup } from "../../../src/system/control-group.ts";
 import { scratch } from "../../support/aurora.ts";
+import { topGroup } from "../../support/top-group.ts";
 
 const env = { PATH: "/usr/bin:/bin" };
 const mounted = "30 23 0:26 / /cg rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
@@ -108,6 +109,24 @@ describe("a control group for a start, on a machine of files", () => {
     expect(startGroupOf(72, place.path)).toBeUndefined();
   });
 
+  test("of another process is told by its own group: so a shell learns what the daemon can", () => {
+    using place = machine();
+    const daemon = 4711;
+    mkdirSync(join(place.path, "cg/user/shell"));
+    writeFileSync(join(place.path, "proc/self/cgroup"), "0::/user/shell\n");
+    mkdirSync(join(place.path, `proc/${daemon}`));
+    const put = (group: string) => writeFileSync(join(place.path, `proc/${daemon}/cgroup`), `0::/${group}\n`);
+    expect(controlGroupReason(place.path)).toContain("the controllers for memory and pids are not in its");
+    put("user/one");
+    writeFileSync(join(place.group, "cgroup.procs"), `${daemon}\n`);
+    expect(controlGroupReason(place.path, daemon)).toBeNull();
+    // It has moved itself once, to have groups beside it.
+    put("user/one/aurora-self");
+    expect(controlGroupReason(place.path, daemon)).toBeNull();
+    put("user/shell");
+    expect(controlGroupReason(place.path, daemon)).not.toBeNull();
+  });
+
   test("is removed when its start has ended", () => {
     using place = machine();
     mkdirSync(join(place.group, "aurora-999999999-1"));
@@ -123,23 +142,12 @@ describe("a control group for a start, on a machine of files", () => {
   });
 });
 
-/** Where this machine has groups of version 2 that can be made, with whatever controllers. */
-const top = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((directory) => {
-  if (!existsSync(`${directory}/cgroup.controllers`)) return false;
-  try {
-    makeGroup(`${directory}/aurora-test-probe`);
-    return removeGroup(`${directory}/aurora-test-probe`);
-  } catch {
-    return false;
-  }
-});
-
 /** A daemon that nothing but its group connects with where it came from. */
 const daemon =
   "(setsid env -i /bin/sh -c 'trap : TERM; while :; do sleep 1000; done' </dev/null >/dev/null 2>&1 &)";
 
-describe.skipIf(top === undefined)("a control group of the kernel", () => {
-  const directory = `${top}/aurora-test-${process.pid}`;
+describe.skipIf(topGroup === undefined)("a control group of the kernel", () => {
+  const directory = `${topGroup}/aurora-test-${process.pid}`;
 
   test("holds a daemon that has left everything else, and kills it at once", async () => {
     makeGroup(directory);

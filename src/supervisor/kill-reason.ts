@@ -1,0 +1,24 @@
+import { type MachineKills } from "./oom-watch.ts";
+
+/** What the kernel says of a process that died of a SIGKILL which Aurora did not send. */
+export type KillFacts = {
+  /** Of its control group: how often its own limit of memory was reached, and how many were killed for lack of it; null without one. */
+  group: MemoryKills | null;
+  /** On the whole machine, since somebody looked before; null where the kernel does not say. */
+  onMachine: MachineKills | null;
+};
+
+/** What a control group counts of its memory, its own and that of groups below it (memory.events). */
+type MemoryKills = { limitReached: number; killed: number };
+
+/** Why a service was killed, in words, as far as it can be told. Pure. */
+export function killReason({ group, onMachine }: KillFacts): string {
+  if (group !== null && group.killed > 0)
+    return group.limitReached > 0
+      ? "it was killed for lack of memory: it took more than its limit"
+      : "it was killed for lack of memory: the machine had none left";
+  const killed = "it died of SIGKILL, which Aurora did not send";
+  if (onMachine === null || onMachine.killed === 0) return killed;
+  const processes = onMachine.killed === 1 ? "1 process" : `${onMachine.killed} processes`;
+  return `${killed}; the kernel has killed ${processes} for lack of memory since ${onMachine.since.toISOString()}`;
+}
