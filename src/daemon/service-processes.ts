@@ -6,6 +6,7 @@ import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { removeForgottenGroups, startGroupOf } from "../process/confinement/control-group.ts";
+import { isEnforced } from "../process/confinement/layers.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
@@ -38,6 +39,8 @@ export class ServiceProcesses implements AsyncDisposable {
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
   readonly #launches = new Map<number, Launch>();
   #isLooking = false;
+  /** By their process: services whose memory the launcher watches, and what it says at their end. */
+  readonly #watched = new Map<number, Pick<ConfinedChild, "memory" | "dispose">>();
   /** The control groups of services that have one. */
   readonly #groups = new Map<string, string>();
 
@@ -82,7 +85,9 @@ export class ServiceProcesses implements AsyncDisposable {
     try {
       const confined = spawnConfined(options, confinement, pipe?.write);
       this.#noteGroup(packId, confined.controlGroup);
-      if (pipe) this.#watchLaunch(confined.child.pid, { confined, pipe: pipe.read, atMs: performance.now() });
+      const { pid } = confined.child;
+      if (pipe) this.#watchLaunch(pid, { confined, pipe: pipe.read, atMs: performance.now() });
+      if (isEnforced(confinement.layers, "memory-watch")) this.#watched.set(pid, memoryReportOf(confined));
       return confined.child;
     } catch (thrown) {
       if (pipe) closeSync(pipe.read);
@@ -156,14 +161,23 @@ export class ServiceProcesses implements AsyncDisposable {
     return this.#groups.get(packId);
   }
 
-  /** The first process of a service has ended: what kept it from becoming the service is known now. */
-  ended(packId: string, pid: number): void {
+  /**
+   * The first process of a service has ended: what kept it from becoming the service is known now, and whether it has had too much
+   * memory.
+   */
+  ended(packId: string, pid: number): boolean {
+    const watched = this.#watched.get(pid);
+    const isOverLimit = watched?.memory()?.isTooMuch ?? false;
     const launch = this.#launches.get(pid);
-    if (!launch) return;
-    const failure = launch.confined.failure();
-    this.#noteDenial(packId, failure);
-    if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
-    this.#letGo(pid, launch);
+    if (launch) {
+      const failure = launch.confined.failure();
+      this.#noteDenial(packId, failure);
+      if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
+      this.#letGo(pid, launch);
+    }
+    watched?.dispose();
+    this.#watched.delete(pid);
+    return isOverLimit;
   }
 
   #noteGroup(packId: string, directory: string | undefined): void {
@@ -173,7 +187,7 @@ export class ServiceProcesses implements AsyncDisposable {
 
   #letGo(pid: number, { confined, pipe }: Launch): void {
     this.#launches.delete(pid);
-    confined.dispose();
+    if (!this.#watched.has(pid)) confined.dispose();
     closeSync(pipe);
   }
 
@@ -188,6 +202,11 @@ export class ServiceProcesses implements AsyncDisposable {
       if (this.#launches.size > 0) this.#lookLater();
     }, LAUNCH_LOOK_MS).unref();
   }
+}
+
+/** Nothing else of a start is held on to. */
+function memoryReportOf({ memory, dispose }: ConfinedChild): Pick<ConfinedChild, "memory" | "dispose"> {
+  return { memory, dispose };
 }
 
 /** A launch that has failed ends as well: that is told with the end of its process. */

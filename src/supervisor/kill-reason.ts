@@ -6,16 +6,21 @@ export type KillFacts = {
   group: MemoryKills | null;
   /** On the whole machine, since somebody looked before; null where the kernel does not say. */
   onMachine: MachineKills | null;
+  /** Without such a group: whoever waits for all of it has killed it for more than its limit. */
+  isOverLimit: boolean;
 };
 
 /** What a control group counts of its memory, its own and that of groups below it (memory.events). */
 type MemoryKills = { limitReached: number; killed: number };
 
+const OVER_LIMIT = "it was killed for lack of memory: it took more than its limit";
+
 /** Why a service was killed, in words, as far as it can be told. Pure. */
-export function killReason({ group, onMachine }: KillFacts): string {
+export function killReason({ group, onMachine, isOverLimit }: KillFacts): string {
+  if (isOverLimit) return OVER_LIMIT;
   if (group !== null && group.killed > 0)
     return group.limitReached > 0
-      ? "it was killed for lack of memory: it took more than its limit"
+      ? OVER_LIMIT
       : "it was killed for lack of memory: the machine had none left";
   const killed = "it died of SIGKILL, which Aurora did not send";
   if (onMachine === null || onMachine.killed === 0) return killed;

@@ -139,7 +139,7 @@ export class ServiceInstance {
     // It may have left the service to another process.
     this.#host.hear(this.spec.packId);
     this.#child = null;
-    if (this.leader?.pid !== child.pid) return this.#host.world.ended?.(this.spec.packId, child.pid);
+    if (this.leader?.pid !== child.pid) return void this.#host.world.ended?.(this.spec.packId, child.pid);
     const { signalCode } = child;
     this.#exited(child.pid, child.exitCode, signalCode === null ? null : String(signalCode));
   }
@@ -149,10 +149,12 @@ export class ServiceInstance {
     const { packId } = this.spec;
     const place = this.#group;
     const group = place === undefined ? null : memoryKills(place);
-    this.#host.world.ended?.(packId, pid);
+    const isOverLimit = this.#host.world.ended?.(packId, pid) ?? false;
     const isOurs = this.#host.phaseOf(packId) === "killing";
     const why =
-      signal === "SIGKILL" && !isOurs ? killReason({ group, onMachine: this.#host.oom.look() }) : null;
+      signal === "SIGKILL" && !isOurs
+        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit })
+        : null;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
     this.#host.tell(packId, { type: "exited", rc, signal, isGone, why });

@@ -14,6 +14,10 @@ export type SupervisorWorld = {
   spawn?: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess;
   /** The directory of the control group that a service is in; undefined where it has none of its own. */
   groupOf?: (packId: string) => string | undefined;
-  /** Told the end of a service's first process before anything else is made of it. */
-  ended?: (packId: string, pid: number) => void;
+  /**
+   * Told the end of a service's first process before anything else is made of it.
+   *
+   * @returns whether it was killed by whoever waits for all of it, for more memory than its limit
+   */
+  ended?: (packId: string, pid: number) => boolean;
 };

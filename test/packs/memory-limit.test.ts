@@ -70,6 +70,8 @@ describe.each(users)("as %s", (user) => {
     const before = await restarts();
     await t.run(["restart", "app"]);
     await eventually("a restart", async () => ((await restarts()) > before ? true : undefined));
+    const { stdout } = await t.run(["events", "app"]);
+    expect(stdout).toContain("reason=it was killed for lack of memory: it took more than its limit");
     expect(await t.run(["stop", "app", "--quiet"])).toMatchObject({ exitCode: 0 });
   }, TIMEOUT_MS);
 });

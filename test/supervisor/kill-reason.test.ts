@@ -33,7 +33,10 @@ test.each([
     "it died of SIGKILL, which Aurora did not send; the kernel has killed 2 processes for lack of memory since 2026-11-30T05:00:00.000Z",
   ],
 ] as const)("a group that counts %p on a machine that counts %p", (group, onMachine, expected) => {
-  expect(killReason({ group, onMachine })).toBe(expected);
+  expect(killReason({ group, onMachine, isOverLimit: false })).toBe(expected);
+  expect(killReason({ group: null, onMachine, isOverLimit: true })).toBe(
+    "it was killed for lack of memory: it took more than its limit",
+  );
 });
 
 test("what a control group counts is read from its memory.events", () => {
