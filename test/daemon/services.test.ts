@@ -224,12 +224,28 @@ test("what an install has found healthy runs when it is done, and need not be fo
 
 test("what answers on its port is not the service where that is down", async () => {
   await using t = serviceHome();
-  using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const bothAsk = Promise.withResolvers<void>();
+  let asked = 0;
+  const isDown = bothAsk.promise.then(() => {
+    writeFileSync(`${t.home}/data/app/go`, "");
+    return eventually("its end", async () => (await t.events()).includes("failed") || undefined);
+  });
+  // The daemon asks as soon as the service runs, and the install when it has seen it run: nobody is answered before it ends.
+  await using other = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch: async () => {
+      if (++asked === 2) bothAsk.resolve();
+      await isDown;
+      return new Response("healthy");
+    },
+  });
   t.write(
     simplePack({
-      start: "sleep 0.3; exit 7",
+      start: "while ! [ -e data/go ]; do sleep 0.02; done\nexit 7",
       service: ", restart: no",
-      clocks: `tcp: ${other.port}, grace_seconds: 2`,
+      clocks: `http: "${other.url}"`,
     }),
   );
   const { stdout, exitCode } = await t.run(["install", "app"]);
