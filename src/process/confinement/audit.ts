@@ -94,7 +94,7 @@ export function landlockAuditReason(landlockAbi: number): Reason {
 /** So that one run's mark is not another's. */
 const MARK_BYTES = 8;
 /** How long records may be on their way, in milliseconds. */
-const DELIVERY_MS = 5000;
+const DELIVERY_MS = 10_000;
 /** How long the kernel may take to do away with what an audit run was restricted by, in milliseconds. */
 const CLEARING_MS = 500;
 /** What restricts itself by Landlock before it executes an audit run's command: the launcher, or this program in its place. */
