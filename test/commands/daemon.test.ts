@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
-import { auroraCommand, scratch } from "../support/aurora.ts";
+import { auroraCommand, collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
+import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 
 /** A daemon in the foreground that listens. */
@@ -241,8 +242,23 @@ test("what goes wrong when it listens already ends it, and leaves no socket", as
   t.write({ id: "app", health: "exit 0" });
   await t.run(["install", "app", "--approve", "--no-daemon"]);
   using registry = new Database(`${t.home}/state.db`);
-  registry.run("UPDATE packs SET manifest = '{'");
+  // Such a manifest was never stored: whoever reads it fails in a way that nobody expects.
+  registry.run("UPDATE packs SET manifest = json_set(manifest, '$.pack.permissions', json('[]'))");
   const result = await t.run(["daemon"]);
-  expect(result).toMatchObject({ stdout: "", exitCode: 7 });
+  expect(result).toMatchObject({ stdout: "", exitCode: 70 });
+  expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
+});
+
+test.skipIf(!canBeLesser)("where nothing can be watched it ends, says so, and leaves no socket", async () => {
+  await using t = testHome();
+  const daemon = Bun.spawn(
+    [...onLesserKernel(lacking.inotify), ...auroraCommand, "daemon", "--home", t.home],
+    {
+      env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent" },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const { stderr } = await collect(daemon);
+  expect(stderr).toStartWith(`error[io]: cannot watch "${t.home}`);
   expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
 });
