@@ -25,8 +25,9 @@ export class Listening {
 
   constructor(options: ListeningOptions) {
     this.#options = options;
-    this.#server = openServer(options);
+    // First what can fail and keeps nothing running: an open server would, and nobody could close it.
     this.#watch = watchSocket(options.paths, () => this.#again(), options.onGone);
+    this.#server = openServer(options);
   }
 
   get counts() {

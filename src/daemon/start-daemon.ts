@@ -5,6 +5,7 @@ import { rotateLogs } from "../lifecycle/script-log.ts";
 import { ensureHome } from "../system/ensure-home.ts";
 import { type HomePaths } from "../system/home.ts";
 import { findDaemon } from "./client.ts";
+import { daemonRuntime } from "./daemon-runtime.ts";
 
 /** A daemon that a command has started ends after so long without anything to do. */
 const AUTO_IDLE_EXIT = "60s";
@@ -37,11 +38,14 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
   try {
     const child = Bun.spawn([self, "daemon", "--home", paths.home, "--idle-exit", AUTO_IDLE_EXIT, "--json"], {
       cwd: "/",
-      env: Object.fromEntries(
-        Object.entries(env).flatMap(([name, value]) =>
-          value !== undefined && PASSED.test(name) ? [[name, value]] : [],
+      env: {
+        ...Object.fromEntries(
+          Object.entries(env).flatMap(([name, value]) =>
+            value !== undefined && PASSED.test(name) ? [[name, value]] : [],
+          ),
         ),
-      ),
+        ...daemonRuntime,
+      },
       stdio: ["ignore", "pipe", log],
       detached: true,
     });

@@ -1,4 +1,5 @@
 import { SELF_GROUP } from "../process/confinement/control-group.ts";
+import { daemonRuntime } from "./daemon-runtime.ts";
 
 export type UnitOptions = {
   /** The program's path. */
@@ -42,6 +43,9 @@ export function systemdUnit({ self, home, isUser, systemdVersion = 0 }: UnitOpti
     "[Service]",
     "Type=notify",
     "NotifyAccess=main",
+    `Environment=${Object.entries(daemonRuntime)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(" ")}`,
     `ExecStart=${program} daemon ${homeOption}`,
     `ExecReload=${program} daemon reload ${homeOption}`,
     "Restart=on-failure",

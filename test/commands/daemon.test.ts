@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
-import { auroraCommand, scratch } from "../support/aurora.ts";
+import { auroraCommand, collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
+import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
 
 /** A daemon in the foreground that listens. */
@@ -247,5 +248,19 @@ test("what goes wrong when it listens already ends it, and leaves no socket", as
   registry.run("DROP TABLE services");
   const result = await t.run(["daemon"]);
   expect(result).toMatchObject({ stdout: "", exitCode: 7 });
+  expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
+});
+
+test.skipIf(!canBeLesser)("where nothing can be watched it ends, says so, and leaves no socket", async () => {
+  await using t = testHome();
+  const daemon = Bun.spawn(
+    [...onLesserKernel(lacking.inotify), ...auroraCommand, "daemon", "--home", t.home],
+    {
+      env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent" },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const { stderr } = await collect(daemon);
+  expect(stderr).toStartWith(`error[io]: cannot watch "${t.home}`);
   expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
 });

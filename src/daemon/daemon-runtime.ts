@@ -1,0 +1,8 @@
+/**
+ * How the runtime of a daemon is set, by its environment: it does little, again and again, and compiled code takes more memory than it
+ * saves time. Nothing of it reaches a pack.
+ */
+export const daemonRuntime: Readonly<Record<string, string>> = {
+  BUN_JSC_useBaselineJIT: "0",
+  BUN_JSC_useDFGJIT: "0",
+};
