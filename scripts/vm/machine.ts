@@ -9,7 +9,7 @@ export type HomeDisk = "xfs" | "btrfs";
 
 /** What a machine has beyond the usual. */
 export type Extras = {
-  /** A second disk with this file system, /dev/nvme1n1. */
+  /** A second disk with this file system, /dev/vda. */
   home?: HomeDisk;
   /** For the kernel's command line. */
   kernelOptions?: string;
@@ -85,14 +85,15 @@ export class Machine implements AsyncDisposable {
 
   #command(): string[] {
     const { arch, kernel } = this.#image;
-    const disks = this.#homeDisk === undefined ? [this.#disk] : [this.#disk, this.#homeDisk];
+    const drive = (id: string, file: string) => `-drive if=none,id=${id},format=raw,cache=none,file=${file}`;
     const options = [
       "-accel tcg,thread=multi -smp 2 -m 1536 -nodefaults -no-reboot -display none -nic none",
       // Debian's kernel has the driver for it built in. With cache=none a write is on the disk when it is reported.
-      ...disks.map(
-        (file, number) =>
-          `-device nvme,drive=disk${number},serial=disk${number} -drive if=none,id=disk${number},format=raw,cache=none,file=${file}`,
-      ),
+      `-device nvme,drive=disk,serial=disk ${drive("disk", this.#disk)}`,
+      // Of two disks of one kind either may be the first.
+      ...(this.#homeDisk === undefined
+        ? []
+        : [`-device virtio-blk-pci,drive=home ${drive("home", this.#homeDisk)}`]),
       "-chardev stdio,id=console -serial chardev:console",
       `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket}`,
       `-kernel ${kernel}`,

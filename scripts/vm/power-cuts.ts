@@ -21,7 +21,7 @@ done' >/dev/null 2>&1 &`;
 
 /** Waits until the second disk is there, as a machine does that has it in its table. */
 const mount = (home: HomeDisk) => `
-echo "/dev/nvme1n1 /var/lib/aurora ${home} defaults 0 0" >>/etc/fstab
+echo "/dev/vda /var/lib/aurora ${home} defaults 0 0" >>/etc/fstab
 mkdir -p /var/lib/aurora && systemctl daemon-reload && mount /var/lib/aurora && findmnt --noheadings --output FSTYPE /var/lib/aurora`;
 
 /**
