@@ -19,6 +19,7 @@ export class RegistryWatch {
   readonly #watcher: FSWatcher;
   readonly #settling: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
 
   constructor(paths: Pick<HomePaths, "home" | "database">, changed: (change: RegistryChange) => void) {
     this.#paths = paths;
@@ -26,6 +27,8 @@ export class RegistryWatch {
     this.#database = fileAt(paths.database);
     const look = () => {
       this.#timer = undefined;
+      // What was on its way when this was closed is told after that: nobody has a registry to look into any more.
+      if (this.#isClosed) return;
       changed(this.#change());
     };
     const own = basename(paths.home);
@@ -45,6 +48,7 @@ export class RegistryWatch {
   }
 
   [Symbol.dispose](): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#settling);
     this.#watcher.close();
