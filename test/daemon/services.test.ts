@@ -379,8 +379,10 @@ test("a daemon that a command has started ends when there is nothing to do; one 
   expect(await t.status()).toMatchObject({ state: "running" });
   expect(hasEnded(daemon.pid)).toBe(false);
   await t.run(["stop", "app"]);
-  expect(await daemon.exited).toBe(0);
-  expect(await daemon.stderr.text()).toContain("ending: idle");
+  const exitCode = await daemon.exited;
+  const said = await daemon.stderr.text();
+  expect(said).toContain("ending: idle");
+  expect({ exitCode, said }).toEqual({ exitCode: 0, said });
   expect(existsSync(`${t.home}/run/aurora.sock`)).toBe(false);
 });
 
