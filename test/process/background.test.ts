@@ -154,4 +154,4 @@ test("only so many that have ended are kept, with their logs", async () => {
   expect(existsSync(first.log_file)).toBe(false);
   expect(readdirSync(shop.records).filter((name) => name.endsWith(".tmp")).length).toBeLessThanOrEqual(2);
   await stopBackground(running, 5_000);
-});
+}, 180_000);
