@@ -13,24 +13,21 @@ import { type Manifest } from "./schema.ts";
 export function manifestFromStored(json: string, packId: string): Manifest {
   const stored = parsed(json);
   const pack: Partial<Manifest["pack"]> | undefined = stored?.pack;
-  const isWhole = pack?.id === packId && PARTS.every((name) => typeof pack[name] === "object");
+  const isWhole =
+    pack?.id === packId &&
+    OBJECTS.every(
+      (name) => typeof pack[name] === "object" && pack[name] !== null && !Array.isArray(pack[name]),
+    ) &&
+    LISTS.every((name) => Array.isArray(pack[name]));
   if (stored?.schema_version === SCHEMA_VERSION && isWhole) return stored;
   throw new AuroraError("state-invalid", `cannot read the stored manifest of "${packId}": it is damaged`, {
     hint: "aurora recover puts it back from the store",
   });
 }
 
-/** What every stored manifest has, as objects or lists. */
-const PARTS = [
-  "entrypoint",
-  "dependencies",
-  "service",
-  "health",
-  "permissions",
-  "limits",
-  "mounts",
-  "schedule",
-] as const;
+/** What every stored manifest has. */
+const OBJECTS = ["entrypoint", "service", "health", "permissions", "limits"] as const;
+const LISTS = ["dependencies", "mounts", "schedule"] as const;
 
 function parsed(json: string): Manifest | undefined {
   try {

@@ -28,30 +28,29 @@ async function withDaemon(t: Awaited<ReturnType<typeof damagedHome>>): Promise<v
   );
 }
 
-test.each(["trees", "packs"])(
-  "a manifest that is damaged in %s keeps no other pack down, and is told",
-  async (table) => {
-    await using t = await damagedHome(
-      `UPDATE ${table} SET manifest = '${manifestOfNothing}' WHERE pack_id = 'app'`,
-    );
-    await withDaemon(t);
-    // What runs, runs on; others are there as ever.
-    expect(await t.status()).toMatchObject({ state: "running", pid: t.before.pid, restarts: 0 });
-    expect(await t.run(["restart", "other"])).toMatchObject({ exitCode: 0 });
-    expect(await t.run(["verify", "app"])).toMatchObject({
-      stdout: "app 1.0.0  damaged\n  its manifest in the registry is damaged: aurora recover puts it back\n",
-      exitCode: 7,
-    });
-    expect(await t.run(["doctor"])).toMatchObject({
-      stdout: expect.stringContaining(`bad  registry       ${DAMAGE}`),
-      exitCode: 1,
-    });
-    expect((await t.json(["why", "app"])).value).toMatchObject({
-      cause: expect.stringContaining(DAMAGE),
-      next: "aurora recover",
-    });
-  },
-);
+test.each([
+  ["trees", `'${manifestOfNothing}'`],
+  ["packs", `'${manifestOfNothing}'`],
+  ["packs", "json_set(manifest, '$.pack.permissions', json('[]'))"],
+])("a manifest that is damaged in %s keeps no other pack down, and is told: %s", async (table, damaged) => {
+  await using t = await damagedHome(`UPDATE ${table} SET manifest = ${damaged} WHERE pack_id = 'app'`);
+  await withDaemon(t);
+  // What runs, runs on; others are there as ever.
+  expect(await t.status()).toMatchObject({ state: "running", pid: t.before.pid, restarts: 0 });
+  expect(await t.run(["restart", "other"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["verify", "app"])).toMatchObject({
+    stdout: "app 1.0.0  damaged\n  its manifest in the registry is damaged: aurora recover puts it back\n",
+    exitCode: 7,
+  });
+  expect(await t.run(["doctor"])).toMatchObject({
+    stdout: expect.stringContaining(`bad  registry       ${DAMAGE}`),
+    exitCode: 1,
+  });
+  expect((await t.json(["why", "app"])).value).toMatchObject({
+    cause: expect.stringContaining(DAMAGE),
+    next: "aurora recover",
+  });
+});
 
 test("a service whose manifest is damaged is not started, says so, and is started when the manifest was put back", async () => {
   await using t = await damagedHome("UPDATE trees SET manifest = '{' WHERE pack_id = 'app'");
