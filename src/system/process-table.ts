@@ -120,9 +120,10 @@ export function readSettledEnvironment(pid: number): Buffer | undefined {
   for (let look = 0; ; look++) {
     const environment = readEnvironment(pid);
     if (environment === undefined || environment.length > 1 || look === EXEC_LOOKS) return environment;
-    // Whoever has cleared its environment has arguments, and a zombie will have neither again.
-    if (readCommandLine(pid) !== undefined || "ZX".includes(readProcess(pid)?.state ?? "X"))
-      return environment;
+    // Whoever has cleared its environment has arguments. It may have got both just now, and the arguments are there first.
+    if (readCommandLine(pid) !== undefined) return readEnvironment(pid);
+    // A zombie will have neither again.
+    if ("ZX".includes(readProcess(pid)?.state ?? "X")) return environment;
     Bun.sleepSync(EXEC_PAUSE_MS);
   }
 }
