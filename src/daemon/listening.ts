@@ -6,6 +6,9 @@ import { HTTP_LIMITS } from "./http/limits.ts";
 import { HttpServer } from "./http/serve-http.ts";
 import { socketPath } from "./socket-path.ts";
 
+/** The runtime begins to watch in a thread of its own: what came before that is looked for once, so much later, in milliseconds. */
+const SETTLED_MS = 500;
+
 type ListeningOptions = {
   paths: HomePaths;
   daemon: DaemonActions;
@@ -71,12 +74,22 @@ function openServer({ paths, daemon, touch, warn }: ListeningOptions): HttpServe
 
 /** Without its socket nobody finds the daemon: it listens anew, or ends where the whole home is gone. */
 function watchSocket(paths: HomePaths, listen: () => void, gone: () => void): Disposable {
-  const watcher = watch(paths.run, { persistent: false }, (_event, name) => {
-    if (name !== null && name !== "aurora.sock" && existsSync(paths.run)) return;
-    if (existsSync(socketPath(paths))) return;
+  let isEnded = false;
+  const look = () => {
+    if (isEnded || existsSync(socketPath(paths))) return;
     if (existsSync(paths.database) && existsSync(paths.run)) listen();
     else gone();
+  };
+  const watcher = watch(paths.run, { persistent: false }, (_event, name) => {
+    if (name === null || name === "aurora.sock" || !existsSync(paths.run)) look();
   });
   watcher.on("error", gone);
-  return { [Symbol.dispose]: () => watcher.close() };
+  const settling = setTimeout(look, SETTLED_MS);
+  return {
+    [Symbol.dispose]() {
+      isEnded = true;
+      clearTimeout(settling);
+      watcher.close();
+    },
+  };
 }
