@@ -65,7 +65,7 @@ const table: Readonly<Record<Phase, Readonly<Partial<Record<ServiceEvent["type"]
   },
   checking: {
     probed: checked,
-    vouched: healthyAtLast,
+    vouched: vouched,
     due: checkDue,
     exited: exited,
     leaving: leave,
@@ -179,8 +179,7 @@ function spawn(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): St
       rc: null,
       signal: null,
       isFailure: false,
-      // Why it is started again stands there until it is up.
-      reason: state.isAutomatic ? state.reason : null,
+      reason: null,
       next: "judge",
       health: "unknown",
       watchdogMs,
@@ -201,9 +200,11 @@ function spawnFailed(state: ServiceState, { reason }: { reason: string }, now: N
 function ready(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
   const { watchdogMs } = state;
   const watchdogDueMs = watchdogMs === null ? null : nowMs + watchdogMs;
-  const up = { reason: null, watchdogDueMs };
-  if (policy.health === null) return enter(state, "running", nowMs, { upMs: nowMs, ...up });
-  const entered = enter(state, "checking", nowMs, { gate: createGate(policy.health.gate, nowMs), ...up });
+  if (policy.health === null) return enter(state, "running", nowMs, { upMs: nowMs, watchdogDueMs });
+  const entered = enter(state, "checking", nowMs, {
+    gate: createGate(policy.health.gate, nowMs),
+    watchdogDueMs,
+  });
   return advanceGate(entered.state, { type: "tick" }, policy, nowMs);
 }
 
@@ -229,16 +230,16 @@ function advanceGate(state: ServiceState, event: GateEvent, policy: ServicePolic
     const probing = advanceGate({ ...state, gate, isProbing: true }, { type: "tick" }, policy, nowMs);
     return { state: probing.state, actions: ["probe", ...probing.actions] };
   }
-  if (action.healthy) return healthyAtLast(state, undefined as never, { policy, nowMs });
+  if (action.healthy) return becomeHealthy(state, policy, nowMs);
   const { reason } = action;
   return end({ ...state, isFailure: true, health: "unhealthy", reason }, "judge", policy, nowMs);
 }
 
-function healthyAtLast(
-  state: ServiceState,
-  _: ServiceEvent,
-  { policy, nowMs }: Pick<Now, "policy" | "nowMs">,
-): Step {
+function vouched(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
+  return becomeHealthy(state, policy, nowMs);
+}
+
+function becomeHealthy(state: ServiceState, policy: ServicePolicy, nowMs: number): Step {
   return enter(state, "running", nowMs, { upMs: nowMs, health: "healthy", ...watchFrom(policy, nowMs) });
 }
 
@@ -320,9 +321,7 @@ type Exited = { rc: number | null; signal: string | null; isGone: boolean; why?:
 
 /** It ended by itself. What it left behind ends before anything else is decided. */
 function exited(state: ServiceState, { rc, signal, isGone, why = null }: Exited, now: Now): Step {
-  // While it starts, the reason is that of the start before.
-  const reason = why ?? (state.phase === "starting" ? null : state.reason);
-  const after: ServiceState = { ...state, rc, signal, reason };
+  const after: ServiceState = { ...state, rc, signal, reason: why ?? state.reason };
   if (!isGone) return end(after, "judge", now.policy, now.nowMs);
   return judge(after, now);
 }

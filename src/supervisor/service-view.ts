@@ -56,7 +56,11 @@ export function viewOf(
   missing: readonly string[],
   nowMs: number,
 ): ServiceView {
-  const { phase, health, restarts, reason, dueMs } = state;
+  const { phase, health, restarts, dueMs } = state;
+  // A record of an earlier version has none.
+  const lastEnd = state.lastEnd ?? null;
+  // What is started again has a reason until it is up.
+  const reason = phase === "starting" ? lastEnd : state.reason;
   const isDelayed = phase === "backoff" && dueMs !== null;
   return {
     packId: spec.packId,
@@ -68,8 +72,7 @@ export function viewOf(
     restarts,
     exitCode: exitCodeOf(state),
     reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
-    // A record of an earlier version has none.
-    lastEnd: state.lastEnd ?? null,
+    lastEnd,
     statusText,
     nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
   };
