@@ -2,7 +2,7 @@ import { closeSync, existsSync, lstatSync, openSync, statfsSync } from "node:fs"
 
 import { AuroraError } from "../errors.ts";
 import { livePacks } from "../registry/packs.ts";
-import { openRegistryForReading } from "../registry/registry.ts";
+import { openRegistryForReading, type Registry } from "../registry/registry.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
 import { tryFlock } from "../system/flock.ts";
@@ -13,6 +13,7 @@ import { formatSize } from "../system/units.ts";
 import { damageOf } from "./live-pack.ts";
 import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
 import { registryFaults } from "./registry-faults.ts";
+import { hasDamagedManifest } from "./stored-manifests.ts";
 
 export type Check = { name: string; ok: boolean; detail: string; hint: string | null };
 
@@ -79,19 +80,9 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const problems = registryFaults(registry);
-    const damaged = livePacks(registry).flatMap((row) => damageOf(registry, row)?.message ?? []);
     const open = openTransactions(registry);
     return [
-      problems.length === 0 && damaged.length > 0
-        ? bad("registry", damaged.join("; "), "aurora recover puts it back from the store")
-        : problems.length === 0
-          ? good("registry", "sound")
-          : bad(
-              "registry",
-              problems.join("; "),
-              "bring state.db back from a backup, or see aurora recover --rebuild",
-            ),
+      registryCheck(registry, paths),
       open.length === 0
         ? good("transactions", "none is open")
         : bad(
@@ -104,6 +95,23 @@ function stateChecks(paths: HomePaths): Check[] {
     if (!(thrown instanceof AuroraError)) throw thrown;
     return [bad("registry", thrown.message, thrown.hint ?? null)];
   }
+}
+
+function registryCheck(registry: Registry, paths: HomePaths): Check {
+  const problems = registryFaults(registry);
+  if (problems.length > 0)
+    return bad(
+      "registry",
+      problems.join("; "),
+      "bring state.db back from a backup, or see aurora recover --rebuild",
+    );
+  const damaged = livePacks(registry).flatMap((row) => {
+    const unreadable = damageOf(registry, row)?.message;
+    const isAnother = hasDamagedManifest({ registry, paths }, row.digest);
+    return unreadable ?? (isAnother ? `the stored manifest of "${row.pack_id}" is not the store's` : []);
+  });
+  if (damaged.length === 0) return good("registry", "sound");
+  return bad("registry", damaged.join("; "), "aurora recover puts it back from the store");
 }
 
 export function good(name: string, detail: string): Check {

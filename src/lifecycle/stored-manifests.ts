@@ -6,15 +6,17 @@ import { type Workspace } from "./workspace.ts";
 
 type Copies = Pick<Workspace, "registry" | "paths">;
 
-/** A tree of which a copy of the manifest in the registry is not what its record in the store says. */
-type Damaged = { packId: string; digest: string; recorded: string };
-
 /** The registry has two copies of each manifest, and everything that runs is run by these. What is wrong with a record is told with its tree. */
-export function hasDamagedManifest({ registry, paths }: Copies, digest: string): boolean {
+export function hasDamagedManifest(copies: Copies, digest: string): boolean {
+  return manifestInstead(copies, digest) !== undefined;
+}
+
+/** The manifest as the store has it, where a copy in the registry is another one. */
+function manifestInstead({ registry, paths }: Copies, digest: string): string | undefined {
   const recorded = recordedManifest(paths, digest);
   const live = livePacks(registry).filter((pack) => pack.digest === digest);
-  const copies = [...live, treeByDigest(registry, digest)].map((row) => row?.manifest);
-  return recorded !== undefined && copies.some((copy) => copy !== undefined && copy !== recorded);
+  const copies = [...live, treeByDigest(registry, digest)].flatMap((row) => row?.manifest ?? []);
+  return copies.every((copy) => copy === recorded) ? undefined : recorded;
 }
 
 /**
@@ -22,12 +24,11 @@ export function hasDamagedManifest({ registry, paths }: Copies, digest: string):
  *
  * @returns their packs
  */
-export function restoreManifests({ registry, paths }: Copies): string[] {
-  const damaged = allTrees(registry).flatMap(({ digest, pack_id: packId }): Damaged[] => {
-    const recorded = recordedManifest(paths, digest);
-    return recorded !== undefined && hasDamagedManifest({ registry, paths }, digest)
-      ? [{ packId, digest, recorded }]
-      : [];
+export function restoreManifests(copies: Copies): string[] {
+  const { registry } = copies;
+  const damaged = allTrees(registry).flatMap(({ digest, pack_id: packId }) => {
+    const recorded = manifestInstead(copies, digest);
+    return recorded === undefined ? [] : [{ packId, digest, recorded }];
   });
   if (damaged.length === 0) return [];
   registry.write(() => {

@@ -342,6 +342,9 @@ describe("a value in the database is damaged, and its structure is not", () => {
       stderr: "",
       exitCode: 7,
     });
+    expect((await at.run(["doctor"])).stdout).toContain(
+      'bad  registry       the stored manifest of "app" is not the store\'s',
+    );
     expect((await at.run(["recover"])).exitCode).toBe(0);
     expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
   });
