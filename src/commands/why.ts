@@ -212,17 +212,25 @@ function restarted(
   done: string,
 ): Explanation | undefined {
   if (row.state !== "running" || row.restarts === 0) return undefined;
-  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(
-    ({ kind }) => kind === "restarted",
-  );
-  const { reason } = JSON.parse(event?.detail ?? "{}") as Record<string, unknown>;
-  if (!event || typeof reason !== "string") return undefined;
+  const { at, detail } = lastEvent(registry, packId, "restarted");
+  const { reason } = detail;
+  if (typeof reason !== "string") return undefined;
   const times = row.restarts === 1 ? "once" : `${row.restarts} times`;
   return {
     state: row.state,
-    cause: `${done}; it was restarted ${times}, the last time at ${event.at}: ${reason}`,
+    cause: `${done}; it was restarted ${times}, the last time at ${at}: ${reason}`,
     next: `aurora logs ${packId}`,
   };
+}
+
+/** When the last event of a kind was, and what it tells; nothing where there is none among the recent ones. */
+function lastEvent(
+  registry: Workspace["registry"],
+  packId: string,
+  wanted: string,
+): { at: string | undefined; detail: Record<string, unknown> } {
+  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(({ kind }) => kind === wanted);
+  return { at: event?.at, detail: parseColumn("events.detail", event?.detail ?? "{}") };
 }
 
 /** What a supervised service came to by itself, as its last event of that kind tells it. */
@@ -232,11 +240,7 @@ function explainHosted(
   state: string,
   done: string,
 ): Pick<Result, "state" | "cause" | "next"> | undefined {
-  const event = recentEvents(registry, { packId, limit: RECENT }).findLast(({ kind }) => kind === state);
-  const { reason, next_start: nextStart } = parseColumn<Record<string, unknown>>(
-    "events.detail",
-    event?.detail ?? "{}",
-  );
+  const { reason, next_start: nextStart } = lastEvent(registry, packId, state).detail;
   const next = `aurora logs ${packId}`;
   if (state === "backoff")
     return {

@@ -1,5 +1,6 @@
 import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts";
 import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
+import { type ConfinementSummary } from "./pack-process.ts";
 
 export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
 
@@ -16,6 +17,15 @@ export function observeService(row: ObservedColumns, bootId: string): ObservedSe
   // Not by its session: nobody who is known is in it any more, and then its number may be anybody's.
   const others = findProcesses({ environment: { AURORA_SERVICE: row.service_id } });
   return { state: others.length > 0 ? "running" : "exited", processes: others };
+}
+
+/** What confines a service's processes, as it was stored with them; null where nothing was, or it is damaged. */
+export function storedConfinement(json: string | null): ConfinementSummary | null {
+  try {
+    return json === null ? null : (JSON.parse(json) as ConfinementSummary);
+  } catch {
+    return null;
+  }
 }
 
 /** The processes of a service's row; none where they are damaged: then they are looked for by their mark. */

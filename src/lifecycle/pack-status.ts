@@ -3,7 +3,7 @@ import { statusRows } from "../registry/packs.ts";
 import { type Health, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
-import { observeService } from "./observe-service.ts";
+import { observeService, storedConfinement } from "./observe-service.ts";
 import { ownSession } from "./own-session.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 import { unknownPack } from "./unknown-pack.ts";
@@ -51,12 +51,14 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
     const { state, processes } = observeService(row, boot);
     const confinement = storedConfinement(row.confinement);
-    if (processes.length > 0)
+    if (processes.length > 0) {
+      const session = ownSession(row, processes);
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
-        sessions: [ownSession(row, processes) ?? []].flat(),
+        sessions: session === undefined ? [] : [session],
         isWhole: confinement?.layers.some(isProcessNamespace) ?? false,
       });
+    }
     return {
       pack_id: packId,
       version,
@@ -74,15 +76,6 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
   const usage = usageOf(groups);
   for (const status of statuses) status.memory_bytes = usage.get(status.pack_id)?.memoryBytes ?? null;
   return { statuses, usage };
-}
-
-/** It is only shown: where it is damaged, nothing is. */
-function storedConfinement(json: string | null): ConfinementSummary | null {
-  try {
-    return json === null ? null : (JSON.parse(json) as ConfinementSummary);
-  } catch {
-    return null;
-  }
 }
 
 function stagedStatus(workspace: Workspace, packId: string): PackStatus {

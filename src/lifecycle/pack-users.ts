@@ -19,8 +19,8 @@ import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.t
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
-import { storedProcesses } from "./observe-service.ts";
-import { type ConfinementSummary, type Purpose } from "./pack-process.ts";
+import { storedConfinement, storedProcesses } from "./observe-service.ts";
+import { type Purpose } from "./pack-process.ts";
 import { type ScriptPack } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -70,11 +70,9 @@ function runningUser({ registry }: Workspace, pack: ScriptPack): number | undefi
   if (!storedProcesses(row.processes).some((identity) => isAlive(identity))) return undefined;
   const summary = serviceConfinements(registry).get(id);
   if (summary === undefined) return 0;
-  try {
-    return (JSON.parse(summary) as ConfinementSummary).user ?? 0;
-  } catch {
-    return undefined; // Damaged: then it is the user that it would be started as.
-  }
+  const stored = storedConfinement(summary);
+  // Where it is damaged it is the user that it would be started as.
+  return stored === null ? undefined : (stored.user ?? 0);
 }
 
 /** The groups of packs, by which those that depend on them may read their trees. */
