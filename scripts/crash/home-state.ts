@@ -23,8 +23,9 @@ export type HomeState = {
 /** Files in which the packs of the crash test write process numbers. */
 const PID_FILE = "pid";
 
-export function readHomeState(home: string): HomeState {
-  const state: HomeState = {
+/** What there is of a home that was never used. */
+export function emptyHomeState(): HomeState {
+  return {
     live: {},
     packs: {},
     running: {},
@@ -36,6 +37,10 @@ export function readHomeState(home: string): HomeState {
     trees: [],
     unconfirmed: 0,
   };
+}
+
+export function readHomeState(home: string): HomeState {
+  const state = emptyHomeState();
   for (const name of namesIn(`${home}/live`)) state.live[name] = readlinkSync(`${home}/live/${name}`);
   for (const { packId, generation } of servicesOf(home)) (state.running[packId] ??= []).push(generation);
   if (!existsSync(`${home}/state.db`)) return state;

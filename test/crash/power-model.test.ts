@@ -1,7 +1,7 @@
 /** Which states a power cut may leave by the model, and what has to be in them. */
 import { expect, test } from "bun:test";
 
-import { type HomeState } from "../../scripts/crash/home-state.ts";
+import { emptyHomeState, type HomeState } from "../../scripts/crash/home-state.ts";
 import { legalStates, legalStatesAfterEnd } from "../../scripts/crash/legal-states.ts";
 import { withoutOnlyStaged } from "../../scripts/crash/power-model.ts";
 import { type Change, type Node, type Trace } from "../../scripts/crash/trace.ts";
@@ -47,16 +47,9 @@ test("the states after the end are those of all that have the end in them", () =
 
 test("a tree that was only staged, and by nobody who could say so, need not be there after the power cut", () => {
   const state = (trees: string[], digest: string): HomeState => ({
-    live: {},
+    ...emptyHomeState(),
     packs: { alpha: { generation: 1, digest } },
-    running: {},
-    wanted: {},
-    namespaces: {},
-    environment: {},
-    jobs: {},
-    data: {},
     trees,
-    unconfirmed: 0,
   });
   const before = state(["first"], "first");
   expect(withoutOnlyStaged(state(["first", "second"], "first"), before).trees).toEqual(["first"]);

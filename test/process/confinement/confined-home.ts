@@ -1,8 +1,12 @@
-import { chmodSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
+import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
+import { type KernelFeatures } from "../../../src/process/confinement/kernel.ts";
 import { packPolicy, type Policy } from "../../../src/process/confinement/policy.ts";
+import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
 import { readSystemFiles } from "../../../src/process/confinement/system-files.ts";
+import { openPipe } from "../../../src/system/pipe.ts";
 import { scratch } from "../../support/aurora.ts";
 
 const noLimits: Policy["limits"] = {
@@ -39,6 +43,29 @@ export function policyIn(
     signals: "inside",
     allowAll: false,
   });
+}
+
+/**
+ * Starts a shell script under a policy, in the data directory of a home and as the leader of a session.
+ *
+ * @returns the started, and the descriptor that its output is read from
+ */
+export function startScript(home: string, script: string, policy: Policy, kernel: KernelFeatures) {
+  const pipe = openPipe();
+  const started = spawnConfined(
+    {
+      argv: ["sh", "-c", script],
+      cwd: join(home, "data"),
+      env: { PATH: "/usr/bin:/bin" },
+      stdin: "ignore",
+      stdout: pipe.write,
+      stderr: "inherit",
+      newSession: true,
+    },
+    prepareConfinement(policy, kernel, { required: true }),
+  );
+  closeSync(pipe.write);
+  return { ...started, output: pipe.read };
 }
 
 /** Makes a home with the directories that `policyIn` names. */

@@ -1,14 +1,9 @@
 /** The limit of memory without a control group: whoever waits for a command looks at what all of it has taken. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { closeSync } from "node:fs";
-import { join } from "node:path";
 
-import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { type KernelFeatures, probeKernel } from "../../../src/process/confinement/kernel.ts";
 import { type Policy } from "../../../src/process/confinement/policy.ts";
-import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
-import { openPipe } from "../../../src/system/pipe.ts";
-import { confinedHome, policyIn } from "./confined-home.ts";
+import { confinedHome, policyIn, startScript } from "./confined-home.ts";
 
 const features: KernelFeatures = { ...probeKernel(), controlGroup: "switched off for this test" };
 const MIB = 1024 ** 2;
@@ -20,23 +15,9 @@ afterAll(() => place[Symbol.dispose]());
 
 /** How a shell script ends, and what it has printed, where all of it may have 64 MiB. */
 async function end(script: string, kernel = features, more: Partial<Policy> = {}) {
-  const pipe = openPipe();
-  using started = spawnConfined(
-    {
-      argv: ["sh", "-c", script],
-      cwd: join(home, "data"),
-      env: { PATH: "/usr/bin:/bin" },
-      stdin: "ignore",
-      stdout: pipe.write,
-      stderr: "inherit",
-      newSession: true,
-    },
-    prepareConfinement({ ...policyIn(home, {}, { memory_bytes: 64 * MIB }), ...more }, kernel, {
-      required: true,
-    }),
-  );
-  closeSync(pipe.write);
-  const stdout = await Bun.file(pipe.read).text();
+  const policy = { ...policyIn(home, {}, { memory_bytes: 64 * MIB }), ...more };
+  using started = startScript(home, script, policy, kernel);
+  const stdout = await Bun.file(started.output).text();
   await started.child.exited;
   const { exitCode: code, signalCode: signal } = started.child;
   return { code, signal, stdout, isTooMuch: started.memory()?.isTooMuch };

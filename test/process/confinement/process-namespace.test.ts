@@ -1,15 +1,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { closeSync } from "node:fs";
-import { join } from "node:path";
 
-import { prepareConfinement } from "../../../src/process/confinement/confine.ts";
 import { type KernelFeatures, probeKernel } from "../../../src/process/confinement/kernel.ts";
 import { type Policy } from "../../../src/process/confinement/policy.ts";
-import { spawnConfined } from "../../../src/process/confinement/spawn-confined.ts";
-import { openPipe } from "../../../src/system/pipe.ts";
 import { processIds, readCommandLine } from "../../../src/system/process-table.ts";
-import { confinedHome, policyIn } from "./confined-home.ts";
+import { confinedHome, policyIn, startScript } from "./confined-home.ts";
 
 const features = probeKernel();
 const isPossible = features.processNamespace === null;
@@ -20,21 +15,8 @@ afterAll(() => place[Symbol.dispose]());
 
 /** Starts a shell script, and hands out its output line by line. */
 function start(script: string, policy: Policy = policyIn(home), kernel: KernelFeatures = features) {
-  const pipe = openPipe();
-  const { child, failure, memory, dispose } = spawnConfined(
-    {
-      argv: ["sh", "-c", script],
-      cwd: join(home, "data"),
-      env: { PATH: "/usr/bin:/bin" },
-      stdin: "ignore",
-      stdout: pipe.write,
-      stderr: "inherit",
-      newSession: true,
-    },
-    prepareConfinement(policy, kernel, { required: true }),
-  );
-  closeSync(pipe.write);
-  const output = Bun.file(pipe.read).stream().getReader();
+  const { child, failure, memory, dispose, output: descriptor } = startScript(home, script, policy, kernel);
+  const output = Bun.file(descriptor).stream().getReader();
   let rest = "";
   const line = async () => {
     while (!rest.includes("\n")) {
