@@ -112,14 +112,16 @@ static void reportPeak(const struct program *program, const struct ending *endin
 
 enum { SIGKILL = 9, SIGCHLD = 17, WNOHANG = 1, SIG_SETMASK = 2, RLIMIT_CORE = 4, POLLIN = 1 };
 enum { PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE = 436, PIDFD_OPEN = 434 };
-enum { AT_FDCWD = -100, O_CLOEXEC = 02000000, MAX_ROUNDS = 200, ROUND_NANOSECONDS = 25000000 };
+enum { AT_FDCWD = -100, O_CLOEXEC = 02000000, ROUND_NANOSECONDS = 25000000 };
+/* So many looks at what is left behind, and so many in a row in which nothing has ended. */
+enum { MAX_ROUNDS = 100000, MAX_IDLE_ROUNDS = 200 };
 /* Who waits: outside the namespaces for the init; as the init; or, without namespaces, for the command and every orphan of it. */
 enum role { RELAY, INIT, REAPER };
 
 /* How often memory is looked at: soon again where it has changed, and the less often the longer it has not. */
 enum { FIRST_LOOK_NANOSECONDS = 50000000, LAST_LOOK_NANOSECONDS = 800000000, CLOCK_MONOTONIC = 1 };
-/* Processes below processes: what is deeper is not looked at. */
-enum { MAX_DEPTH = 100, MAX_STATUS = 4096 };
+/* Processes below processes: what is deeper is not looked at. Each takes two descriptors, of which there may be 1024, and 1 KiB. */
+enum { MAX_DEPTH = 400, MAX_STATUS = 4096 };
 
 struct signalInfo {
   i32 number, error, code, padding;
@@ -287,12 +289,12 @@ static __attribute__((noreturn)) void endAs(i32 status) {
 
 /*
  * Kills what the command has left behind: all of it is or becomes a child of this process. What cannot be killed, because the
- * kernel is at work for it, is left.
+ * kernel is at work for it, is left. A chain of processes takes a round for each of them.
  */
 static void killChildren(i64 list) {
   u64 all = ~0UL;
   i64 pause[2] = {0, ROUND_NANOSECONDS};
-  for (u32 round = 0; round < MAX_ROUNDS; round++) {
+  for (u32 round = 0, idle = 0; round < MAX_ROUNDS && idle < MAX_IDLE_ROUNDS; round++) {
     char text[512];
     i64 descriptor = call3(OPENAT, AT_FDCWD, list, O_CLOEXEC);
     i64 length = call3(READ, descriptor, (i64)text, sizeof text);
@@ -310,7 +312,7 @@ static void killChildren(i64 list) {
     }
     i32 status;
     while (call5(WAIT4, -1, (i64)&status, WNOHANG, 0, 0) > 0);
-    call5(RT_SIGTIMEDWAIT, (i64)&all, 0, (i64)pause, sizeof all, 0);
+    idle = call5(RT_SIGTIMEDWAIT, (i64)&all, 0, (i64)pause, sizeof all, 0) < 0 ? idle + 1 : 0;
   }
 }
 

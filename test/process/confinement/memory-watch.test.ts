@@ -3,6 +3,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 
 import { type KernelFeatures, probeKernel } from "../../../src/process/confinement/kernel.ts";
 import { type Policy } from "../../../src/process/confinement/policy.ts";
+import { processIds, readCommandLine } from "../../../src/system/process-table.ts";
+import { randomHex } from "../../../src/system/random-id.ts";
 import { confinedHome, policyIn, startScript } from "./confined-home.ts";
 
 const features: KernelFeatures = { ...probeKernel(), controlGroup: "switched off for this test" };
@@ -50,6 +52,18 @@ describe.each([
       // None of the three takes as much as is allowed, and two of them do not either.
       const [below, away] = [`sh -c '${hold(28)}; true'`, `(setsid sh -c '${hold(28)}; true' &)`];
       expect(await end(`echo begun; ${hold(28)} & ${below} & ${away}; wait`, kernel)).toEqual(killed);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(!canRun)(
+    "however deep they are, up to some hundred, and then none of them is left",
+    async () => {
+      const mark = randomHex(8);
+      // Each waits for the next one, and the last one takes too much.
+      const chain = `n() { if [ $1 -eq 0 ]; then ${hold(200, 5000)}; else (n $(($1 - 1)); true); fi; }; n 300`;
+      expect(await end(`: ${mark}; echo begun; ${chain}`, kernel)).toEqual(killed);
+      expect(processIds().filter((pid) => readCommandLine(pid)?.includes(mark))).toEqual([]);
     },
     TIMEOUT_MS,
   );
