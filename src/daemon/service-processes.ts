@@ -131,7 +131,7 @@ export class ServiceProcesses implements AsyncDisposable {
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
   #serve(packId: string, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(() => this.#ownWorkspace(packId), packId, prepared);
+    const channel = serveOwn(this.#ownWorkspace, packId, prepared);
     if (channel) this.#channels.set(packId, channel);
   }
 
@@ -139,7 +139,7 @@ export class ServiceProcesses implements AsyncDisposable {
    * What a service changes while a transaction starts it is part of that transaction, which holds the lock and waits for it;
    * else it waits for the lock like anybody.
    */
-  #ownWorkspace(packId: string): Workspace {
+  readonly #ownWorkspace = (packId: string): Workspace => {
     const workspace = this.#workspace;
     const { underLock, forWriting } = workspace;
     if (!underLock || !forWriting) return workspace;
@@ -148,7 +148,7 @@ export class ServiceProcesses implements AsyncDisposable {
       underLock: (description, work) =>
         isAwaited(workspace, packId) ? forWriting(work) : underLock(description, work),
     };
-  }
+  };
 
   /** The launcher finds out in the child what keeps it from being the service. */
   #watchLaunch(pid: number, launch: Launch): void {

@@ -24,6 +24,8 @@ export type ServiceView = {
   statusText: string | null;
   /** When it starts again, in `backoff`. */
   nextStartAt: Date | null;
+  /** The mark of its processes; empty while it was never started. */
+  serviceId: string;
 };
 
 /** The words of the phases that people see. */
@@ -47,11 +49,12 @@ type Shown = {
   /** On the wall clock. */
   sinceMs: number;
   statusText: string | null;
+  serviceId: string;
 };
 
 /** @param missing what it waits for */
 export function viewOf(
-  { spec, leader, sinceMs, statusText }: Shown,
+  { spec, leader, sinceMs, statusText, serviceId }: Shown,
   state: ServiceState,
   missing: readonly string[],
   nowMs: number,
@@ -75,6 +78,7 @@ export function viewOf(
     lastEnd,
     statusText,
     nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
+    serviceId,
   };
 }
 

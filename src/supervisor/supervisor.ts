@@ -69,7 +69,11 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: new Set(),
+      ownLeaders: () =>
+        new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      childExited: (child) => {
+        for (const instance of this.#instances.values()) instance.childExited(child);
+      },
       isSubreaper: becomeSubreaper(),
       bootId: bootId(),
     };

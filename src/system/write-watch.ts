@@ -8,8 +8,6 @@ const IN_MODIFY = 0x2;
 const IN_ONESHOT = 0x8000_0000;
 /** struct inotify_event: watch, mask, cookie, length, each of 4 bytes; a file that is watched itself has no name. */
 const EVENT_BYTES = 16;
-/** So much is read at once; by default the runtime would keep 256 KiB for it. */
-const BUFFER_BYTES = 4096;
 
 /**
  * Tells of the next write to a file, once for each watch (inotify(7)): what is not written to costs nothing. It is read as a
@@ -28,7 +26,7 @@ export class WriteWatch {
     this.#written = written;
     this.#descriptor = libc().inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (this.#descriptor < 0) throw errnoError(errno(), "inotify_init1");
-    this.#reader = Bun.file(this.#descriptor).stream(BUFFER_BYTES).getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    this.#reader = Bun.file(this.#descriptor).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
     void this.#readAll();
   }
 
