@@ -13,6 +13,7 @@ import { serviceOf, setServiceConfinement } from "../registry/services.ts";
 import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
 import { openPipe } from "../system/pipe.ts";
+import { SmallTable } from "../system/small-table.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
 /** So often it is looked whether launchers have become the services, in milliseconds; they are let go then. */
@@ -33,7 +34,7 @@ type Launch = {
  */
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
-  readonly #channels = new Map<string, AsyncDisposable>();
+  readonly #channels = new SmallTable<string, AsyncDisposable>();
   /** See `denialOf`. */
   readonly #denials = new Map<string, AuroraError>();
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
@@ -42,7 +43,7 @@ export class ServiceProcesses implements AsyncDisposable {
   /** By their process: services whose memory the launcher watches, and what it says at their end. */
   readonly #watched = new Map<number, Pick<ConfinedChild, "memory" | "dispose">>();
   /** The control groups of services that have one. */
-  readonly #groups = new Map<string, string>();
+  readonly #groups = new SmallTable<string, string>();
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -125,7 +126,7 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#channels.keys()].map((packId) => this.forget(packId)));
+    await Promise.all(this.#channels.keys().map((packId) => this.forget(packId)));
   }
 
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */

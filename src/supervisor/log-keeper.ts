@@ -8,6 +8,7 @@ import {
   serviceLogs,
 } from "../process/service-log.ts";
 import { type ProcessIdentity, send } from "../process/tree.ts";
+import { SmallTable } from "../system/small-table.ts";
 import { WriteWatch } from "../system/write-watch.ts";
 import { freezeTree } from "./freeze-tree.ts";
 import { dropOldestLogs, recoverRotation, rotateServiceLogs, wasRotating } from "./rotate-service-logs.ts";
@@ -56,9 +57,9 @@ type Kept = {
  */
 export class LogKeeper {
   readonly #host: LogKeeperHost;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new SmallTable<string, Kept>();
   readonly #rotations = new Set<Promise<void>>();
-  readonly #byWatch = new Map<number, Kept>();
+  readonly #byWatch = new SmallTable<number, Kept>();
   #watch: WriteWatch | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueMs = Infinity;

@@ -1,4 +1,5 @@
 import { onceReadable } from "./readable.ts";
+import { SmallTable } from "./small-table.ts";
 import { WriteWatch } from "./write-watch.ts";
 
 /** Who reads a FIFO. */
@@ -16,7 +17,7 @@ export type FifoReader = {
 class FifoWatch {
   #readers = 0;
   /** Who waits for a write, by the number of the watch. */
-  readonly #waiting = new Map<number, FifoReader>();
+  readonly #waiting = new SmallTable<number, FifoReader>();
   /** Where there are no more watches to be had. */
   readonly #others = new Map<FifoReader, () => void>();
   #watch: WriteWatch | undefined;
@@ -45,7 +46,9 @@ class FifoWatch {
     this.#readers--;
     this.#others.get(reader)?.();
     this.#others.delete(reader);
-    for (const [number, waiting] of this.#waiting) if (waiting === reader) this.#forget(number);
+    // The kernel has one watch for one file, however often that is asked for.
+    const number = this.#waiting.keyOf(reader);
+    if (number !== undefined) this.#forget(number);
     if (this.#readers > 0) return;
     // A process that has nothing else to do must be able to end.
     void this.#watch?.[Symbol.asyncDispose]();
