@@ -76,6 +76,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   // What only a start has needed of the registry and of the program file is given back.
   using rest = new RestWatch(() => {
     registry.releaseMemory();
+    keeper.gather();
     giveBackMemory();
   });
   await using keeper = new ServiceKeeper(workspace, () => {

@@ -140,6 +140,11 @@ export class ServiceKeeper implements ServiceHost {
     return this.#supervisor.view(packId);
   }
 
+  /** Makes what is kept of the services small, before memory is given back. */
+  gather(): void {
+    this.#supervisor.gather();
+  }
+
   /** A pack that is not supervised has changed: what waits for it looks again. */
   dependencyChanged(packId: string): void {
     this.#supervisor.dependencyChanged(packId);

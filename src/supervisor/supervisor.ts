@@ -20,7 +20,7 @@ import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
 
 /** After so many starts their garbage is collected, by other threads: what stays of each lies scattered in it. */
-const COLLECT_EVERY = 3;
+const COLLECT_EVERY = 5;
 /** Before so many starts at once the heap is made small, so that what stays of them lies close together. */
 const MANY = 10;
 
@@ -71,8 +71,7 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: () =>
-        new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      ownLeaders: () => new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
       childExited: (child) => {
         for (const instance of this.#instances.values()) instance.childExited(child);
       },
@@ -191,6 +190,11 @@ export class Supervisor {
     this.#notifySockets.remove(packId);
     this.#dirty.delete(packId);
     this.#store.remove(packId);
+  }
+
+  /** Makes what is kept of the services small, before memory is given back. */
+  gather(): void {
+    this.#fleet.gather();
   }
 
   /** The health of a pack that is not supervised here has changed. */

@@ -62,7 +62,10 @@ Bun.serve({
   unix: `${directory}/socket`,
   fetch: () => Response.json(supervisor.views()),
 });
-setTimeout(giveBackMemory, REST_MS);
+setTimeout(() => {
+  supervisor.gather();
+  giveBackMemory();
+}, REST_MS);
 process.on("SIGTERM", () => {
   void supervisor.stopAll(STOP_MS).then(() => process.exit(0));
 });

@@ -196,12 +196,7 @@ class Channel implements AsyncDisposable, FifoReader {
   }
 }
 
-async function answerOne(
-  place: number,
-  id: string,
-  answers: Answers,
-  signal: AbortSignal,
-): Promise<void> {
+async function answerOne(place: number, id: string, answers: Answers, signal: AbortSignal): Promise<void> {
   const reply = openIf(`/proc/self/fd/${place}/${replyName(id)}`, O_WRONLY, (stat) => stat.isFIFO());
   // Nobody waits for an answer: then nothing is done either.
   if (reply === undefined) return;
