@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { alike } from "../../src/supervisor/alike.ts";
 import { policyOf, unknownSpec } from "../../src/supervisor/service-spec.ts";
 import { scratch } from "../support/aurora.ts";
+import { supervised } from "./service.ts";
 
 /** 16 when this was written; a closure with what it sees is three more. */
 const MAX_OBJECTS = 18;
@@ -20,6 +21,18 @@ test("a service that runs is a few objects", async () => {
   expect(await child.exited).toBe(0);
   expect(Number(printed)).toBeGreaterThan(0);
   expect(Number(printed)).toBeLessThanOrEqual(MAX_OBJECTS);
+});
+
+test("services that are gathered are as they were, and go on as before", async () => {
+  await using t = supervised();
+  await t.supervisor.start(t.service("web", "exec sleep infinity"));
+  await t.supervisor.start(t.service("db", "exit 0"));
+  await t.seen("db", ({ state }) => state === "exited");
+  const before = t.supervisor.views();
+  t.supervisor.gather();
+  expect(t.supervisor.views()).toEqual(before);
+  expect(await t.supervisor.restart("web")).toMatchObject({ state: "running", restarts: 0 });
+  expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped" });
 });
 
 test("what services have alike is there once", () => {
