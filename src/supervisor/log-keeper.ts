@@ -107,6 +107,14 @@ export class LogKeeper {
     }
   }
 
+  /** As `Fleet.gather`. */
+  gather(): void {
+    for (const kept of this.#kept.values()) {
+      kept.sizes = { ...kept.sizes };
+      kept.watches = [...kept.watches];
+    }
+  }
+
   /** Nothing writes any more. */
   remove(packId: string): void {
     const kept = this.#kept.get(packId);

@@ -259,6 +259,11 @@ export class ServiceInstance {
     this.#check = null;
   }
 
+  /** As `Fleet.gather`. */
+  gather(): void {
+    this.leader = this.leader && { ...this.leader };
+  }
+
   /** Lets go of it: its processes live on. */
   release(): void {
     this.#unwatch();

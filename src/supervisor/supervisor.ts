@@ -195,6 +195,8 @@ export class Supervisor {
   /** Makes what is kept of the services small, before memory is given back. */
   gather(): void {
     this.#fleet.gather();
+    this.#host.logs.gather();
+    for (const instance of this.#instances.values()) instance.gather();
   }
 
   /** The health of a pack that is not supervised here has changed. */
