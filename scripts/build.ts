@@ -57,6 +57,8 @@ async function build(target: string | undefined, outfile: string): Promise<void>
     compile: {
       ...(target === undefined ? {} : { target: `bun-${target}` as Bun.Build.CompileTarget }),
       outfile,
+      // Most of what a command runs it runs once: system/jit-policy.ts.
+      jitPolicy: 16,
       autoloadDotenv: false,
       autoloadBunfig: false,
       autoloadTsconfig: false,
