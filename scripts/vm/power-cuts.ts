@@ -81,7 +81,7 @@ function lastAcknowledged(console: string): Acknowledged {
 async function stateFault(machine: Machine, acknowledged: Acknowledged): Promise<string | undefined> {
   const { output } = await machine.run(`
     aurora wait cut --for running --timeout 120 --quiet >/dev/null; aurora verify --json; aurora list --json
-    aurora history cut --json; cat /var/lib/aurora/data/cut/started; ls /var/lib/aurora/tmp | wc -l
+    aurora history cut --json; cat /var/lib/aurora/data/cut/started; echo $(ls /var/lib/aurora/tmp)
     basename "$(readlink /var/lib/aurora/live/cut)"`);
   try {
     const [verified, listed, history, started, scratch, live] = output.split("\n");
@@ -98,7 +98,8 @@ async function stateFault(machine: Machine, acknowledged: Acknowledged): Promise
       pack?.state === "running" ? "" : `it is ${pack?.state}`,
       pack?.version === started ? "" : `${started} was started`,
       pack?.digest === `sha256:${live}` ? "" : `${live} is live`,
-      scratch === "0" ? "" : "scratch was left",
+      // Nothing is at work: the pack has neither a health check nor a job.
+      scratch === "" ? "" : `tmp has ${scratch}`,
       (pack?.generation ?? 0) >= acknowledged.generation ? "" : `generation ${pack?.generation} is live`,
     ].filter(Boolean);
     return faults.length === 0
