@@ -98,7 +98,7 @@ export class Machine implements AsyncDisposable {
       `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket}`,
       `-kernel ${kernel}`,
     ].flatMap((words) => words.split(" "));
-    const kernelLine = `root=/dev/nvme0n1 rw console=${arch.console} loglevel=4 panic=-1 ${this.#kernelOptions}`;
+    const kernelLine = `root=/dev/nvme0n1 rw ${arch.kernelOptions} loglevel=4 panic=-1 ${this.#kernelOptions}`;
     return [...arch.emulator, ...options, ...arch.agent.device, "-append", kernelLine];
   }
 
