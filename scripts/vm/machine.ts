@@ -74,7 +74,10 @@ export class Machine implements AsyncDisposable {
   async #switchOn(): Promise<void> {
     rmSync(this.#socket, { force: true });
     const console = openSync(this.console, "a");
-    this.#qemu = Bun.spawn(this.#command(), { stdio: ["ignore", console, console] });
+    // It ends with this program, however that ends.
+    this.#qemu = Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...this.#command()], {
+      stdio: ["ignore", console, console],
+    });
     closeSync(console);
     void this.#qemu.exited.then(() => this.#waiter?.());
     this.#received = "";
