@@ -151,9 +151,12 @@ export class ServiceInstance {
     const group = place === undefined ? null : memoryKills(place);
     const isOverLimit = this.#host.world.ended?.(packId, pid) ?? false;
     const isOurs = this.#host.phaseOf(packId) === "killing";
+    const isKnown = signal === "SIGKILL";
+    // Of what another daemon has started, the code is its new parent's to see; the group tells all the same.
+    const isUntold = rc === null && signal === null;
     const why =
-      signal === "SIGKILL" && !isOurs
-        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit })
+      (isKnown || isUntold) && !isOurs
+        ? killReason({ isKnown, group, onMachine: isKnown ? this.#host.oom.look() : null, isOverLimit })
         : null;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
