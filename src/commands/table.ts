@@ -348,6 +348,8 @@ export const commands: readonly CommandSpec[] = [
     summary: "Show which packs run, and how they are",
     args: [{ name: "PACK", optional: true, many: true, pack: true }],
     options: { watch: { help: "Show it again whenever it changes, until stopped", short: "w" } },
+    details:
+      "Below the table it says why a pack is not as it should be, when it starts again, why it was restarted, and what it says of itself. On a terminal --watch takes the screen; q ends it.",
     examples: ["status", "status pack03_os_base --json", "status --watch"],
     load: () => import("./status.ts"),
   }),

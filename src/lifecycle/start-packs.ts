@@ -7,7 +7,7 @@ import { gateHealth } from "./health.ts";
 import { hostOf } from "./hosted-service.ts";
 import { observeService } from "./observe-service.ts";
 import { dependencyOrder } from "./plan.ts";
-import { endingOf, outputTail, type ScriptPack } from "./script.ts";
+import { outputTail, reasonOf, type ScriptPack } from "./script.ts";
 import { startService, stopService } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -50,7 +50,7 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
     if (report.rc !== 0) {
       if (workspace.signal.aborted)
         throw new AuroraError("interrupted", `stopped while "${id}" was starting`);
-      throw new AuroraError("script-failed", `cannot start "${id}": its start script ${endingOf(report)}`, {
+      throw new AuroraError("script-failed", `cannot start "${id}": ${reasonOf(report)}`, {
         diagnostics: outputTail(report) === "" ? [] : [{ message: outputTail(report) }],
         hint: `aurora logs ${id} shows what it printed`,
       });

@@ -149,12 +149,13 @@ export class ServiceInstance {
     const { packId } = this.spec;
     const place = this.#group;
     const group = place === undefined ? null : memoryKills(place);
-    const isOverLimit = this.#host.world.ended?.(packId, pid) ?? false;
+    const known = this.#host.world.ended?.(packId, pid);
     const isOurs = this.#host.phaseOf(packId) === "killing";
-    const why =
+    const killed =
       signal === "SIGKILL" && !isOurs
-        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit })
+        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit: known?.isOverLimit ?? false })
         : null;
+    const why = known?.failure ?? killed;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
     this.#host.tell(packId, { type: "exited", rc, signal, isGone, why });
