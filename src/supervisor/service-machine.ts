@@ -404,5 +404,5 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
 
 function reasonOf({ rc, signal }: ServiceState): string {
   if (signal !== null) return `it died of ${signal}`;
-  return rc === null ? "it ended while nobody watched" : `it ended with exit code ${rc}`;
+  return rc === null ? "it ended with an exit code that nobody saw" : `it ended with exit code ${rc}`;
 }
