@@ -157,9 +157,9 @@ function checkStillApproved(approval: Approval, now: PreparedChange, approve: st
   });
 }
 
-export function durationOption(name: string, text: string): number {
+export function durationOption(name: string, text: string, { orZero = false } = {}): number {
   const ms = parseDuration(text);
-  if (ms !== undefined && ms > 0) return ms;
+  if (ms !== undefined && (ms > 0 || orZero)) return ms;
   throw new AuroraError("usage", `cannot read ${name} "${text}": it is not a duration`, {
     hint: "write 30s, 5m or 2h",
   });
