@@ -22,7 +22,7 @@ export type DaemonActions = {
   status: () => schema.DaemonStatus;
   /** Takes effect after the answer is on its way. */
   stop: (options: { services: boolean }) => void;
-  reload: (options: { binary: boolean }) => void;
+  reload: (options: { binary: boolean }) => Promise<void>;
   metrics: () => string;
 };
 
@@ -85,7 +85,7 @@ async function perform(
       return json({ accepted: true, pid: process.pid });
     }
     case "reloadDaemon": {
-      daemon.reload(bodyOf(request, schema.reloadRequest));
+      await daemon.reload(bodyOf(request, schema.reloadRequest));
       return json({ accepted: true, pid: process.pid });
     }
     case "metrics":

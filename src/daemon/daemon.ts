@@ -12,6 +12,7 @@ import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
 import { type DaemonActions, type PackAction } from "./api.ts";
 import { EventFeed } from "./event-feed.ts";
 import { metricsText } from "./metrics.ts";
+import { refuseBrokenProgram } from "./refuse-broken-program.ts";
 import { type ServiceKeeper } from "./service-keeper.ts";
 import { socketPath } from "./socket-path.ts";
 
@@ -111,12 +112,15 @@ export class Daemon implements DaemonActions {
     this.#options.end(withServices ? "stop-services" : "stop");
   }
 
-  reload({ binary }: { binary: boolean }): void {
+  /** @throws {AuroraError} `not-supported`; `conflict` where the program file does not run */
+  async reload({ binary }: { binary: boolean }): Promise<void> {
     if (!binary) return this.#options.reload();
     if (typeof process.execve !== "function")
       throw new AuroraError("not-supported", "cannot become another program file on this system", {
         hint: "aurora daemon stop, and start it anew: services go on meanwhile",
       });
+    const { self, env } = this.#options.workspace;
+    await refuseBrokenProgram(self, env);
     this.#options.end("become-binary");
   }
 
