@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
+import { eventually } from "../support/eventually.ts";
 import { serviceHome, simplePack } from "./service-home.ts";
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -122,6 +123,28 @@ test("a service that waits says for which packs, also when some of them are heal
   await t.reaches("that it waits for one", ({ reason }) => reason === waits('"two"'));
   await Bun.write(`${t.home}/two.well`, "");
   expect(await t.reaches("its start", ({ state }) => state === "running")).toMatchObject(fine);
+});
+
+test("status warns of services that no daemon watches, and of no others", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ start: 'echo up; while test ! -e "$AURORA_DATA_DIR/end"; do sleep 0.02; done' }));
+  t.write(simplePack({ id: "other" }));
+  await t.run(["install", "app", "other"]);
+  expect(await t.run(["status"])).toMatchObject({ stderr: "", exitCode: 0 });
+  await t.crashDaemon();
+  // Its lock is free when its last thread has ended.
+  await eventually("no daemon", async () => (await t.run(["daemon", "status"])).exitCode === 3 || undefined);
+  const what = (packs: string) =>
+    `warning: no daemon runs: nobody watches ${packs}, or starts it again; aurora daemon does, and so does the next command that needs one\n`;
+  expect(await t.run(["status"])).toMatchObject({ stderr: what('"app" and 1 more'), exitCode: 0 });
+  expect(await t.run(["status", "other"])).toMatchObject({ stderr: what('"other"'), exitCode: 0 });
+  expect(await t.run(["status", "--quiet"])).toMatchObject({ stderr: "", exitCode: 0 });
+  await t.run(["stop", "other"]);
+  // Its policy leaves it at an exit code of 0.
+  await Bun.write(`${t.home}/data/app/end`, "");
+  await t.reaches("its end", ({ state }) => state === "exited");
+  await t.run(["daemon", "stop"]);
+  expect(await t.run(["status"])).toMatchObject({ stderr: "", exitCode: 0 });
 });
 
 test("a service that cannot be executed fails with what keeps it from that", async () => {
