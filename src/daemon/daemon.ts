@@ -64,13 +64,14 @@ export class Daemon implements DaemonActions {
   }
 
   async startService(packId: string, generation: number): Promise<SupervisedService> {
-    await this.#options.keeper.start(packId, generation);
-    return this.#supervised(packId);
+    // What came of that start, which is not how it is by now: it may be tried again.
+    const started = await this.#options.keeper.start(packId, generation);
+    return { ...this.#supervised(packId), ...started };
   }
 
   async vouchService(packId: string, generation: number): Promise<SupervisedService> {
-    await this.#options.keeper.vouch(packId, generation);
-    return this.#supervised(packId);
+    const vouched = await this.#options.keeper.vouch(packId, generation);
+    return { ...this.#supervised(packId), ...vouched };
   }
 
   async stopService(packId: string): Promise<SupervisedService> {

@@ -193,6 +193,20 @@ test.skipIf(Bun.which("python3") === null)(
   },
 );
 
+test("a service that fails at once has not started, also where it runs again before anybody looks", async () => {
+  await using t = serviceHome();
+  const limit = "start_limit: { burst: 1000, interval_seconds: 1 }";
+  t.write({
+    ...simplePack({ start: "exit 7" }),
+    manifest: `  service: { type: simple, backoff_seconds: [0.001, 0.001], ${limit} }`,
+  });
+  expect((await t.run(["install", "app"])).stdout).toStartWith(
+    "rolled back: app: it ended with exit code 7\n",
+  );
+  t.write({ ...simplePack(), version: "2.0.0" });
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+});
+
 test("an upgrade whose service stays unhealthy goes back; a good one can be rolled back", async () => {
   await using t = serviceHome();
   t.write(simplePack({ health: "exit 0" }));
