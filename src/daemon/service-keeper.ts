@@ -251,7 +251,8 @@ export class ServiceKeeper implements ServiceHost {
         for (const view of views) this.#noteOne(view, at);
       });
     } catch (thrown) {
-      // The services go on; the next change is written with all that it changes.
+      // The services go on. What is known by now is written with the next change, of whatever service.
+      for (const view of views) if (!this.#changed.has(view.packId)) this.#changed.set(view.packId, view);
       this.#workspace.warn(`cannot note how the services are: ${String(thrown)}`);
       return;
     }

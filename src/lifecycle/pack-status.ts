@@ -52,11 +52,12 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     const { state, processes, reason } = observeService(row, boot);
     const confinement = storedConfinement(row.confinement);
     if (processes.length > 0) {
-      const session = ownSession(row, processes);
+      const isWhole = confinement?.layers.some(isProcessNamespace) ?? false;
+      const session = isWhole ? undefined : ownSession(row, processes);
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
         sessions: session === undefined ? [] : [session],
-        isWhole: confinement?.layers.some(isProcessNamespace) ?? false,
+        isWhole,
       });
     }
     return {

@@ -29,6 +29,7 @@ import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
+  endOfRun,
   runScript,
   type ScriptPack,
   type ScriptReport,
@@ -162,11 +163,8 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
     appendTimeIndex(pack.logDirectory, timestamp(workspace), after);
     const report: ScriptReport = {
       name: "start",
-      rc: result.rc,
-      signal: result.signal,
-      timeout: result.timeout,
+      ...endOfRun(result),
       at,
-      duration_ms: Math.round(result.durationMs),
       stdout: printedSince(stdout, before.stdout),
       stderr: printedSince(stderr, before.stderr),
     };

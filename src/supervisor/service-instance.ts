@@ -151,9 +151,13 @@ export class ServiceInstance {
     const group = place === undefined ? null : memoryKills(place);
     const known = this.#host.world.ended?.(packId, pid);
     const isOurs = this.#host.phaseOf(packId) === "killing";
+    const isKnown = signal === "SIGKILL";
+    // Of what another daemon has started, the code is its new parent's to see; the group tells all the same.
+    const isUntold = rc === null && signal === null;
+    const isOverLimit = known?.isOverLimit ?? false;
     const killed =
-      signal === "SIGKILL" && !isOurs
-        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit: known?.isOverLimit ?? false })
+      (isKnown || isUntold) && !isOurs
+        ? killReason({ isKnown, group, onMachine: isKnown ? this.#host.oom.look() : null, isOverLimit })
         : null;
     const why = known?.failure ?? killed;
     const isGone = this.tree().length === 0;
