@@ -14,7 +14,7 @@ export type PackAction = "start" | "stop" | "restart";
 /** What a daemon does for those who ask on its socket. */
 export type DaemonActions = {
   statuses: (packIds: readonly string[]) => PackStatus[];
-  act: (action: PackAction, packId: string) => Promise<ActedPack>;
+  act: (action: PackAction, packId: string, options?: { dependents: boolean }) => Promise<ActedPack>;
   startService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   vouchService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   stopService: (packId: string) => Promise<schema.SupervisedService>;
@@ -63,9 +63,9 @@ async function perform(
     case "startPack":
       return json(await daemon.act("start", packId));
     case "stopPack":
-      return json(await daemon.act("stop", packId));
+      return json(await daemon.act("stop", packId, bodyOf(request, schema.dependentsRequest)));
     case "restartPack":
-      return json(await daemon.act("restart", packId));
+      return json(await daemon.act("restart", packId, bodyOf(request, schema.dependentsRequest)));
     case "startService": {
       const { generation } = bodyOf(request, schema.serviceRequest);
       return json(await daemon.startService(packId, generation));

@@ -2,6 +2,7 @@ import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { livePackOf } from "../lifecycle/live-pack.ts";
 import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
+import { runningDependents } from "../lifecycle/running-dependents.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
@@ -47,7 +48,7 @@ export class Daemon implements DaemonActions {
     return packStatuses(this.#options.workspace, packIds);
   }
 
-  async act(action: PackAction, packId: string): Promise<ActedPack> {
+  async act(action: PackAction, packId: string, { dependents } = { dependents: false }): Promise<ActedPack> {
     const { workspace } = this.#options;
     const description = `${action} ${packId}`;
     return await withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => {
@@ -55,9 +56,12 @@ export class Daemon implements DaemonActions {
       if (!row) throw unknownPack(locked, packId, "is not installed");
       const { script } = livePackOf(locked, row);
       const wasRunning = isRunning(locked, packId);
-      if (action !== "start") await stopPacks(locked, [script]);
-      const started = action === "stop" ? [] : await startPacks(locked, [script]);
-      const changed = action === "stop" ? wasRunning : (started[0]?.changed ?? false);
+      const others = dependents ? runningDependents(locked, [packId]) : [];
+      const scripts = [script, ...others.map((other) => other.script)];
+      if (action !== "start") await stopPacks(locked, scripts);
+      const started = action === "stop" ? [] : await startPacks(locked, scripts);
+      const own = started.find((one) => one.pack_id === packId);
+      const changed = action === "stop" ? wasRunning : (own?.changed ?? false);
       this.events.poke();
       return actedPacks(locked, [{ pack_id: packId, changed }])[0] as ActedPack;
     });
