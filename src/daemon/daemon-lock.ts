@@ -1,9 +1,18 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
 
 export type DaemonHolder = { pid: number; version: string; started_at: string };
+
+export type DaemonLock = Disposable & {
+  /**
+   * Takes it again where somebody has removed its file: else the next one who wants the place gets it as well.
+   *
+   * @returns false where another daemon has it by now
+   */
+  keep: () => boolean;
+};
 
 const lockPath = (paths: Pick<HomePaths, "run">) => `${paths.run}/daemon.lock`;
 
@@ -20,7 +29,7 @@ const TRIES = 4;
 export async function takeDaemonLock(
   paths: Pick<HomePaths, "run">,
   holder: DaemonHolder,
-): Promise<Disposable | undefined> {
+): Promise<DaemonLock | undefined> {
   for (let tries = 1; ; tries++) {
     const lock = tryDaemonLock(paths, holder);
     if (lock || tries === TRIES) return lock;
@@ -28,7 +37,27 @@ export async function takeDaemonLock(
   }
 }
 
-function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): Disposable | undefined {
+function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): DaemonLock | undefined {
+  const first = openLocked(paths, holder);
+  if (first === undefined) return undefined;
+  let descriptor = first;
+  return {
+    keep() {
+      if (isFileOf(descriptor, lockPath(paths))) return true;
+      const again = openLocked(paths, holder);
+      if (again === undefined) return false;
+      closeSync(descriptor);
+      descriptor = again;
+      return true;
+    },
+    [Symbol.dispose]() {
+      ftruncateSync(descriptor, 0);
+      closeSync(descriptor);
+    },
+  };
+}
+
+function openLocked(paths: Pick<HomePaths, "run">, holder: DaemonHolder): number | undefined {
   const descriptor = openSync(lockPath(paths), "a+", 0o600);
   if (!tryFlock(descriptor, "exclusive")) {
     closeSync(descriptor);
@@ -36,12 +65,12 @@ function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): Dis
   }
   ftruncateSync(descriptor, 0);
   writeSync(descriptor, JSON.stringify(holder));
-  return {
-    [Symbol.dispose]() {
-      ftruncateSync(descriptor, 0);
-      closeSync(descriptor);
-    },
-  };
+  return descriptor;
+}
+
+function isFileOf(descriptor: number, path: string): boolean {
+  const [own, there] = [fstatSync(descriptor), statSync(path, { throwIfNoEntry: false })];
+  return there?.dev === own.dev && there.ino === own.ino;
 }
 
 /** Who is the home's daemon; undefined where there is none, also where a dead one has left its name. */

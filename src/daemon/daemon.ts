@@ -19,7 +19,7 @@ import { socketPath } from "./socket-path.ts";
 const LOCK_WAIT_MS = 10_000;
 
 /** Why a daemon ends. */
-export type DaemonEnding = "stop" | "stop-services" | "become-binary" | "idle" | "home-gone";
+export type DaemonEnding = "stop" | "stop-services" | "become-binary" | "idle" | "home-gone" | "replaced";
 
 export type DaemonOptions = {
   workspace: Workspace;

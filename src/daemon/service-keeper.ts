@@ -5,7 +5,7 @@ import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { noteService, serviceOf } from "../registry/services.ts";
+import { noteService, serviceOf, type ServiceRow } from "../registry/services.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
 import { type ServiceRecord } from "../supervisor/service-record.ts";
 import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
@@ -20,6 +20,8 @@ import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
 
 /** Changes are noted in the registry together, so late after the first of them, in milliseconds. */
 const NOTE_MS = 20;
+/** What services say of themselves is noted no more often, in milliseconds: each note waits for the disk. */
+const TEXT_MS = 1000;
 /** A simple service that fails within this after its start has failed to start, in milliseconds. */
 const SETTLE_MS = 100;
 /** While it has no health check and is at work, as one is that has not yet got to its first line, it gets up to so long. */
@@ -39,6 +41,10 @@ export class ServiceKeeper implements ServiceHost {
   readonly #marks = new Map<string, string>();
   readonly #onEvent: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #textTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When a text was noted last, by a clock that only goes forward. */
+  #textMs = -TEXT_MS;
+  #isClosing = false;
 
   /** @param onEvent called when the event log has grown */
   constructor(workspace: Workspace, onEvent: () => void) {
@@ -171,6 +177,7 @@ export class ServiceKeeper implements ServiceHost {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#supervisor[Symbol.asyncDispose]();
     await this.#processes[Symbol.asyncDispose]();
+    this.#isClosing = true;
     this.#noteNow();
     this.#records[Symbol.dispose]();
   }
@@ -231,9 +238,11 @@ export class ServiceKeeper implements ServiceHost {
   /** Writes what has changed into the registry, with the events that it amounts to. */
   #noteNow(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#textTimer);
     this.#timer = undefined;
-    const views = [...this.#changed.values()];
+    const changed = [...this.#changed.values()];
     this.#changed.clear();
+    const views = changed.filter((view) => !this.#isPutOff(view));
     if (views.length === 0) return;
     const { registry } = this.#workspace;
     const at = timestamp(this.#workspace);
@@ -248,6 +257,22 @@ export class ServiceKeeper implements ServiceHost {
       return;
     }
     this.#onEvent();
+  }
+
+  /** What has only said something new is noted later, with the last that it says by then. */
+  #isPutOff(view: ServiceView): boolean {
+    const before = this.#isClosing ? undefined : serviceOf(this.#workspace.registry, view.packId);
+    if (!before || before.status_text === view.statusText || !isAsNoted(before, view)) return false;
+    const nowMs = performance.now();
+    const leftMs = this.#textMs + TEXT_MS - nowMs;
+    if (leftMs <= 0) {
+      this.#textMs = nowMs;
+      return false;
+    }
+    this.#changed.set(view.packId, view);
+    clearTimeout(this.#textTimer);
+    this.#textTimer = setTimeout(() => this.#noteNow(), leftMs);
+    return true;
   }
 
   #noteOne(view: ServiceView, at: string): void {
@@ -270,12 +295,27 @@ export class ServiceKeeper implements ServiceHost {
         rc: view.exitCode,
         restarts: view.restarts,
         health: view.health,
+        reason: reasonOf(view),
+        last_end: view.lastEnd,
+        next_start: view.nextStartAt?.toISOString() ?? null,
+        status_text: view.statusText,
       },
       at,
     );
     for (const { kind, detail } of serviceEvents(before, view))
       appendEvent(registry, { at, packId: view.packId, kind, detail });
   }
+}
+
+/** Whether all that was noted of a service still is so, but for what it says of itself. */
+function isAsNoted(row: ServiceRow, view: ServiceView): boolean {
+  const { generation, state, health, pid, restarts } = view;
+  const isSameRun = row.generation === generation && row.session === pid && row.restarts === restarts;
+  return isSameRun && row.state === state && row.health === health && row.reason === reasonOf(view);
+}
+
+function reasonOf({ reason, failedCheck }: ServiceView): string | null {
+  return reason ?? failedCheck;
 }
 
 function isAtRest(state: ServiceView["state"]): boolean {

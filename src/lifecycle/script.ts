@@ -47,6 +47,8 @@ export type ScriptReport = {
   stderr: string;
   /** There where it was killed for more memory than `limits.memory`. */
   out_of_memory?: true;
+  /** Of a supervised service that did not start: why, where its exit code is not all there is to say. */
+  why?: string | null;
 };
 
 /** A pack of a home at a generation that an operator has approved, with all that it asks for: live, or about to be. */
@@ -153,6 +155,11 @@ export function endOfRun(
 export function outputTail({ stdout, stderr }: Pick<ScriptReport, "stdout" | "stderr">): string {
   const text = (stderr.trim() === "" ? stdout : stderr).trimEnd();
   return text.length <= TAIL_BYTES ? text : `…${text.slice(-TAIL_BYTES)}`;
+}
+
+/** What became of a script, in words that begin with "it" or "its": for a reason. */
+export function reasonOf(report: ScriptReport): string {
+  return report.why ?? `its ${report.name} script ${endingOf(report)}`;
 }
 
 /** How a script ended, in words: "ended with exit code 3", "did not end in time", "died of SIGSEGV". */
