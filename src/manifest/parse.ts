@@ -7,7 +7,6 @@ import { readJson } from "./json-text.ts";
 import { keepKnownKeys } from "./known-keys.ts";
 import { MAX_FAULTS, MAX_MANIFEST_BYTES, SCHEMA_VERSION } from "./limits.ts";
 import { type Manifest, manifestSchema } from "./schema.ts";
-import { readSimpleYaml } from "./simple-yaml.ts";
 import { entryAt, nodeAt, type Path, plainValue, type SourceNode } from "./source-node.ts";
 import { type Fault, type SourceText, sourceText } from "./source-text.ts";
 import { readYaml } from "./yaml-text.ts";
@@ -32,9 +31,6 @@ export type ParsedManifest = {
 export function parseManifest(bytes: Uint8Array, file: string, format: ManifestFormat): ParsedManifest {
   if (bytes.length > MAX_MANIFEST_BYTES) throw tooLarge(file);
   const source = sourceText(bytes, file);
-  const simple = format === "yaml" ? readSimpleYaml(source.text) : undefined;
-  const good = simple && check(simple, source).manifest;
-  if (good) return { manifest: good, warnings: [], positionOf: placesIn(source) };
   const { root, syntax, faults } = format === "yaml" ? readYaml(source.text) : readJson(source.text);
   if (syntax.length > 0) {
     const name = format === "yaml" ? "YAML" : "JSON";
@@ -47,44 +43,25 @@ export function parseManifest(bytes: Uint8Array, file: string, format: ManifestF
   }
   if (root === undefined || (root.kind === "scalar" && root.value === null)) throw isEmpty(file);
 
-  const checked = check(root, source);
-  const all = [...faults, ...checked.faults];
-  if (all.length > 0 || !checked.manifest)
+  const known = keepKnownKeys(manifestSchema, root);
+  const result = v.safeParse(manifestSchema, plainValue(known.node));
+  const issues = (result.issues ?? []).filter(
+    (issue) => !known.misfits.some((path) => isAt(issuePath(issue), path)),
+  );
+  const all = [
+    ...faults,
+    ...known.faults,
+    ...issues.flatMap((issue) => explainIssue(issue, known.node, source.text)),
+    ...findContradictions(known.node),
+  ];
+  if (all.length > 0 || !result.success)
     throw failure(
       "manifest-invalid",
       `cannot use the manifest "${file}": ${faultCount(all.length)}`,
       source,
       all,
     );
-  return {
-    manifest: checked.manifest,
-    warnings: [],
-    positionOf: (path) => positionIn(source, root, path),
-  };
-}
-
-/** What is wrong with a manifest that could be read; itself, where there is nothing. */
-function check(root: SourceNode, { text }: SourceText): { manifest: Manifest | undefined; faults: Fault[] } {
-  const known = keepKnownKeys(manifestSchema, root);
-  const result = v.safeParse(manifestSchema, plainValue(known.node));
-  const issues = (result.issues ?? []).filter(
-    (issue) => !known.misfits.some((path) => isAt(issuePath(issue), path)),
-  );
-  const faults = [
-    ...known.faults,
-    ...issues.flatMap((issue) => explainIssue(issue, known.node, text)),
-    ...findContradictions(known.node),
-  ];
-  return { manifest: result.success && faults.length === 0 ? result.output : undefined, faults };
-}
-
-/** Reads a YAML text again, for the places, when the first of them is asked for. */
-function placesIn(source: SourceText): ParsedManifest["positionOf"] {
-  let root: SourceNode | undefined;
-  return (path) => {
-    root ??= readYaml(source.text).root;
-    return root && positionIn(source, root, path);
-  };
+  return { manifest: result.output, warnings: [], positionOf: (path) => positionIn(source, root, path) };
 }
 
 /** The error of a manifest that is larger than one may be. */
