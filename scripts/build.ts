@@ -5,6 +5,7 @@
  *
  * Options and why: docs/decisions.md, "The build".
  */
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
 const targets = [
@@ -15,6 +16,21 @@ const targets = [
   "darwin-x64",
   "darwin-arm64",
 ] as const;
+
+/**
+ * The yaml package offers its ES modules to browsers alone. What it gives to Bun is CommonJS, of which nothing can be left out, and
+ * each of its 50 files is a call at start-up.
+ */
+const yamlAsModules: Bun.BunPlugin = {
+  name: "yaml as ES modules",
+  setup({ onResolve }) {
+    const path = join(
+      dirname(Bun.resolveSync("yaml/package.json", import.meta.dir)),
+      "browser/dist/index.js",
+    );
+    onResolve({ filter: /^yaml$/ }, () => ({ path }));
+  },
+};
 
 const { values } = parseArgs({
   options: {
@@ -43,6 +59,7 @@ async function build(target: string | undefined, outfile: string): Promise<void>
   const built = await Bun.build({
     // A worker is an entry point of its own.
     entrypoints: ["src/main.ts", "src/store/copy-worker.ts"],
+    plugins: [yamlAsModules],
     target: "bun",
     format: "esm",
     splitting: true,
@@ -57,6 +74,8 @@ async function build(target: string | undefined, outfile: string): Promise<void>
     compile: {
       ...(target === undefined ? {} : { target: `bun-${target}` as Bun.Build.CompileTarget }),
       outfile,
+      // Most of what a command runs it runs once: system/jit-policy.ts.
+      jitPolicy: 16,
       autoloadDotenv: false,
       autoloadBunfig: false,
       autoloadTsconfig: false,

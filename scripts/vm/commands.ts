@@ -1,9 +1,9 @@
 import { USER } from "./image.ts";
 
-/** For a script: `until_ COMMAND` tries it for some minutes. */
+/** For a script: `until_ COMMAND` tries it for ten minutes or more: a machine that has to share its processor is slow. */
 export const COMMANDS = `
 export AURORA_PACKS=/packs
-until_() { for try in $(seq 400); do "$@" >/dev/null 2>&1 && return; sleep 0.3; done; echo "not in time: $*"; }
+until_() { for try in $(seq 2000); do "$@" >/dev/null 2>&1 && return; sleep 0.3; done; echo "not in time: $*"; }
 `;
 
 /** And for one about the ordinary user: `as_user COMMAND`; `user_unit` prints its unit and starts it. */

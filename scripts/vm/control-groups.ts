@@ -9,7 +9,9 @@ const ADDED = "landlock-scopes|landlock-ports";
 const LOOKS = `${USER_COMMANDS}
 restarts() { "$@" status limited --json | grep -o '"restarts":[0-9]*'; }
 layer() { "$@" status limited --json | grep -o '"name":"control-group","enforced":[a-z]*'; }
+told() { grep -o "killed for lack of memory: it took more than its limit" | sort -u; }
 `;
+const TOLD = "killed for lack of memory: it took more than its limit";
 
 /** Limits of a whole service, on the groups that systemd delegates: as root, and as an ordinary user. */
 export const controlGroups: Series = {
@@ -50,6 +52,30 @@ limited 1.0.0, generation 1
         [ "$daemon" = "$(systemctl show --property MainPID --value aurora)" ] && echo "the same daemon"
         [ "\${first%%memory*}" = "$(aurora status first --json | sed 's/memory.*//')" ] && echo "the same first"`,
       expected: "1\n1\nthe same daemon\nthe same first",
+    },
+    {
+      name: "events and why say that it was killed for that",
+      script: `${LOOKS} aurora events limited | told; aurora why limited | told; aurora events first | told`,
+      expected: `${TOLD}\n${TOLD}`,
+    },
+    {
+      name: "so they do where another daemon has started it, and nobody is its parent",
+      script: `${LOOKS} cd /var/lib/aurora/data/limited; touch later eat; aurora restart limited >/dev/null
+        main() { systemctl show --property MainPID --value aurora; }; old=$(main); kill -KILL "$old"
+        back() { [ "$(main)" != "$old" ] && [ "$(systemctl is-active aurora)" = active ]; }; until_ back
+        rm later; restarted() { [ "$(restarts aurora)" = '"restarts":1' ]; }; until_ restarted
+        aurora events limited -n 3 | told; aurora why limited | told`,
+      expected: `${TOLD}\n${TOLD}`,
+    },
+    {
+      name: "a command in a group of its own says so, and so do a job's record and why",
+      script: `${LOOKS} greedy='for n in 1 2 3; do { head -c 30000000 /dev/zero; sleep 1000; } | tail -n 1 & done; wait'
+        systemd-run --quiet --scope --property Delegate=yes aurora exec limited --json -- sh -c "$greedy" 2>/dev/null |
+          grep -o -E '"(rc|out_of_memory)":[a-z0-9]*'
+        aurora schedule add limited --name greedy --in 1s --retries 0 -- sh -c "$greedy" >/dev/null
+        ended() { aurora schedule history limited greedy | grep -q failed; }; until_ ended
+        aurora schedule history limited greedy | told; aurora why limited | grep 'job "greedy"' | told`,
+      expected: `"rc":137\n"out_of_memory":true\n${TOLD}\n${TOLD}`,
     },
     {
       name: "a fork bomb stops at its number of processes",

@@ -18,6 +18,8 @@ import { writePacks } from "./packs.ts";
  * A machine as Debian makes it: `bookworm` has Linux 6.1 and systemd 252, `trixie` has Linux 6.12 and systemd 257, and
  * `trixie-backports` is that with the newest kernel that Debian has made for it.
  */
+export const SUITES: readonly string[] = ["bookworm", "trixie", "trixie-backports"];
+
 export type Image = { arch: Arch; kernel: string; disk: string };
 
 const MIRROR = "http://deb.debian.org/debian";

@@ -74,7 +74,10 @@ export class Machine implements AsyncDisposable {
   async #switchOn(): Promise<void> {
     rmSync(this.#socket, { force: true });
     const console = openSync(this.console, "a");
-    this.#qemu = Bun.spawn(this.#command(), { stdio: ["ignore", console, console] });
+    // It ends with this program, however that ends.
+    this.#qemu = Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...this.#command()], {
+      stdio: ["ignore", console, console],
+    });
     closeSync(console);
     void this.#qemu.exited.then(() => this.#waiter?.());
     this.#received = "";
@@ -98,7 +101,7 @@ export class Machine implements AsyncDisposable {
       `-chardev socket,id=agent,server=on,wait=on,path=${this.#socket}`,
       `-kernel ${kernel}`,
     ].flatMap((words) => words.split(" "));
-    const kernelLine = `root=/dev/nvme0n1 rw console=${arch.console} loglevel=4 panic=-1 ${this.#kernelOptions}`;
+    const kernelLine = `root=/dev/nvme0n1 rw ${arch.kernelOptions} loglevel=4 panic=-1 ${this.#kernelOptions}`;
     return [...arch.emulator, ...options, ...arch.agent.device, "-append", kernelLine];
   }
 

@@ -68,7 +68,7 @@ const packs: readonly Pack[] = [
     scripts: {
       start: `cd "$AURORA_DATA_DIR"
 take() { rm "$1" 2>/dev/null; }
-if take eat; then for n in 1 2 3; do
+if take eat; then while test -e later; do sleep 0.2; done; for n in 1 2 3; do
   { head -c 30000000 /dev/zero; : >ate; sleep 1000; } | tail -n 1 &
   until take ate; do sleep 0.2; done
 done; fi

@@ -11,11 +11,12 @@ const LONGEST_MS = 20_000;
 /** Every so many cuts one comes while the machine boots, and recovers from the one before. */
 const EARLY = 4;
 
-/** Upgrades and goes back, over and over, and tells on the console what has been acknowledged. */
+/** Upgrades and goes back, over and over, and tells on the console what has been acknowledged, and what has been refused. */
 const WORK = `nohup sh -c '
 while :; do
   for change in "install /packs/cut-2.0.0" "rollback cut" "install /packs/cut-1.0.0" "install /packs/cut-2.0.0" "install /packs/cut-1.0.0"; do
-    answer=$(aurora $change --approve --json 2>/dev/null) && echo "acknowledged $answer" >/dev/ttyS0
+    if answer=$(aurora $change --approve --json 2>/tmp/refused); then echo "acknowledged $answer" >/dev/console
+    else echo "refused $change: $(tail -n 1 /tmp/refused)" >/dev/console; fi
   done
 done' >/dev/null 2>&1 &`;
 
@@ -44,6 +45,7 @@ export function powerCuts(cuts: number, home?: HomeDisk): Series {
         expected: "committed\ncut 1.0.0, generation 1",
       },
       ...Array.from({ length: cuts }, (_, index) => cut(index + 1)),
+      wasAtWork,
       confirmation,
     ],
   };
@@ -61,27 +63,44 @@ function cut(number: number): Act {
         await Bun.sleep(Math.random() * LONGEST_MS);
         await machine.cutPower();
         await booting;
+        // It may have been switched on again meanwhile.
+        await machine.cutPower();
       }
-      const last = lastAcknowledged(machine.said());
+      const last = answersIn(machine.said()).at(-1) ?? { generation: 1, version: "1.0.0" };
       await machine.boot();
       return await stateFault(machine, last);
     },
   };
 }
 
-/** The newest answer that stands on the console; the install before all cuts where there is none. */
-function lastAcknowledged(console: string): Acknowledged {
-  const answers = [...console.matchAll(/acknowledged (\{.*\})\r?$/gm)].map(
-    ([, json]) => (JSON.parse(json ?? "") as { packs: Acknowledged[] }).packs[0] as Acknowledged,
+/** The answers that stand on the console. */
+function answersIn(console: string): Acknowledged[] {
+  return [...console.matchAll(/acknowledged (\{.*\})\r?$/gm)].map(
+    ([, json]) => (JSON.parse(json ?? "") as { packs: [Acknowledged] }).packs[0],
   );
-  return answers.at(-1) ?? { generation: 1, version: "1.0.0" };
 }
+
+/** Cuts between which nothing is done would show nothing. */
+const wasAtWork: Act = {
+  name: "between the cuts changes were made, and none was refused",
+  act: (machine) => {
+    const said = machine.said();
+    const refused = said.match(/^refused .*$/gm) ?? [];
+    return Promise.resolve(
+      answersIn(said).length === 0
+        ? "nothing was acknowledged"
+        : refused.length > 0
+          ? refused.join("\n")
+          : undefined,
+    );
+  },
+};
 
 /** What is wrong after the boot, if anything: what was acknowledged is there, or one change later than that, and it runs. */
 async function stateFault(machine: Machine, acknowledged: Acknowledged): Promise<string | undefined> {
   const { output } = await machine.run(`
     aurora wait cut --for running --timeout 120 --quiet >/dev/null; aurora verify --json; aurora list --json
-    aurora history cut --json; cat /var/lib/aurora/data/cut/started; ls /var/lib/aurora/tmp | wc -l
+    aurora history cut --json; cat /var/lib/aurora/data/cut/started; echo $(ls /var/lib/aurora/tmp)
     basename "$(readlink /var/lib/aurora/live/cut)"`);
   try {
     const [verified, listed, history, started, scratch, live] = output.split("\n");
@@ -98,7 +117,8 @@ async function stateFault(machine: Machine, acknowledged: Acknowledged): Promise
       pack?.state === "running" ? "" : `it is ${pack?.state}`,
       pack?.version === started ? "" : `${started} was started`,
       pack?.digest === `sha256:${live}` ? "" : `${live} is live`,
-      scratch === "0" ? "" : "scratch was left",
+      // Nothing is at work: the pack has neither a health check nor a job.
+      scratch === "" ? "" : `tmp has ${scratch}`,
       (pack?.generation ?? 0) >= acknowledged.generation ? "" : `generation ${pack?.generation} is live`,
     ].filter(Boolean);
     return faults.length === 0
@@ -119,13 +139,14 @@ const confirmation: Act = {
     if (rc !== 0) return output;
     await machine.cutPower();
     await machine.boot();
+    // A command that looks would do it as well.
     const { output: after } = await machine.run(`
-      for n in $(seq 300); do
-        aurora list --no-daemon | grep -q "cut *1.0.0" && break
-        sleep 1
-      done
+      undone() { journalctl --boot --unit aurora --output cat | grep -o "finished an interrupted transaction .*: rolled-back"; }
+      for n in $(seq 300); do undone >/dev/null && break; sleep 1; done; undone
       aurora wait cut --for running --timeout 60 --quiet >/dev/null
       aurora list --json; cat /var/lib/aurora/data/cut/started; aurora history cut | tail -n 1`);
-    return /"version":"1\.0\.0".*"state":"running".*\n1\.0\.0\n/.test(after) ? undefined : after;
+    return /^finished .*\n.*"version":"1\.0\.0".*"state":"running".*\n1\.0\.0\n/.test(after)
+      ? undefined
+      : after;
   },
 };

@@ -1,4 +1,4 @@
-import { checkHealth, type HealthReport, recordHealth } from "../lifecycle/health.ts";
+import { checkHealth, type HealthReport, recordHealth, whyUnhealthy } from "../lifecycle/health.ts";
 import { isRunning } from "../lifecycle/start-packs.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
@@ -22,7 +22,8 @@ export async function run(context: Context, { args }: Input): Promise<Result> {
   }
   if (isHomeWritable(workspace.paths) && packs.length > 0) {
     using registry = openRegistry(workspace.paths);
-    for (const { pack_id, health } of packs) recordHealth({ ...workspace, registry }, pack_id, health);
+    for (const { pack_id, ...report } of packs)
+      recordHealth({ ...workspace, registry }, pack_id, report.health, whyUnhealthy(report));
   }
   return { healthy: packs.every(({ health }) => health === "healthy"), packs };
 }

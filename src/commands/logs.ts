@@ -15,7 +15,7 @@ export async function run(
   context: Context,
   { args: [packId = ""], options }: Input<"follow", "number" | "since">,
 ): Promise<LogLine[] | undefined> {
-  const since = sinceOption(context, options.since);
+  const since = await sinceOption(context, options.since);
   const count = countOption(options.number, since !== undefined);
   const logDirectory = await logDirectoryOf(context, packId);
   const positions: LogPositions = new Map();
@@ -47,15 +47,20 @@ function countOption(text: string | undefined, isTimed: boolean): number {
   throw new AuroraError("usage", `cannot read -n "${text}": it is not a number of lines`);
 }
 
-/** `10m` ago, or a moment in RFC 3339. */
-function sinceOption(context: Context, text: string | undefined): string | undefined {
+/** `10m` ago, or a moment: in RFC 3339, or a date or a time of this machine's zone. */
+async function sinceOption(context: Context, text: string | undefined): Promise<string | undefined> {
   if (text === undefined) return undefined;
   const ago = parseDuration(text);
-  const at = ago === undefined ? Date.parse(text) : context.now().getTime() - ago;
-  if (!Number.isNaN(at)) return new Date(at).toISOString();
-  throw new AuroraError("usage", `cannot read --since "${text}": it is neither a duration nor a time`, {
-    hint: "write 10m, or 2026-01-31T12:00:00Z",
-  });
+  if (ago !== undefined) return new Date(Math.max(0, context.now().getTime() - ago)).toISOString();
+  const { machineTimezone, parseMoment } = await import("./shared/local-time.ts");
+  try {
+    return new Date(parseMoment("--since", text, machineTimezone())).toISOString();
+  } catch (thrown) {
+    throw new AuroraError("usage", `cannot read --since "${text}": it is neither a duration nor a time`, {
+      cause: thrown,
+      hint: "write 10m, 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00Z",
+    });
+  }
 }
 
 function lineText({ at, source, stream, line }: LogLine): string {

@@ -22,7 +22,7 @@ export function run(context: Context, { args: [packId = ""], options }: Input<"p
       "remove",
       plan,
       { planDigest: "", by: null },
-      undefined,
+      { confirmWithinMs: undefined },
       (done) => done,
     );
     return { ...end, pack_id: packId };

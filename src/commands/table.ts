@@ -329,8 +329,8 @@ export const commands: readonly CommandSpec[] = [
     group: "Running",
     summary: "Stop packs and everything that they left running",
     args: [{ name: "PACK", many: true, pack: true }],
-    options: {},
-    examples: ["stop pack03_os_base"],
+    options: { dependents: { help: "Also stop what depends on them and runs, before them" } },
+    examples: ["stop pack03_os_base", "stop pack01_pack01 --dependents"],
     load: () => import("./stop.ts"),
   }),
   command({
@@ -338,8 +338,10 @@ export const commands: readonly CommandSpec[] = [
     group: "Running",
     summary: "Stop packs and start them again",
     args: [{ name: "PACK", many: true, pack: true }],
-    options: {},
-    examples: ["restart pack03_os_base"],
+    options: {
+      dependents: { help: "Also restart what depends on them and runs: stopped before, started after them" },
+    },
+    examples: ["restart pack03_os_base", "restart pack01_pack01 --dependents"],
     load: () => import("./restart.ts"),
   }),
   command({
@@ -348,6 +350,8 @@ export const commands: readonly CommandSpec[] = [
     summary: "Show which packs run, and how they are",
     args: [{ name: "PACK", optional: true, many: true, pack: true }],
     options: { watch: { help: "Show it again whenever it changes, until stopped", short: "w" } },
+    details:
+      "Below the table it says why a pack is not as it should be, when it starts again, why it was restarted, and what it says of itself. On a terminal --watch takes the screen; q ends it.",
     examples: ["status", "status pack03_os_base --json", "status --watch"],
     load: () => import("./status.ts"),
   }),
@@ -390,7 +394,10 @@ export const commands: readonly CommandSpec[] = [
     options: {
       follow: { help: "Go on with new lines as they come", short: "f" },
       number: { value: "N", help: "Show the last N lines (default: 100)", short: "n" },
-      since: { value: "TIME", help: "Show lines from then on: 10m, or a time" },
+      since: {
+        value: "TIME",
+        help: "Show lines from then on: 10m ago, 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00Z",
+      },
     },
     examples: ["logs pack03_os_base -n 20", "logs pack03_os_base -f --json"],
     load: () => import("./logs.ts"),

@@ -25,7 +25,8 @@ export async function run(
       "usage",
       `"wait" needs --for healthy, running or stopped${options.for === undefined ? "" : `, not "${options.for}"`}`,
     );
-  const timeoutMs = options.timeout === undefined ? Infinity : durationOption("--timeout", options.timeout);
+  const timeoutMs =
+    options.timeout === undefined ? Infinity : durationOption("--timeout", options.timeout, { orZero: true });
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     {
@@ -48,7 +49,8 @@ function notReached(
   const late = statuses
     .filter((status) => !goal(status))
     .map(({ pack_id, state, health }) => `"${pack_id}" is ${state}, its health ${health}`);
-  return new AuroraError("timed-out", `not ${name} within ${formatDuration(timeoutMs)}: ${late.join(", ")}`, {
+  const when = timeoutMs === 0 ? "now" : `within ${formatDuration(timeoutMs)}`;
+  return new AuroraError("timed-out", `not ${name} ${when}: ${late.join(", ")}`, {
     hint: `aurora why ${statuses.find((status) => !goal(status))?.pack_id ?? "PACK"} says more`,
   });
 }

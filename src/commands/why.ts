@@ -165,7 +165,7 @@ function explainCommitted(workspace: Workspace, packId: string, transaction: Tra
 }
 
 function explainService(workspace: Workspace, packId: string, row: ServiceRow, done: string): Explanation {
-  const { state } = observeService(row, bootId());
+  const { state, reason } = observeService(row, bootId());
   const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
   const hosted = explainHosted(workspace, packId, state, done);
   if (hosted) return hosted;
@@ -173,10 +173,7 @@ function explainService(workspace: Workspace, packId: string, row: ServiceRow, d
     case "exited":
       return {
         state,
-        cause:
-          row.boot_id === bootId()
-            ? `${done}, but all processes that its start left running are gone`
-            : `${done}, but this machine was restarted since it was started`,
+        cause: reason === null ? `${done}, and its service has ended` : `${done}, but ${reason}`,
         next: `aurora logs ${packId}, then aurora start ${packId}`,
       };
     case "failed":
@@ -191,7 +188,7 @@ function explainService(workspace: Workspace, packId: string, row: ServiceRow, d
       if (row.health === "unhealthy")
         return {
           state,
-          cause: `${done}, and its last health check (${row.health_at}) failed`,
+          cause: `${done}, and its last health check (${row.health_at}) failed${row.reason === null ? "" : `: ${row.reason}`}`,
           next: `aurora health ${packId}`,
         };
       return (

@@ -10,6 +10,12 @@ const time = v.pipe(v.string(), v.isoTimestamp(), about("RFC 3339, in UTC."));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const orNull = <S extends v.GenericSchema>(schema: S) => v.nullable(schema);
 
+const reason = v.pipe(
+  orNull(v.string()),
+  about("Why it is in this state or unhealthy, where nobody asked for that."),
+);
+const statusText = v.pipe(orNull(v.string()), about("What the service last said of itself with STATUS=."));
+
 export const packStatus = v.object({
   pack_id: v.string(),
   version: v.string(),
@@ -30,6 +36,13 @@ export const packStatus = v.object({
   since: orNull(time),
   restarts: count,
   exit_code: orNull(v.pipe(v.number(), v.integer())),
+  reason,
+  last_end: v.pipe(
+    orNull(v.string()),
+    about("Why the last run ended that nobody asked to end, also when it runs again."),
+  ),
+  next_start: v.pipe(orNull(time), about("When it starts again, in the state backoff.")),
+  status_text: statusText,
   memory_bytes: orNull(count),
   confinement: orNull(
     v.object({
@@ -56,8 +69,15 @@ export const supervisedService = v.object({
   health: v.picklist(["healthy", "unhealthy", "unknown"]),
   pid: orNull(count),
   exit_code: orNull(v.pipe(v.number(), v.integer())),
-  status_text: v.pipe(orNull(v.string()), about("What the service last said of itself with STATUS=.")),
-  reason: v.pipe(orNull(v.string()), about("Why it is not running, where it was to.")),
+  status_text: statusText,
+  reason,
+});
+
+export const dependentsRequest = v.strictObject({
+  dependents: v.pipe(
+    v.optional(v.boolean(), false),
+    about("Also what depends on it and runs: stopped before it, and with a restart started after it."),
+  ),
 });
 
 export const serviceRequest = v.strictObject({

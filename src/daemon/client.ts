@@ -1,6 +1,7 @@
 import { AuroraError, type Diagnostic, type ErrorCode, errorCodes, type ErrorDocument } from "../errors.ts";
 import { type HomePaths } from "../system/home.ts";
 import { type DaemonStatus } from "./api-schema.ts";
+import { daemonHolder } from "./daemon-lock.ts";
 import { socketPath } from "./socket-path.ts";
 
 type CallOptions = { body?: Readonly<Record<string, unknown>>; signal?: AbortSignal | undefined };
@@ -21,6 +22,8 @@ export async function callDaemon(
   path: string,
   { body, signal }: CallOptions = {},
 ): Promise<unknown> {
+  // Whatever answers on its socket: where nobody holds the lock it is not the daemon.
+  if (!daemonHolder(paths)) throw new NoDaemon("there is no daemon");
   let response: Response;
   try {
     response = await fetch(`http://aurora${path}`, {

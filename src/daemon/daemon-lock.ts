@@ -1,9 +1,19 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 
+import { AuroraError } from "../errors.ts";
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
 
 export type DaemonHolder = { pid: number; version: string; started_at: string };
+
+export type DaemonLock = Disposable & {
+  /**
+   * Takes it again where somebody has removed its file: else the next one who wants the place gets it as well.
+   *
+   * @returns false where another daemon has it by now
+   */
+  keep: () => boolean;
+};
 
 const lockPath = (paths: Pick<HomePaths, "run">) => `${paths.run}/daemon.lock`;
 
@@ -20,7 +30,7 @@ const TRIES = 4;
 export async function takeDaemonLock(
   paths: Pick<HomePaths, "run">,
   holder: DaemonHolder,
-): Promise<Disposable | undefined> {
+): Promise<DaemonLock | undefined> {
   for (let tries = 1; ; tries++) {
     const lock = tryDaemonLock(paths, holder);
     if (lock || tries === TRIES) return lock;
@@ -28,15 +38,19 @@ export async function takeDaemonLock(
   }
 }
 
-function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): Disposable | undefined {
-  const descriptor = openSync(lockPath(paths), "a+", 0o600);
-  if (!tryFlock(descriptor, "exclusive")) {
-    closeSync(descriptor);
-    return undefined;
-  }
-  ftruncateSync(descriptor, 0);
-  writeSync(descriptor, JSON.stringify(holder));
+function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): DaemonLock | undefined {
+  const first = openLocked(paths, holder);
+  if (first === undefined) return undefined;
+  let descriptor = first;
   return {
+    keep() {
+      if (isFileOf(descriptor, lockPath(paths))) return true;
+      const again = openLocked(paths, holder);
+      if (again === undefined) return false;
+      closeSync(descriptor);
+      descriptor = again;
+      return true;
+    },
     [Symbol.dispose]() {
       ftruncateSync(descriptor, 0);
       closeSync(descriptor);
@@ -44,13 +58,37 @@ function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): Dis
   };
 }
 
-/** Who is the home's daemon; undefined where there is none, also where a dead one has left its name. */
+function openLocked(paths: Pick<HomePaths, "run">, holder: DaemonHolder): number | undefined {
+  const descriptor = openSync(lockPath(paths), "a+", 0o600);
+  if (!tryFlock(descriptor, "exclusive")) {
+    closeSync(descriptor);
+    return undefined;
+  }
+  ftruncateSync(descriptor, 0);
+  writeSync(descriptor, JSON.stringify(holder));
+  return descriptor;
+}
+
+function isFileOf(descriptor: number, path: string): boolean {
+  const [own, there] = [fstatSync(descriptor), statSync(path, { throwIfNoEntry: false })];
+  return there?.dev === own.dev && there.ino === own.ino;
+}
+
+/**
+ * Who is the home's daemon; undefined where there is none, also where a dead one has left its name.
+ *
+ * @throws {AuroraError} `home-unusable` where this user may not look
+ */
 export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | undefined {
   let descriptor: number;
   try {
     descriptor = openSync(lockPath(paths), "r");
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EACCES") return undefined;
+    throw new AuroraError("home-unusable", `cannot open "${lockPath(paths)}": permission denied`, {
+      cause: thrown,
+      hint: "call aurora as the user who owns the home, or give another --home DIR",
+    });
   }
   try {
     if (tryFlock(descriptor, "shared")) return undefined;

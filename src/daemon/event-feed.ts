@@ -1,4 +1,5 @@
 import { type EventRow, eventsAfter, newestEventId } from "../registry/events.ts";
+import { parseColumn } from "../registry/json-column.ts";
 import { type Registry } from "../registry/registry.ts";
 import { atMost } from "./at-most.ts";
 import { type StreamSink } from "./http/serve-http.ts";
@@ -65,6 +66,6 @@ export class EventFeed {
 
 /** One event as a stream carries it: its number, its kind, and the same JSON as `aurora events --json`. */
 function eventText({ id, at, pack_id, kind, detail }: EventRow): string {
-  const data = JSON.stringify({ id, at, pack_id, kind, detail: JSON.parse(detail) as unknown });
+  const data = JSON.stringify({ id, at, pack_id, kind, detail: parseColumn("events.detail", detail) });
   return `id: ${id}\nevent: ${kind}\ndata: ${data}\n\n`;
 }

@@ -1,7 +1,9 @@
-import { existsSync, rmSync, watch } from "node:fs";
+import { existsSync, lstatSync, rmSync, watch } from "node:fs";
 
+import { AuroraError } from "../errors.ts";
 import { type HomePaths } from "../system/home.ts";
 import { answerRequest, type DaemonActions, protocolErrorBody } from "./api.ts";
+import { type DaemonLock } from "./daemon-lock.ts";
 import { HTTP_LIMITS } from "./http/limits.ts";
 import { HttpServer } from "./http/serve-http.ts";
 import { socketPath } from "./socket-path.ts";
@@ -15,6 +17,9 @@ type ListeningOptions = {
   /** Called when a request comes and when it is answered. */
   touch: () => void;
   warn: (message: string) => void;
+  lock: DaemonLock;
+  /** Somebody has removed the lock's file, and another daemon has this one's place by now. */
+  onReplaced: () => void;
   /** The whole home is gone. */
   onGone: () => void;
 };
@@ -29,8 +34,13 @@ export class Listening {
   constructor(options: ListeningOptions) {
     this.#options = options;
     // First what can fail and keeps nothing running: an open server would, and nobody could close it.
-    this.#watch = watchSocket(options.paths, () => this.#again(), options.onGone);
-    this.#server = openServer(options);
+    this.#watch = watchPlace(options, () => this.#again());
+    try {
+      this.#server = openServer(options);
+    } catch (thrown) {
+      this.#watch[Symbol.dispose]();
+      throw thrown;
+    }
   }
 
   get counts() {
@@ -53,7 +63,7 @@ export class Listening {
 function openServer({ paths, daemon, touch, warn }: ListeningOptions): HttpServer {
   const path = socketPath(paths);
   // The lock says that there is no other daemon: what lies there was left by a dead one.
-  rmSync(path, { force: true });
+  removeSocket(path);
   const uid = process.getuid?.() ?? 0;
   return new HttpServer({
     path,
@@ -72,18 +82,37 @@ function openServer({ paths, daemon, touch, warn }: ListeningOptions): HttpServe
   });
 }
 
-/** Without its socket nobody finds the daemon: it listens anew, or ends where the whole home is gone. */
-function watchSocket(paths: HomePaths, listen: () => void, gone: () => void): Disposable {
+/** @throws {AuroraError} `conflict` where a directory is in its place: that may hold anything */
+function removeSocket(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (thrown) {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw thrown;
+    throw new AuroraError("conflict", `cannot listen on "${path}": a directory is in its place`, {
+      cause: thrown,
+      hint: "move it away",
+    });
+  }
+}
+
+/**
+ * Without its socket nobody finds the daemon: it listens anew, or ends where the whole home is gone. Without the file of its lock it
+ * would not be the only one for long.
+ */
+function watchPlace({ paths, lock, onReplaced, onGone }: ListeningOptions, listen: () => void): Disposable {
   let isEnded = false;
   const look = () => {
-    if (isEnded || existsSync(socketPath(paths))) return;
-    if (existsSync(paths.database) && existsSync(paths.run)) listen();
-    else gone();
+    if (isEnded) return;
+    const isHomeThere = existsSync(paths.database) && existsSync(paths.run);
+    if (isHomeThere && !lock.keep()) return onReplaced();
+    if (existsSync(socketPath(paths))) return;
+    if (isHomeThere) listen();
+    else onGone();
   };
   const watcher = watch(paths.run, { persistent: false }, (_event, name) => {
-    if (name === null || name === "aurora.sock" || !existsSync(paths.run)) look();
+    if (name === null || name === "aurora.sock" || name === "daemon.lock" || !existsSync(paths.run)) look();
   });
-  watcher.on("error", gone);
+  watcher.on("error", onGone);
   const settling = setTimeout(look, SETTLED_MS);
   return {
     [Symbol.dispose]() {

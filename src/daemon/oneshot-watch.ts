@@ -1,4 +1,4 @@
-import { checkHealth, hasHealthCheck, recordHealth } from "../lifecycle/health.ts";
+import { checkHealth, hasHealthCheck, recordHealth, whyUnhealthy } from "../lifecycle/health.ts";
 import { type LivePack, soundLivePacks } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
@@ -81,12 +81,13 @@ export class OneshotWatch {
     if (isInTransaction(this.#workspace, packId) || !this.#isUp(packId)) return;
     const { signal } = this.#stopping;
     try {
-      const { health } = await checkHealth(this.#workspace, pack.script, signal);
+      const report = await checkHealth(this.#workspace, pack.script, signal);
+      const { health } = report;
       watched.failures = health === "healthy" ? 0 : watched.failures + 1;
       const isDecided = health === "healthy" || watched.failures >= UNHEALTHY_AFTER;
       if (signal.aborted || !isDecided || !this.#isUp(packId)) return;
       if (serviceOf(this.#workspace.registry, packId)?.health === health) return;
-      recordHealth(this.#workspace, packId, health);
+      recordHealth(this.#workspace, packId, health, whyUnhealthy(report));
       this.#onEvent();
     } catch (thrown) {
       this.#workspace.warn(`cannot check the health of "${packId}": ${String(thrown)}`);

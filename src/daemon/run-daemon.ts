@@ -13,7 +13,7 @@ import { notifySystemd } from "../system/notify-systemd.ts";
 import { type DaemonStatus } from "./api-schema.ts";
 import { ConfirmationWatch } from "./confirmation-watch.ts";
 import { DaemonJobs } from "./daemon-jobs.ts";
-import { daemonHolder, takeDaemonLock } from "./daemon-lock.ts";
+import { daemonHolder, type DaemonLock, takeDaemonLock } from "./daemon-lock.ts";
 import { listenToSignals } from "./daemon-signals.ts";
 import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -54,7 +54,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   const { paths, env } = world;
   ensureHome(paths);
   const startedAt = world.now();
-  using _lock = await lockOrRefuse(paths, startedAt);
+  using lock = await lockOrRefuse(paths, startedAt);
   using registry = openRegistry(paths);
   const stopping = new AbortController();
   const workspace: Workspace = {
@@ -90,7 +90,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   using _signals = listenToSignals({
     env,
     end: ended.resolve,
-    reload: () => daemon.reload({ binary: false }),
+    reload: () => void daemon.reload({ binary: false }),
     pass: (signal) => keeper.signalAll(signal),
   });
   // However it ends: a socket that is left would keep this process, and take the place of the next daemon's.
@@ -126,6 +126,8 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
       daemon,
       touch: () => idle.touch(),
       warn: world.warn,
+      lock,
+      onReplaced: () => ended.resolve("replaced"),
       onGone: () => ended.resolve("home-gone"),
     }),
   );
@@ -178,7 +180,7 @@ async function stopUnwanted(workspace: Workspace, keeper: ServiceKeeper): Promis
   }
 }
 
-async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<Disposable> {
+async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<DaemonLock> {
   const holder = { pid: process.pid, version: buildInfo().version, started_at: startedAt.toISOString() };
   const lock = await takeDaemonLock(paths, holder);
   if (lock) return lock;

@@ -32,6 +32,9 @@ export function serviceEvents(
     events.push({ kind: rest, detail: { ...ending, ...next } });
   }
   if (after.health !== "unknown" && after.health !== before.health)
-    events.push({ kind: after.health, detail: {} });
+    events.push({
+      kind: after.health,
+      detail: after.health === "unhealthy" && reason !== null ? { reason } : {},
+    });
   return events;
 }

@@ -5,7 +5,7 @@ import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { noteService, serviceOf, services } from "../registry/services.ts";
+import { noteService, serviceOf, type ServiceRow, services } from "../registry/services.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
 import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
@@ -19,6 +19,8 @@ import { allServiceSpecs, serviceSpecOf } from "./service-spec.ts";
 
 /** Changes are noted in the registry together, so late after the first of them, in milliseconds. */
 const NOTE_MS = 20;
+/** What services say of themselves is noted no more often, in milliseconds: each note waits for the disk. */
+const TEXT_MS = 1000;
 /** A simple service that fails within this after its start has failed to start, in milliseconds. */
 const SETTLE_MS = 100;
 /** While it has no health check and is at work, as one is that has not yet got to its first line, it gets up to so long. */
@@ -36,6 +38,10 @@ export class ServiceKeeper implements ServiceHost {
   readonly #changed = new Map<string, ServiceView>();
   readonly #onEvent: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #textTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When a text was noted last, by a clock that only goes forward. */
+  #textMs = -TEXT_MS;
+  #isClosing = false;
 
   /** @param onEvent called when the event log has grown */
   constructor(workspace: Workspace, onEvent: () => void) {
@@ -171,6 +177,7 @@ export class ServiceKeeper implements ServiceHost {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#supervisor[Symbol.asyncDispose]();
     await this.#processes[Symbol.asyncDispose]();
+    this.#isClosing = true;
     this.#noteNow();
     this.#records[Symbol.dispose]();
   }
@@ -208,7 +215,7 @@ export class ServiceKeeper implements ServiceHost {
       let ageMs = Math.max(0, this.#workspace.now().getTime() - first.since.getTime());
       for (let restMs = Math.max(0, SETTLE_MS - ageMs); ageMs < longestMs; restMs = SETTLE_MS) {
         const changed = await Promise.race([promise, Bun.sleep(restMs)]);
-        if (changed) return changed;
+        if (changed) return asEnded(first, changed);
         if (!isAtWork({ serviceId: first.serviceId, leader: first.pid })) break;
         ageMs += restMs;
       }
@@ -226,9 +233,11 @@ export class ServiceKeeper implements ServiceHost {
   /** Writes what has changed into the registry, with the events that it amounts to. */
   #noteNow(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#textTimer);
     this.#timer = undefined;
-    const views = [...this.#changed.values()];
+    const changed = [...this.#changed.values()];
     this.#changed.clear();
+    const views = changed.filter((view) => !this.#isPutOff(view));
     if (views.length === 0) return;
     const { registry } = this.#workspace;
     const at = timestamp(this.#workspace);
@@ -237,11 +246,28 @@ export class ServiceKeeper implements ServiceHost {
         for (const view of views) this.#noteOne(view, at);
       });
     } catch (thrown) {
-      // The services go on; the next change is written with all that it changes.
+      // The services go on. What is known by now is written with the next change, of whatever service.
+      for (const view of views) if (!this.#changed.has(view.packId)) this.#changed.set(view.packId, view);
       this.#workspace.warn(`cannot note how the services are: ${String(thrown)}`);
       return;
     }
     this.#onEvent();
+  }
+
+  /** What has only said something new is noted later, with the last that it says by then. */
+  #isPutOff(view: ServiceView): boolean {
+    const before = this.#isClosing ? undefined : serviceOf(this.#workspace.registry, view.packId);
+    if (!before || before.status_text === view.statusText || !isAsNoted(before, view)) return false;
+    const nowMs = performance.now();
+    const leftMs = this.#textMs + TEXT_MS - nowMs;
+    if (leftMs <= 0) {
+      this.#textMs = nowMs;
+      return false;
+    }
+    this.#changed.set(view.packId, view);
+    clearTimeout(this.#textTimer);
+    this.#textTimer = setTimeout(() => this.#noteNow(), leftMs);
+    return true;
   }
 
   #noteOne(view: ServiceView, at: string): void {
@@ -264,6 +290,10 @@ export class ServiceKeeper implements ServiceHost {
         rc: view.exitCode,
         restarts: view.restarts,
         health: view.health,
+        reason: reasonOf(view),
+        last_end: view.lastEnd,
+        next_start: view.nextStartAt?.toISOString() ?? null,
+        status_text: view.statusText,
       },
       at,
     );
@@ -272,8 +302,25 @@ export class ServiceKeeper implements ServiceHost {
   }
 }
 
+/** Whether all that was noted of a service still is so, but for what it says of itself. */
+function isAsNoted(row: ServiceRow, view: ServiceView): boolean {
+  const { generation, state, health, pid, restarts } = view;
+  const isSameRun = row.generation === generation && row.session === pid && row.restarts === restarts;
+  return isSameRun && row.state === state && row.health === health && row.reason === reasonOf(view);
+}
+
+function reasonOf({ reason, failedCheck }: ServiceView): string | null {
+  return reason ?? failedCheck;
+}
+
 function isAtRest(state: ServiceView["state"]): boolean {
   return state === "stopped" || state === "exited" || state === "failed";
+}
+
+/** What runs again by now had ended all the same: that start was none. */
+function asEnded({ pid }: ServiceView, now: ServiceView): ServiceView {
+  const isAnotherRun = now.pid !== null && now.pid !== pid && now.lastEnd !== null;
+  return isAnotherRun ? { ...now, state: "backoff", reason: now.lastEnd } : now;
 }
 
 /** What has not come to rest, as /proc/PID/stat has it: it runs or wants to, waits for a disk, or has ended. */

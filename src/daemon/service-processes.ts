@@ -12,6 +12,7 @@ import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
 import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
+import { type KnownEnd } from "../supervisor/supervisor-world.ts";
 import { openPipe } from "../system/pipe.ts";
 import { SmallTable } from "../system/small-table.ts";
 import { hostedPackOf } from "./service-spec.ts";
@@ -166,19 +167,19 @@ export class ServiceProcesses implements AsyncDisposable {
    * The first process of a service has ended: what kept it from becoming the service is known now, and whether it has had too much
    * memory.
    */
-  ended(packId: string, pid: number): boolean {
+  ended(packId: string, pid: number): KnownEnd {
     const watched = this.#watched.get(pid);
     const isOverLimit = watched?.memory()?.isTooMuch ?? false;
     const launch = this.#launches.get(pid);
+    const failure = launch?.confined.failure();
     if (launch) {
-      const failure = launch.confined.failure();
       this.#noteDenial(packId, failure);
       if (failure) this.#workspace.warn(`"${packId}" did not start: ${failure.message}`);
       this.#letGo(pid, launch);
     }
     watched?.dispose();
     this.#watched.delete(pid);
-    return isOverLimit;
+    return { failure: failure?.message ?? null, isOverLimit };
   }
 
   #noteGroup(packId: string, directory: string | undefined): void {

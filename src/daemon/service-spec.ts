@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { planOf } from "../lifecycle/confirmation.ts";
-import { checkHealth, hasHealthCheck } from "../lifecycle/health.ts";
+import { checkHealth, hasHealthCheck, whyUnhealthy } from "../lifecycle/health.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { endingOf, runScript, type ScriptPack, scriptPack, START_TIMEOUT_MS } from "../lifecycle/script.ts";
 import { isHosted } from "../lifecycle/service-host.ts";
@@ -154,7 +154,7 @@ class HostedServiceSpec implements ServiceSpec {
 
 async function probe(workspace: Workspace, pack: ScriptPack, signal: AbortSignal) {
   const report = await checkHealth(workspace, pack, signal);
-  return { healthy: report.health === "healthy", output: report.detail ?? report.output };
+  return { healthy: report.health === "healthy", output: whyUnhealthy(report) ?? "" };
 }
 
 /** A broken stop script changes nothing: the stop signal follows all the same. */

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, type ErrorDocument } from "../errors.ts";
 import { rotateLogs } from "../lifecycle/script-log.ts";
 import { ensureHome } from "../system/ensure-home.ts";
 import { type HomePaths } from "../system/home.ts";
@@ -35,6 +35,7 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
   ensureHome(paths);
   rotateLogs([daemonLog(paths)]);
   const log = openSync(daemonLog(paths), "a", 0o600);
+  const saidBefore = fstatSync(log).size;
   try {
     const child = Bun.spawn([self, "daemon", "--home", paths.home, "--idle-exit", AUTO_IDLE_EXIT, "--json"], {
       cwd: "/",
@@ -56,24 +57,35 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
   } finally {
     closeSync(log);
   }
-  await appear(paths, signal);
+  await appear(paths, saidBefore, signal);
 }
 
-async function appear(paths: HomePaths, signal: AbortSignal): Promise<void> {
+async function appear(paths: HomePaths, saidBefore: number, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + APPEAR_MS;
   while (!(await findDaemon(paths, signal))) {
-    if (performance.now() >= deadline)
-      throw new AuroraError("failed", "cannot start the daemon", {
-        diagnostics: [{ message: lastLine(daemonLog(paths)) }],
-        hint: `${daemonLog(paths)} says more; "aurora daemon" starts it in the foreground`,
-      });
+    if (performance.now() >= deadline) throw notStarted(daemonLog(paths), saidBefore);
     await Bun.sleep(APPEAR_POLL_MS);
   }
 }
 
-function lastLine(path: string): string {
+/** What has kept the daemon from it, as it has said: on the last line, as the document that commands print with --json. */
+function notStarted(log: string, saidBefore: number): AuroraError {
+  const hint = `${log} says more; "aurora daemon" starts it in the foreground`;
+  const last = saidSince(log, saidBefore).trimEnd().split("\n").at(-1) ?? "";
   try {
-    return readFileSync(path, "utf8").trimEnd().split("\n").at(-1) ?? "";
+    const { error } = JSON.parse(last) as ErrorDocument;
+    return new AuroraError(error.code, `cannot start the daemon: ${error.message}`, {
+      hint: error.hint ?? hint,
+    });
+  } catch {
+    const diagnostics = last === "" ? [] : [{ message: last }];
+    return new AuroraError("failed", "cannot start the daemon", { diagnostics, hint });
+  }
+}
+
+function saidSince(log: string, from: number): string {
+  try {
+    return readFileSync(log).subarray(from).toString("utf8");
   } catch {
     return "";
   }

@@ -11,6 +11,7 @@ import { type SnapshotName } from "./data-snapshot.ts";
 import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
+import { type PlanAction } from "./plan.ts";
 import { type PreparedChange } from "./prepare.ts";
 import { endingOf, outputTail } from "./script.ts";
 import { compileSteps, type PackNeeds, type TransactionPack } from "./steps.ts";
@@ -21,6 +22,8 @@ export type ChangeOptions = {
   /** Whether the new services are to run; undefined leaves each as it was. */
   start: boolean | undefined;
   confirmWithinMs: number | undefined;
+  /** Writes to the registry what is to be there before the transaction; it becomes durable with its begin. */
+  writeFirst?: () => void;
   /** For the history, by pack: why there is a new generation. */
   reasons?: ReadonlyMap<string, string>;
   /** The parent that the history gets, where it is not what is live now. */
@@ -50,7 +53,7 @@ export async function rehearse(
 ): Promise<void> {
   for (const { action, pack_id, digest } of actions) {
     const manifest = wanted.get(pack_id)?.manifest;
-    if (action === "none" || !manifest?.pack.safety.dry_run_supported) continue;
+    if (!manifest || !isRehearsed(action, manifest)) continue;
     workspace.info(`dry-run ${pack_id}`);
     const { ok, steps } = await dryRun(workspace, manifest, digest, {
       isApproved,
@@ -71,6 +74,20 @@ export async function rehearse(
   }
 }
 
+/** Whether `rehearse` runs anything. */
+export function hasRehearsal({ actions, wanted }: PreparedChange): boolean {
+  return actions.some(({ action, pack_id }) => {
+    const manifest = wanted.get(pack_id)?.manifest;
+    return (
+      manifest !== undefined && manifest.pack.entrypoint.install !== null && isRehearsed(action, manifest)
+    );
+  });
+}
+
+function isRehearsed(action: PlanAction["action"], { pack }: Manifest): boolean {
+  return action !== "none" && pack.safety.dry_run_supported;
+}
+
 /** Runs the prepared and approved change as one transaction. The caller holds the home's lock. */
 export async function applyChange(
   workspace: Workspace,
@@ -88,7 +105,7 @@ export async function applyChange(
       return packNeeds(workspace, pack_id, { manifest, digest, allow_all, restore }, options);
     });
   const plan = { steps: compileSteps(needs), packs: needs.map(({ pack }) => pack), purge: false };
-  return await runTransaction(workspace, kind, plan, approval, options.confirmWithinMs, (end) =>
+  return await runTransaction(workspace, kind, plan, approval, options, (end) =>
     changeResult(workspace, prepared.document, end),
   );
 }

@@ -3,6 +3,7 @@ import { type Manifest } from "../manifest/schema.ts";
 import { runGate } from "../process/health-gate.ts";
 import { appendEvent } from "../registry/events.ts";
 import { type Health, serviceOf, setHealth } from "../registry/services.ts";
+import { oneLine } from "../system/one-line.ts";
 import { type StepDetail } from "./perform.ts";
 import { endingOf, outputTail, runScript, type ScriptPack } from "./script.ts";
 import { hasStarted, isHosted } from "./service-host.ts";
@@ -101,7 +102,8 @@ export async function gateHealth(
   // What answers may be something else that listens on its port.
   const down = healthy && isHosted(pack.manifest) ? await whyDown(workspace, pack) : null;
   const isHealthy = healthy && down === null;
-  recordHealth(workspace, id, isHealthy ? "healthy" : "unhealthy");
+  const why = down ?? last?.detail ?? reason;
+  recordHealth(workspace, id, isHealthy ? "healthy" : "unhealthy", isHealthy ? null : why);
   return {
     name: "health",
     // Null says that nothing was decided: an interrupted gate is no evidence against the pack.
@@ -112,7 +114,7 @@ export async function gateHealth(
       ? null
       : signal.aborted
         ? `stopped by ${String(signal.reason)}`
-        : `it is not healthy: ${down ?? last?.detail ?? reason}`,
+        : `it is not healthy: ${why}`,
   };
 }
 
@@ -126,13 +128,30 @@ async function whyDown(
   return `its checks pass, and it is ${found.state}${found.reason === null ? "" : `: ${found.reason}`}`;
 }
 
-/** Notes how healthy a pack was found, and tells it where that has changed. */
-export function recordHealth(workspace: Workspace, packId: string, health: Health): void {
+/** Why a pack is unhealthy, on one line: what went wrong, and the last that its check has printed. Null where it is not. */
+export function whyUnhealthy({ health, detail, output }: HealthReport): string | null {
+  if (health !== "unhealthy") return null;
+  const said = oneLine(output.trimEnd().split("\n").at(-1) ?? "").trim();
+  return `${detail ?? "its health check failed"}${said === "" ? "" : `: ${said}`}`;
+}
+
+/**
+ * Notes how healthy a pack was found, and tells it where that has changed.
+ *
+ * @param reason why it is unhealthy
+ */
+export function recordHealth(
+  workspace: Workspace,
+  packId: string,
+  health: Health,
+  reason: string | null,
+): void {
   const at = timestamp(workspace);
   workspace.registry.write(() => {
     // Whoever else has looked, as the daemon, may have told it already.
     const isNews = serviceOf(workspace.registry, packId)?.health !== health;
-    setHealth(workspace.registry, packId, health, at);
-    if (isNews) appendEvent(workspace.registry, { at, packId, kind: health, detail: {} });
+    setHealth(workspace.registry, packId, health, at, reason);
+    if (!isNews) return;
+    appendEvent(workspace.registry, { at, packId, kind: health, detail: reason === null ? {} : { reason } });
   });
 }

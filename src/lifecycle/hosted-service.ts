@@ -4,7 +4,13 @@ import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { serviceLogs } from "../process/service-log.ts";
-import { serviceOf, setService, setServiceConfinement, setServiceEnvironment } from "../registry/services.ts";
+import {
+  noRemarks,
+  serviceOf,
+  setService,
+  setServiceConfinement,
+  setServiceEnvironment,
+} from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openRegular } from "../system/open-untrusted.ts";
@@ -82,6 +88,7 @@ export async function startHosted(
       restarts: 0,
       health: "unknown",
       health_at: null,
+      ...noRemarks,
     });
     setServiceEnvironment(registry, id, env);
     setServiceConfinement(registry, id, JSON.stringify(summary));
@@ -89,17 +96,18 @@ export async function startHosted(
   const service = await startOrStop(host, pack, workspace.signal);
   const logs = serviceLogs(pack.logDirectory);
   const isUp = hasStarted(service);
+  const rc = isUp ? 0 : service.exit_code === 0 || service.exit_code === null ? -1 : service.exit_code;
   return {
     name: "start",
-    rc: isUp ? 0 : service.exit_code === 0 || service.exit_code === null ? -1 : service.exit_code,
+    rc,
+    // That it ended with this exit code is said already.
+    why: isUp || service.reason === `it ended with exit code ${rc}` ? null : service.reason,
     signal: null,
     timeout: false,
     at,
     duration_ms: Math.round(performance.now() - started),
     stdout: printedTo(logs.stdout, before.stdout),
-    stderr: [printedTo(logs.stderr, before.stderr), isUp ? "" : (service.reason ?? "")]
-      .filter((text) => text !== "")
-      .join("\n"),
+    stderr: printedTo(logs.stderr, before.stderr),
   };
 }
 

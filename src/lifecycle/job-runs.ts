@@ -31,7 +31,8 @@ export function thisRunner(): string {
   return JSON.stringify(identify(process.pid));
 }
 
-function isRunnerAlive({ runner }: JobRunRow): boolean {
+/** Whether the program that runs a try is there. @throws {AuroraError} `state-invalid` where what is recorded of it is damaged */
+export function isRunnerAlive({ runner }: Pick<JobRunRow, "runner">): boolean {
   return runner !== null && isAlive(parseColumn<ProcessIdentity>("job_runs.runner", runner));
 }
 

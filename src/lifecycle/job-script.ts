@@ -5,7 +5,7 @@ import { createScratch } from "../system/scratch.ts";
 import { packProcess } from "./pack-process.ts";
 import { jobLogName } from "./read-logs.ts";
 import { ScriptLog } from "./script-log.ts";
-import { type ScriptPack, type ScriptReport, serveOwn } from "./script.ts";
+import { endOfRun, type ScriptPack, type ScriptReport, serveOwn } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type JobScript = {
@@ -77,12 +77,9 @@ export async function runJobScript(
   });
   return {
     name: job.name,
-    rc: result.rc,
-    signal: result.signal,
-    timeout: result.timeout,
-    aborted: result.aborted,
+    ...endOfRun(result),
     at,
-    duration_ms: Math.round(result.durationMs),
+    aborted: result.aborted,
     stdout: tails.stdout.text,
     stderr: tails.stderr.text,
   };

@@ -2,21 +2,24 @@ import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts
 import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 
-export type ObservedService = { state: ServiceState; processes: ProcessIdentity[] };
+/** `reason`: why its state is another one than is recorded; null where it is that. */
+export type ObservedService = { state: ServiceState; processes: ProcessIdentity[]; reason: string | null };
 
 /**
  * What a service is really doing: the recorded state, corrected by a look at its processes. A start that left processes
  * behind, all of which are gone, has `exited`; one that left none runs as long as the machine does.
  */
 export function observeService(row: ObservedColumns, bootId: string): ObservedService {
-  if (row.state !== "running") return { state: row.state, processes: aliveOf(row, bootId) };
-  if (row.boot_id !== bootId) return { state: "exited", processes: [] };
-  if (row.processes === "[]") return { state: "running", processes: [] };
+  if (row.state !== "running") return { state: row.state, processes: aliveOf(row, bootId), reason: null };
+  if (row.boot_id !== bootId)
+    return { state: "exited", processes: [], reason: "this machine was restarted since it was started" };
+  if (row.processes === "[]") return { state: "running", processes: [], reason: null };
   const alive = aliveOf(row, bootId);
-  if (alive.length > 0) return { state: "running", processes: alive };
+  if (alive.length > 0) return { state: "running", processes: alive, reason: null };
   // Not by its session: nobody who is known is in it any more, and then its number may be anybody's.
   const others = findProcesses({ environment: { AURORA_SERVICE: row.service_id } });
-  return { state: others.length > 0 ? "running" : "exited", processes: others };
+  if (others.length > 0) return { state: "running", processes: others, reason: null };
+  return { state: "exited", processes: [], reason: "all processes that its start left running are gone" };
 }
 
 /** What confines a service's processes, as it was stored with them; null where nothing was, or it is damaged. */

@@ -284,7 +284,7 @@ export type ConfinementSummary = {
 };
 
 /** What this kernel offers: it is tried once after each start of the machine, and kept in the home by who holds its lock. */
-function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeatures {
+export function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): KernelFeatures {
   const { kernel } = homeOnDisk === undefined ? paths : homePaths(homeOnDisk);
   return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
 }

@@ -1,6 +1,6 @@
 import { type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
 import { statusRows } from "../registry/packs.ts";
-import { type Health, type ServiceState } from "../registry/services.ts";
+import { type Health, noRemarks, type ServiceRemarks, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { observeService, storedConfinement } from "./observe-service.ts";
@@ -9,7 +9,7 @@ import { type ConfinementSummary } from "./pack-process.ts";
 import { unknownPack } from "./unknown-pack.ts";
 import { type Workspace } from "./workspace.ts";
 
-export type PackStatus = {
+export type PackStatus = ServiceRemarks & {
   pack_id: string;
   version: string;
   generation: number | null;
@@ -49,14 +49,15 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
     if (!row) return stagedStatus(workspace, packId);
     const { version, generation } = row;
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
-    const { state, processes } = observeService(row, boot);
+    const { state, processes, reason } = observeService(row, boot);
     const confinement = storedConfinement(row.confinement);
     if (processes.length > 0) {
-      const session = ownSession(row, processes);
+      const isWhole = confinement?.layers.some(isProcessNamespace) ?? false;
+      const session = isWhole ? undefined : ownSession(row, processes);
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
         sessions: session === undefined ? [] : [session],
-        isWhole: confinement?.layers.some(isProcessNamespace) ?? false,
+        isWhole,
       });
     }
     return {
@@ -69,6 +70,10 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
       since: row.since,
       restarts: row.restarts,
       exit_code: row.rc,
+      reason: reason ?? row.reason,
+      last_end: row.last_end,
+      next_start: row.next_start,
+      status_text: state === "running" || state === "starting" ? row.status_text : null,
       memory_bytes: null,
       confinement: state === "running" ? confinement : null,
     };
@@ -90,6 +95,7 @@ const unstarted: Omit<PackStatus, "pack_id" | "version" | "generation" | "state"
   since: null,
   restarts: 0,
   exit_code: null,
+  ...noRemarks,
   memory_bytes: null,
   confinement: null,
 };

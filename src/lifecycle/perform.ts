@@ -9,9 +9,9 @@ import { moveSnapshotBack, restoreSnapshot, type SnapshotName, takeSnapshot } fr
 import { gateHealth, hasHealthCheck } from "./health.ts";
 import { endJobsOf } from "./job-runs.ts";
 import {
-  endingOf,
   INSTALL_TIMEOUT_MS,
   outputTail,
+  reasonOf,
   runScript,
   type ScriptPack,
   scriptPack,
@@ -194,7 +194,7 @@ function scriptDetail(report: ScriptReport, isGood: boolean): StepDetail {
     rc: report.rc,
     duration_ms: report.duration_ms,
     output_tail: outputTail(report),
-    reason: isGood ? null : `its ${report.name} script ${endingOf(report)}`,
+    reason: isGood ? null : reasonOf(report),
   };
 }
 

@@ -10,7 +10,7 @@ import { type JobRow, setOperatorJob } from "../registry/jobs.ts";
 import { restoreNamespace } from "../registry/namespaces.ts";
 import { setDataEpoch, setLivePack } from "../registry/packs.ts";
 import { openRegistry, openRegistryForReading, type Registry } from "../registry/registry.ts";
-import { setService } from "../registry/services.ts";
+import { noRemarks, setService } from "../registry/services.ts";
 import { recordTree, treeByDigest } from "../registry/trees.ts";
 import { listTrees, readTreeRecord } from "../store/tree-record.ts";
 import { bootId } from "../system/boot.ts";
@@ -204,6 +204,7 @@ function adoptService(
     restarts: 0,
     health: "unknown",
     health_at: null,
+    ...noRemarks,
   });
 }
 

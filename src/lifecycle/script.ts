@@ -1,5 +1,5 @@
 import { type Manifest } from "../manifest/schema.ts";
-import { run } from "../process/run.ts";
+import { run, type RunResult } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
@@ -46,6 +46,10 @@ export type ScriptReport = {
   duration_ms: number;
   stdout: string;
   stderr: string;
+  /** There where it was killed for more memory than `limits.memory`. */
+  out_of_memory?: true;
+  /** Of a supervised service that did not start: why, where its exit code is not all there is to say. */
+  why?: string | null;
 };
 
 /** A pack of a home at a generation that an operator has approved, with all that it asks for: live, or about to be. */
@@ -144,13 +148,23 @@ export async function runScript(
   const decoder = new TextDecoder();
   return {
     name,
+    ...endOfRun(result),
+    at,
+    stdout: decoder.decode(result.stdout),
+    stderr: decoder.decode(result.stderr),
+  };
+}
+
+/** What a report says of how a script ended. */
+export function endOfRun(
+  result: RunResult,
+): Pick<ScriptReport, "rc" | "signal" | "timeout" | "duration_ms" | "out_of_memory"> {
+  return {
     rc: result.rc,
     signal: result.signal,
     timeout: result.timeout,
-    at,
     duration_ms: Math.round(result.durationMs),
-    stdout: decoder.decode(result.stdout),
-    stderr: decoder.decode(result.stderr),
+    ...(result.outOfMemory ? { out_of_memory: true } : {}),
   };
 }
 
@@ -160,9 +174,20 @@ export function outputTail({ stdout, stderr }: Pick<ScriptReport, "stdout" | "st
   return text.length <= TAIL_BYTES ? text : `…${text.slice(-TAIL_BYTES)}`;
 }
 
-/** How a script ended, in words: "ended with exit code 3", "did not end within 30.0 s", "died of SIGSEGV". */
-export function endingOf({ rc, signal, timeout }: Pick<ScriptReport, "rc" | "signal" | "timeout">): string {
+/** What became of a script, in words that begin with "it" or "its": for a reason. */
+export function reasonOf(report: ScriptReport): string {
+  return report.why ?? `its ${report.name} script ${endingOf(report)}`;
+}
+
+/** How a script ended, in words: "ended with exit code 3", "did not end in time", "died of SIGSEGV". */
+export function endingOf({
+  rc,
+  signal,
+  timeout,
+  out_of_memory: isOverLimit,
+}: Pick<ScriptReport, "rc" | "signal" | "timeout" | "out_of_memory">): string {
   if (timeout) return "did not end in time";
+  if (isOverLimit) return "was killed for lack of memory: it took more than its limit";
   if (signal !== null) return `died of ${signal}`;
   return `ended with exit code ${rc}`;
 }

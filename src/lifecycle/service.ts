@@ -1,6 +1,6 @@
 import { closeSync, fchownSync, fstatSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { startGroupOf } from "../process/confinement/control-group.ts";
 import { run } from "../process/run.ts";
@@ -9,6 +9,7 @@ import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
 import { findProcesses, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import {
+  noRemarks,
   serviceOf,
   type ServiceRow,
   type ServiceState,
@@ -28,6 +29,7 @@ import { printedSince } from "./printed-since.ts";
 import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
+  endOfRun,
   runScript,
   type ScriptPack,
   type ScriptReport,
@@ -68,7 +70,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
   setService(workspace.registry, row);
   const start = runStart(workspace, pack, entrypoint.start, row.service_id);
   const { report, session, left, summary } = await start.catch((thrown: unknown) => {
-    setService(workspace.registry, { ...row, state: "failed" });
+    setService(workspace.registry, { ...row, state: "failed", reason: toAuroraError(thrown).message });
     throw thrown;
   });
   const state: ServiceState = report.rc === 0 ? "running" : "failed";
@@ -79,6 +81,7 @@ export async function startService(workspace: Workspace, pack: ScriptPack): Prom
       session,
       rc: report.rc,
       processes: JSON.stringify(left),
+      reason: report.rc === 0 ? null : `its start script ${endingOf(report)}`,
     });
     setServiceConfinement(workspace.registry, id, JSON.stringify(summary));
     appendEvent(workspace.registry, {
@@ -120,6 +123,7 @@ function startingRow(workspace: Workspace, { manifest, generation }: ScriptPack)
     restarts: serviceOf(workspace.registry, id)?.restarts ?? 0,
     health: "unknown",
     health_at: null,
+    ...noRemarks,
   };
 }
 
@@ -159,11 +163,8 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
     appendTimeIndex(pack.logDirectory, timestamp(workspace), after);
     const report: ScriptReport = {
       name: "start",
-      rc: result.rc,
-      signal: result.signal,
-      timeout: result.timeout,
+      ...endOfRun(result),
       at,
-      duration_ms: Math.round(result.durationMs),
       stdout: printedSince(stdout, before.stdout),
       stderr: printedSince(stderr, before.stderr),
     };
@@ -222,6 +223,7 @@ export async function stopService(
       processes: "[]",
       health: "unknown",
       health_at: null,
+      ...noRemarks,
     });
     if (isThere && !host)
       appendEvent(workspace.registry, { at: timestamp(workspace), packId: id, kind: "stopped", detail: {} });

@@ -1,6 +1,8 @@
 import { type Registry } from "../registry/registry.ts";
 import { journalOf, openTransactions, type TransactionRow } from "../registry/transactions.ts";
 import { type BootTime } from "../system/boot.ts";
+import { type HomePaths } from "../system/home.ts";
+import { isScratchLeft } from "../system/scratch.ts";
 import { confirmationLeftMs } from "./confirmation.ts";
 import { type JournalEntry } from "./runner.ts";
 
@@ -32,13 +34,18 @@ export function settlementOf(
   return "abort";
 }
 
-/** Whether there is anything for `settleTransactions` to do now: cheap, for the start of every command. */
+/**
+ * Whether a crash has left anything: a transaction that goes on now, or the scratch of whoever died without one. Cheap, for the
+ * start of every command.
+ */
 export function needsSettling(
-  { registry }: { registry: Registry },
+  { registry, paths }: { registry: Registry; paths: HomePaths },
   boot: () => BootTime,
   now: Date,
 ): boolean {
-  return openTransactions(registry).some(
-    (row) => settlementOf(row, journalOf(registry, row.id), boot(), now) !== "wait",
+  return (
+    openTransactions(registry).some(
+      (row) => settlementOf(row, journalOf(registry, row.id), boot(), now) !== "wait",
+    ) || isScratchLeft(paths.tmp)
   );
 }

@@ -4,10 +4,11 @@ import { type Health, serviceOf } from "../registry/services.ts";
 import { verifyTree } from "../store/verify-tree.ts";
 import { bootId } from "../system/boot.ts";
 import { gateHealth } from "./health.ts";
-import { hostOf } from "./hosted-service.ts";
+import { hostOf, hostTimeoutMs } from "./hosted-service.ts";
 import { observeService } from "./observe-service.ts";
 import { dependencyOrder } from "./plan.ts";
-import { endingOf, outputTail, type ScriptPack } from "./script.ts";
+import { outputTail, reasonOf, type ScriptPack } from "./script.ts";
+import { isHosted } from "./service-host.ts";
 import { startService, stopService } from "./service.ts";
 import { type Workspace } from "./workspace.ts";
 
@@ -50,7 +51,7 @@ export async function startPacks(workspace: Workspace, packs: readonly ScriptPac
     if (report.rc !== 0) {
       if (workspace.signal.aborted)
         throw new AuroraError("interrupted", `stopped while "${id}" was starting`);
-      throw new AuroraError("script-failed", `cannot start "${id}": its start script ${endingOf(report)}`, {
+      throw new AuroraError("script-failed", `cannot start "${id}": ${reasonOf(report)}`, {
         diagnostics: outputTail(report) === "" ? [] : [{ message: outputTail(report) }],
         hint: `aurora logs ${id} shows what it printed`,
       });
@@ -91,6 +92,23 @@ export async function startHealthy(
     started.push({ ...one, health: serviceOf(workspace.registry, one.pack_id)?.health ?? "unknown" });
   }
   return started;
+}
+
+/**
+ * Has the host stop those of the packs that it runs, dependents first, and writes nothing: they stay wanted.
+ *
+ * @returns their ids
+ */
+export async function stopHosted(
+  workspace: Pick<Workspace, "services">,
+  packs: readonly ScriptPack[],
+): Promise<string[]> {
+  const hosted = inOrder(packs)
+    .toReversed()
+    .filter(({ manifest }) => isHosted(manifest));
+  for (const { manifest } of hosted)
+    await workspace.services?.stop(manifest.pack.id, hostTimeoutMs(manifest));
+  return hosted.map(({ manifest }) => manifest.pack.id);
 }
 
 /** Stops packs, dependents first. One that is stopped is left alone. */

@@ -11,7 +11,7 @@ import {
 } from "../registry/namespaces.ts";
 import { forgetLivePack, setDataEpoch, setLivePack } from "../registry/packs.ts";
 import { liftQuarantine, quarantine } from "../registry/quarantine.ts";
-import { forgetService, serviceOf, setService } from "../registry/services.ts";
+import { forgetService, noRemarks, serviceOf, setService } from "../registry/services.ts";
 import { type TransactionKind, type TransactionState, updateTransaction } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { cleanupOf } from "./clean-up.ts";
@@ -186,7 +186,13 @@ function recordLiveAgain(
   setLivePack(registry, { pack_id, ...from, manifest });
   const row = serviceOf(registry, pack_id);
   if (row && !was_running)
-    setService(registry, { ...row, generation: from.generation, wanted: "stopped", state: "stopped" });
+    setService(registry, {
+      ...row,
+      generation: from.generation,
+      wanted: "stopped",
+      state: "stopped",
+      ...noRemarks,
+    });
 }
 
 function record(

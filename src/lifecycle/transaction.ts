@@ -46,7 +46,8 @@ export type Approval = { planDigest: string; by: string | null };
  * Journals a transaction and runs it to its end: committed, or the old state again, or stuck. The caller holds the home's
  * lock and has settled what a crash left.
  *
- * @param confirmWithinMs the transaction is rolled back unless it is confirmed within this time; undefined: it is kept
+ * @param options `confirmWithinMs`: the transaction is rolled back unless it is confirmed within this time; undefined: it is kept.
+ *   `writeFirst` writes to the registry what becomes durable with the begin of the transaction
  * @param describe makes the result of the end before anything is cleaned up: on a full disk the registry may not be readable after
  *   that
  */
@@ -55,13 +56,14 @@ export async function runTransaction<T>(
   kind: TransactionKind,
   plan: TransactionPlan,
   approval: Approval,
-  confirmWithinMs: number | undefined,
+  { confirmWithinMs, writeFirst }: { confirmWithinMs: number | undefined; writeFirst?: () => void },
   describe: (end: TransactionEnd) => T,
 ): Promise<T> {
   for (const { pack_id } of plan.packs) refuseTakenLink(workspace, pack_id);
   const id = crypto.randomUUID();
   const at = timestamp(workspace);
   const open = () => {
+    writeFirst?.();
     insertTransaction(
       workspace.registry,
       {

@@ -71,23 +71,44 @@ export async function startBackground(options: BackgroundOptions): Promise<Backg
     start_time: null,
     boot_id: currentBootId(),
   };
-  makeDirectory(tmpOf(directory, id), 0o700);
-  const log = openLog(record.log_file);
-  using launch = watchLaunch();
+  // First: what has a record is found again and removed, wherever a crash comes.
+  writeRecord(directory, record);
   try {
-    writeRecord(directory, record);
-    const { env, confinement = unconfined, owner } = options.prepare(tmpOf(directory, id));
+    const started = await startRecorded(record, options);
+    try {
+      writeRecord(directory, started);
+    } catch (thrown) {
+      await stopBackground(started, 0);
+      throw thrown;
+    }
+    return started;
+  } catch (thrown) {
+    forget(directory, record);
+    throw thrown;
+  }
+}
+
+async function startRecorded(
+  record: BackgroundRecord,
+  { directory, argv, cwd, prepare, umask }: BackgroundOptions,
+): Promise<BackgroundRecord> {
+  const tmpDirectory = tmpOf(directory, record.id);
+  makeDirectory(tmpDirectory, 0o700);
+  const log = openLog(record.log_file);
+  try {
+    using launch = watchLaunch();
+    const { env, confinement = unconfined, owner } = prepare(tmpDirectory);
     if (owner !== undefined) fchownSync(log, owner, owner);
     using confined = spawnConfined(
       {
         argv,
-        cwd: options.cwd,
-        env: { ...env, AURORA_BACKGROUND_ID: id },
+        cwd,
+        env: { ...env, AURORA_BACKGROUND_ID: record.id },
         stdin: "ignore",
         stdout: log,
         stderr: log,
         newSession: true,
-        ...(options.umask === undefined ? {} : { umask: options.umask }),
+        ...(umask === undefined ? {} : { umask }),
       },
       confinement,
       launch.descriptor,
@@ -99,11 +120,7 @@ export async function startBackground(options: BackgroundOptions): Promise<Backg
     await launch.ended();
     const failure = confined.failure();
     if (failure !== undefined) throw failure;
-    writeRecord(directory, started);
     return started;
-  } catch (thrown) {
-    forget(directory, record);
-    throw thrown;
   } finally {
     closeSync(log);
   }

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 
+import { memoryKills } from "../system/control-group.ts";
 import { openMemoryFile } from "../system/memory-file.ts";
 import { processIds, readProcess } from "../system/process-table.ts";
 import { randomHex } from "../system/random-id.ts";
@@ -152,7 +153,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       truncated: (io.stdout?.truncated ?? false) || (io.stderr?.truncated ?? false),
       durationMs,
       maxRssBytes: memory?.peakBytes ?? usage?.maxRSS ?? 0,
-      outOfMemory: memory?.isTooMuch ?? false,
+      outOfMemory: (memory?.isTooMuch ?? false) || (signal === "SIGKILL" && isKilledByGroup(confined)),
       cpuMs: Number(usage?.cpuTime.total ?? 0n) / 1000,
       pid,
       processGroup: foreground ? (readProcess(process.pid)?.processGroup ?? 0) : pid,
@@ -161,6 +162,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   } finally {
     stopPassing();
   }
+}
+
+/** Whether the kernel has killed what is in its group, which together had more memory than the group may have. */
+function isKilledByGroup({ controlGroup }: { controlGroup?: string | undefined }): boolean {
+  const kills = controlGroup === undefined ? null : memoryKills(controlGroup);
+  return kills !== null && kills.limitReached > 0 && kills.killed > 0;
 }
 
 /** 128 + N for death by signal N, as shells have it. */

@@ -11,7 +11,10 @@ import {
 export type UsageGroup = {
   pids: readonly number[];
   sessions: readonly number[];
-  /** All of it is below `pids`: the first process of a pid namespace is the parent of all in it that lose theirs. */
+  /**
+   * All of it is below `pids`: the first process of a pid namespace is the parent of all in it that lose theirs. Sessions need not be
+   * named then.
+   */
   isWhole: boolean;
 };
 export type Usage = { cpuSeconds: number; memoryBytes: number; processes: number };
@@ -57,7 +60,7 @@ function entriesBelow<Key>(groups: ReadonlyMap<Key, UsageGroup>): ProcessEntry[]
     const entry = readProcess(pid);
     if (!entry) continue;
     entries.push(entry);
-    const children = childIds(pid);
+    const children = childIds(pid, entry.threads);
     if (!children) return undefined;
     for (const child of children) pids.add(child);
   }

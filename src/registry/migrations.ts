@@ -107,4 +107,11 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (giver, taker, source, uid)
   ) STRICT, WITHOUT ROWID;
   `,
+  // What there is to say of a service's state, for people.
+  `
+  ALTER TABLE services ADD COLUMN reason TEXT;
+  ALTER TABLE services ADD COLUMN last_end TEXT;
+  ALTER TABLE services ADD COLUMN next_start TEXT;
+  ALTER TABLE services ADD COLUMN status_text TEXT;
+  `,
 ];

@@ -1,5 +1,5 @@
 import { type Registry } from "./registry.ts";
-import { type Health, type ObservedColumns, type ServiceRow } from "./services.ts";
+import { type Health, type ObservedColumns, type ServiceRemarks, type ServiceRow } from "./services.ts";
 
 /** A pack that is live. */
 export type PackRow = {
@@ -21,6 +21,7 @@ export function livePack(registry: Registry, packId: string): PackRow | undefine
 export type StatusRow = Pick<PackRow, "pack_id" | "generation" | "version"> &
   (
     | (Pick<ServiceRow, "since" | "rc" | "restarts" | "health"> &
+        ServiceRemarks &
         ObservedColumns & { confinement: string | null })
     | { state: null }
   );
@@ -34,7 +35,7 @@ export function statusRows(registry: Registry, packIds: readonly string[]): Stat
   const named = packIds.length === 0 ? "" : `WHERE packs.pack_id IN (${packIds.map(() => "?").join(", ")})`;
   return registry.all(
     `SELECT packs.pack_id, packs.generation, version, state, since, service_id, session, boot_id, processes, rc, restarts,
-       health, summary AS confinement
+       health, reason, last_end, next_start, status_text, summary AS confinement
      FROM packs LEFT JOIN services USING (pack_id) LEFT JOIN service_confinement USING (pack_id) ${named}
      ORDER BY packs.pack_id`,
     ...packIds,

@@ -18,19 +18,27 @@ const BUSY_TIMEOUT_MS = 10_000;
 export class Registry {
   readonly #file: Database | undefined;
   readonly #inode: number | undefined;
+  readonly #dataVersion: number | undefined;
 
   /**
    * @param file undefined for a home that has none yet: it reads as empty, and nothing can be written to it
    * @param inode what was at its path before it was opened
+   * @param dataVersion `PRAGMA data_version`, by which a connection is told of the changes of all others
    */
-  constructor(file: Database | undefined, inode?: number) {
+  constructor(file: Database | undefined, inode?: number, dataVersion?: number) {
     this.#file = file;
     this.#inode = inode;
+    this.#dataVersion = dataVersion;
   }
 
   /** Whether another file has taken the place of the one that is open: then what is written here is seen by nobody. */
   get isReplaced(): boolean {
     return this.#file !== undefined && inodeOf(this.#file.filename) !== this.#inode;
+  }
+
+  /** Whether somebody else has written to the registry since it was opened. What is written through this one does not count. */
+  get isChangedByOthers(): boolean {
+    return this.get<{ data_version: number }>("PRAGMA data_version")?.data_version !== this.#dataVersion;
   }
 
   all<Row>(sql: string, ...values: SQLQueryBindings[]): Row[] {
@@ -116,8 +124,8 @@ export function openRegistryForReading({ database: path, ...paths }: HomePaths):
     // Read-write where that is allowed, so that SQLite can finish what a crash left; SQLite falls back by itself.
     const database = new Database(path, { readwrite: true, create: false });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
-    const version = checkVersion(database, path);
-    if (version === migrations.length) return new Registry(database, inode);
+    const { user_version: version, data_version } = checkVersion(database, path);
+    if (version === migrations.length) return new Registry(database, inode, data_version);
     if (version > 0) {
       // An older program wrote it: what is read now may be in columns that it does not have yet.
       database.close();
@@ -159,8 +167,8 @@ export function openRegistry(paths: HomePaths): Registry {
 }
 
 function migrated(database: Database, path: string, inode: number | undefined): Registry {
-  const version = checkVersion(database, path);
-  if (version === migrations.length) return new Registry(database, inode);
+  const { user_version: version, data_version } = checkVersion(database, path);
+  if (version === migrations.length) return new Registry(database, inode, data_version);
   // Before anything is in it, also where it was created by who did not come this far: its name, and that of the home.
   if (version === 0)
     for (const directory of [dirname(path), dirname(dirname(path))]) syncDirectory(directory);
@@ -172,13 +180,16 @@ function migrated(database: Database, path: string, inode: number | undefined): 
       database.run(`PRAGMA user_version = ${migrations.length}`);
     })
     .immediate();
-  return new Registry(database, inode);
+  return new Registry(database, inode, data_version);
 }
 
-function checkVersion(database: Database, path: string): number {
-  const { user_version, application_id } = database
-    .query("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id")
-    .get() as { user_version: number; application_id: number };
+function checkVersion(database: Database, path: string): { user_version: number; data_version: number } {
+  const { user_version, application_id, data_version } = database
+    .query(
+      `SELECT user_version, application_id, data_version
+       FROM pragma_user_version, pragma_application_id, pragma_data_version`,
+    )
+    .get() as { user_version: number; application_id: number; data_version: number };
   const isOurs = application_id === APPLICATION_ID || (application_id === 0 && user_version === 0);
   if (!isOurs)
     throw new AuroraError("state-invalid", `cannot open "${path}": it is a SQLite file, but not Aurora's`);
@@ -188,7 +199,7 @@ function checkVersion(database: Database, path: string): number {
       `cannot open "${path}": it has schema ${user_version}, and this program knows up to ${migrations.length}`,
       { hint: "use the newer aurora that wrote it" },
     );
-  return user_version;
+  return { user_version, data_version };
 }
 
 /** A missing state.db beside trees or links is a loss, not a new home: an empty registry would hide every pack. */

@@ -13,7 +13,26 @@ export type ServiceState =
   | "backoff";
 export type Health = "healthy" | "unhealthy" | "unknown";
 
-export type ServiceRow = {
+/** What there is to say of a service's state, for people. */
+export type ServiceRemarks = {
+  /** Why it is in this state or unhealthy, where nobody asked for that. */
+  reason: string | null;
+  /** Why the last run ended that nobody asked to end, also when it runs again. */
+  last_end: string | null;
+  /** When it starts again, in `backoff`. */
+  next_start: string | null;
+  /** What it says of itself by STATUS= (sd_notify(3)). */
+  status_text: string | null;
+};
+
+export const noRemarks: ServiceRemarks = {
+  reason: null,
+  last_end: null,
+  next_start: null,
+  status_text: null,
+};
+
+export type ServiceRow = ServiceRemarks & {
   pack_id: string;
   /** What the operator wants; a rollback and a reboot come back to it. */
   wanted: "running" | "stopped";
@@ -47,11 +66,12 @@ export function services(registry: Registry): ServiceRow[] {
 export function setService(registry: Registry, row: ServiceRow): void {
   registry.run(
     `INSERT INTO services (pack_id, wanted, state, generation, since, service_id, session, boot_id, processes, rc, restarts,
-       health, health_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       health, health_at, reason, last_end, next_start, status_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (pack_id) DO UPDATE SET wanted = excluded.wanted, state = excluded.state, generation = excluded.generation,
        since = excluded.since, service_id = excluded.service_id, session = excluded.session, boot_id = excluded.boot_id,
        processes = excluded.processes, rc = excluded.rc, restarts = excluded.restarts, health = excluded.health,
-       health_at = excluded.health_at`,
+       health_at = excluded.health_at, reason = excluded.reason, last_end = excluded.last_end,
+       next_start = excluded.next_start, status_text = excluded.status_text`,
     row.pack_id,
     row.wanted,
     row.state,
@@ -65,11 +85,29 @@ export function setService(registry: Registry, row: ServiceRow): void {
     row.restarts,
     row.health,
     row.health_at,
+    row.reason,
+    row.last_end,
+    row.next_start,
+    row.status_text,
   );
 }
 
-export function setHealth(registry: Registry, packId: string, health: Health, at: string): void {
-  registry.run("UPDATE services SET health = ?, health_at = ? WHERE pack_id = ?", health, at, packId);
+/** @param reason why it is unhealthy; of a service that does not run it is told why that is so */
+export function setHealth(
+  registry: Registry,
+  packId: string,
+  health: Health,
+  at: string,
+  reason: string | null,
+): void {
+  registry.run(
+    `UPDATE services SET health = ?1, health_at = ?2, reason = CASE WHEN state = 'running' THEN ?3 ELSE reason END
+     WHERE pack_id = ?4`,
+    health,
+    at,
+    reason,
+    packId,
+  );
 }
 
 /** Records what confines the service that was just started, as JSON. */
@@ -102,13 +140,15 @@ export type SeenService = Pick<
   | "rc"
   | "restarts"
   | "health"
->;
+> &
+  ServiceRemarks;
 
 /** Notes how a supervised service is, unless another generation of it is wanted by now. */
 export function noteService(registry: Registry, seen: SeenService, at: string): void {
   registry.run(
     `UPDATE services SET state = ?1, since = ?2, service_id = ?3, session = ?4, boot_id = ?5, processes = ?6, rc = ?7, restarts = ?8,
-       health_at = CASE WHEN health = ?9 THEN health_at ELSE ?10 END, health = ?9 WHERE pack_id = ?11 AND generation = ?12`,
+       health_at = CASE WHEN health = ?9 THEN health_at ELSE ?10 END, health = ?9, reason = ?11, last_end = ?12, next_start = ?13,
+       status_text = ?14 WHERE pack_id = ?15 AND generation = ?16`,
     seen.state,
     seen.since,
     seen.service_id,
@@ -119,6 +159,10 @@ export function noteService(registry: Registry, seen: SeenService, at: string): 
     seen.restarts,
     seen.health,
     at,
+    seen.reason,
+    seen.last_end,
+    seen.next_start,
+    seen.status_text,
     seen.pack_id,
     seen.generation,
   );
@@ -161,6 +205,16 @@ export function serviceEnvironment(registry: Registry, packId: string): Record<s
 /** Whether a service has an environment that is kept, as all have that are supervised. */
 export function hasServiceEnvironment(registry: Registry, packId: string): boolean {
   return registry.get("SELECT 1 FROM service_environments WHERE pack_id = ?", packId) !== undefined;
+}
+
+/** The packs whose services are supervised and run, or are to, as far as is recorded. */
+export function supervisedPackIds(registry: Registry): string[] {
+  return registry
+    .all<{ pack_id: string }>(
+      `SELECT pack_id FROM services JOIN service_environments USING (pack_id)
+       WHERE wanted = 'running' AND state IN ('starting', 'running', 'stopping', 'backoff') ORDER BY pack_id`,
+    )
+    .map(({ pack_id: packId }) => packId);
 }
 
 export function forgetService(registry: Registry, packId: string): void {

@@ -2,6 +2,7 @@ import { closeSync, fstatSync } from "node:fs";
 
 import { chmodSync, createSync, fchmodSync, mkdirSync, symlinkSync } from "../system/changes.ts";
 import { startWriteback, writeFully } from "../system/durable.ts";
+import { compileEarly } from "../system/jit-policy.ts";
 import { type CopyMemory, CopyRing, operation, type SlotHead } from "./copy-ring.ts";
 
 /*
@@ -16,6 +17,7 @@ const WRITEBACK_BYTES = 8 * 1024 ** 2;
 declare const self: Worker;
 
 self.addEventListener("message", ({ data }: MessageEvent<CopyMemory & { directory: string }>) => {
+  compileEarly();
   const ring = new CopyRing(data);
   ring.start();
   try {

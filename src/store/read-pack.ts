@@ -121,7 +121,8 @@ async function readDirectory(
     } else {
       const opened = open(reading, child, descriptor, "file");
       try {
-        await readFile(reading, child, opened);
+        if (child.size_bytes <= CHUNK_BYTES) readSmallFile(reading, child, opened);
+        else await readLargeFile(reading, child, opened);
       } finally {
         closeSync(opened);
       }
@@ -166,32 +167,47 @@ function readSymlink({ survey, hash, sink, entries }: Reading, entry: SurveyedEn
 // Not filled with zeros: most files are smaller.
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
-async function readFile(reading: Reading, entry: SurveyedEntry, descriptor: number): Promise<void> {
-  const { survey, hash, sink, entries, pause } = reading;
-  const size = entry.size_bytes;
+/** In one step, and so without a pause: most files of most packs. */
+function readSmallFile(reading: Reading, entry: SurveyedEntry, descriptor: number): void {
+  reading.hash.entry(entry);
+  reading.sink?.openFile(entry);
+  const bytes = readStep(reading, entry, descriptor, entry.size_bytes);
+  endFile(reading, entry, descriptor, Bun.CryptoHasher.hash("sha256", bytes, "hex"));
+}
+
+async function readLargeFile(reading: Reading, entry: SurveyedEntry, descriptor: number): Promise<void> {
+  const { hash, sink, pause } = reading;
   hash.entry(entry);
   sink?.openFile(entry);
-  const isSmall = size <= CHUNK_BYTES;
-  const hasher = isSmall || sink?.finish ? undefined : new Bun.CryptoHasher("sha256");
-  let sha256: string | null = null;
-  let done = 0;
-  do {
-    const buffer = sink?.claim?.() ?? chunk;
-    const length = readChunk(descriptor, buffer, Math.min(size - done, CHUNK_BYTES));
-    if (length === 0 && size > 0) throw changedWhileRead(survey.directory, entry.path);
-    const bytes = buffer.subarray(0, length);
-    done += length;
-    reading.doneBytes += length;
-    hash.content(bytes);
-    if (hasher) hasher.update(bytes);
-    else if (isSmall) sha256 = Bun.CryptoHasher.hash("sha256", bytes, "hex");
-    if (length > 0) sink?.write(bytes);
-    if (done < size && pause.isDue()) await pause.take();
-  } while (done < size);
+  const hasher = sink?.finish ? undefined : new Bun.CryptoHasher("sha256");
+  for (let left = entry.size_bytes; left > 0;) {
+    const bytes = readStep(reading, entry, descriptor, left);
+    left -= bytes.length;
+    hasher?.update(bytes);
+    if (left > 0 && pause.isDue()) await pause.take();
+  }
+  endFile(reading, entry, descriptor, hasher?.digest("hex") ?? null);
+}
+
+/** The next bytes of a file: all that are left of it, or as many as are taken in one step. */
+function readStep(reading: Reading, { path }: SurveyedEntry, descriptor: number, left: number): Uint8Array {
+  const { survey, hash, sink } = reading;
+  const buffer = sink?.claim?.() ?? chunk;
+  const wanted = Math.min(left, CHUNK_BYTES);
+  const length = readChunk(descriptor, buffer, wanted);
+  if (length < wanted) throw changedWhileRead(survey.directory, path);
+  const bytes = buffer.subarray(0, length);
+  reading.doneBytes += length;
+  hash.content(bytes);
+  if (length > 0) sink?.write(bytes);
+  return bytes;
+}
+
+function endFile(reading: Reading, entry: SurveyedEntry, descriptor: number, sha256: string | null): void {
   if (!isUntouched(fstatSync(descriptor, { bigint: true }), entry.stat))
-    throw changedWhileRead(survey.directory, entry.path);
-  sink?.closeFile();
-  entries.push(toEntry(entry, hasher ? hasher.digest("hex") : sha256));
+    throw changedWhileRead(reading.survey.directory, entry.path);
+  reading.sink?.closeFile();
+  reading.entries.push(toEntry(entry, sha256));
 }
 
 /** Fills the buffer up to `wanted` bytes, or to the end of the file. */

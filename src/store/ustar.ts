@@ -54,39 +54,49 @@ export function ustarHeader(
   const name = archiveName(entry.path, entry.type === "directory");
   const split = splitAt(name);
   if (split === undefined) throw new Error(`"${entry.path}" does not fit a ustar header`);
-  const header = Buffer.from(blank);
-  let sum = blankSum;
+  const blank = entry.mode === 0o644 ? plainFile : blanks[entry.type];
+  const header = Buffer.from(blank.bytes);
+  let { sum } = blank;
   const put = (bytes: Uint8Array, offset: number) => {
     header.set(bytes, offset);
     sum += sumOf(bytes);
   };
   put(split === 0 ? name : name.subarray(split + 1), 0);
-  // chmod(1) clauses treat a symlink's 777 as "has an execute bit", so it becomes 755 like a program.
-  put(entry.mode === 0o644 ? plainMode : executableMode, 100);
-  put(Buffer.from(entry.size_bytes.toString(8).padStart(11, "0")), 124);
-  put(typeFlags[entry.type], 156);
-  if (entry.target !== null) put(Buffer.from(entry.target), 157);
   if (split > 0) put(name.subarray(0, split), 345);
+  if (entry.target !== null) put(Buffer.from(entry.target), 157);
+  const size = entry.size_bytes.toString(8);
+  header.write(size, SIZE_END - size.length, "latin1");
+  for (let i = 0; i < size.length; i++) sum += size.charCodeAt(i) - ZERO;
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return header;
 }
 
-const plainMode = Buffer.from("0000644");
-const executableMode = Buffer.from("0000755");
-const typeFlags = { file: Buffer.from("0"), symlink: Buffer.from("2"), directory: Buffer.from("5") };
+const SIZE_END = 135;
+const ZERO = 0x30;
 
-/** What all headers have: most of a header is the same in each, and adding up what differs is a tenth of the work. */
-const blank = blankHeader();
-const blankSum = sumOf(blank);
+/**
+ * What all headers of a kind have: most of a header is the same in each, and adding up what differs is a tenth of the work. chmod(1)
+ * clauses treat a symlink's 777 as "has an execute bit", so it becomes 755 like a program.
+ */
+const plainFile = blankHeader("0000644", "0");
+const blanks = {
+  file: blankHeader("0000755", "0"),
+  symlink: blankHeader("0000755", "2"),
+  directory: blankHeader("0000755", "5"),
+};
 
-function blankHeader(): Buffer {
-  const header = Buffer.alloc(BLOCK_BYTES);
-  for (const offset of NUMBERS_THAT_ARE_ZERO) header.write("0000000", offset, "latin1");
-  header.write("00000000000", 136, "latin1");
-  header.write("        ", 148, "latin1");
-  header.write("ustar", 257, "latin1");
-  header.write("00", 263, "latin1");
-  return header;
+function blankHeader(mode: string, typeFlag: string): { bytes: Buffer; sum: number } {
+  const bytes = Buffer.alloc(BLOCK_BYTES);
+  const put = (text: string, offset: number) => bytes.write(text, offset, "latin1");
+  put(mode, 100);
+  for (const offset of NUMBERS_THAT_ARE_ZERO) put("0000000", offset);
+  put("00000000000", 124);
+  put("00000000000", 136);
+  put("        ", 148);
+  put(typeFlag, 156);
+  put("ustar", 257);
+  put("00", 263);
+  return { bytes, sum: sumOf(bytes) };
 }
 
 function sumOf(bytes: Uint8Array): number {

@@ -10,6 +10,7 @@ import {
 import { type ProcessIdentity, send } from "../process/tree.ts";
 import { SmallTable } from "../system/small-table.ts";
 import { WriteWatch } from "../system/write-watch.ts";
+import { cutServiceLogs } from "./cut-service-logs.ts";
 import { freezeTree } from "./freeze-tree.ts";
 import { dropOldestLogs, recoverRotation, rotateServiceLogs, wasRotating } from "./rotate-service-logs.ts";
 
@@ -48,8 +49,11 @@ type Kept = {
   notedBytes: number;
   isRotating: boolean;
   retryMs: number;
-  hasWarned: boolean;
+  /** What was said already, since the logs were put aside. */
+  warnings: readonly string[];
 };
+
+const none: readonly string[] = [];
 
 /**
  * Looks after the logs that services write themselves: notes when they grew, and puts them aside when they are full. A
@@ -85,7 +89,7 @@ export class LogKeeper {
       notedBytes: -1,
       isRotating: false,
       retryMs: 0,
-      hasWarned: false,
+      warnings: none,
     };
     this.#kept.set(packId, kept);
     this.#await(kept);
@@ -236,28 +240,40 @@ export class LogKeeper {
         kept.sizes = { stdout: 0, stderr: 0 };
         kept.indexBytes = 0;
         kept.notedBytes = -1;
-        kept.hasWarned = false;
+        kept.warnings = none;
         this.#appendIndex(kept, kept.sizes);
+      } else if (result === "no-space" && (await cutServiceLogs(logDirectory, this.#freezer(kept)))) {
+        kept.sizes = sizesOf(logDirectory);
+        kept.lookedMs = Date.now();
+        kept.indexBytes = sizeOf(serviceLogs(logDirectory).index);
+        kept.notedBytes = -1;
+        this.#warn(kept, `the disk is full: only the end is left of the logs of "${packId}"`);
       } else {
         kept.retryMs = Date.now() + RETRY_MS;
-        if (result === "no-space") this.#warn(kept, "there is no space for a copy");
+        if (result === "no-space")
+          this.#warn(kept, `cannot put the logs of "${packId}" aside: there is no space for a copy`);
       }
     } catch (thrown) {
       kept.retryMs = Date.now() + RETRY_MS;
-      this.#warn(kept, (thrown as Error).message);
+      this.#warn(kept, `cannot put the logs of "${packId}" aside: ${(thrown as Error).message}`);
     }
     kept.isRotating = false;
     if (this.#kept.get(packId) === kept) this.#arm(Date.now() + LEAST_LOOK_MS);
   }
 
-  #rotateOnce({ packId, logDirectory }: Kept) {
-    return rotateServiceLogs(logDirectory, () => freezeTree(() => this.#host.treeOf(packId), FREEZE_MS));
+  #rotateOnce(kept: Kept) {
+    return rotateServiceLogs(kept.logDirectory, this.#freezer(kept));
   }
 
-  #warn(kept: Kept, reason: string): void {
-    if (kept.hasWarned) return;
-    kept.hasWarned = true;
-    this.#host.warn(`cannot put the logs of "${kept.packId}" aside: ${reason}`);
+  #freezer({ packId }: Kept) {
+    return () => freezeTree(() => this.#host.treeOf(packId), FREEZE_MS);
+  }
+
+  /** Each message once, until the logs could be put aside again. */
+  #warn(kept: Kept, message: string): void {
+    if (kept.warnings.includes(message)) return;
+    kept.warnings = [...kept.warnings, message];
+    this.#host.warn(message);
   }
 
   /** A note that cannot be made, on a full disk, makes times less precise, and that is all. */

@@ -1,3 +1,4 @@
+import { oneLine } from "../system/one-line.ts";
 import { type ServiceEvent } from "./service-machine.ts";
 
 export type NotifyMessage = {
@@ -6,9 +7,6 @@ export type NotifyMessage = {
   /** MAINPID=: the process that stands for the service from now on, as the sender numbers it. */
   mainPid: number | null;
 };
-
-/** A status is for one line on a screen. */
-const MAX_STATUS_CHARACTERS = 200;
 
 /**
  * What a message of sd_notify(3) says. Unknown assignments are left out, as sd_notify(3) wants it; so are those whose value
@@ -20,7 +18,7 @@ export function parseNotifyMessage(text: string): NotifyMessage {
   let mainPid: number | null = null;
   for (const line of text.split("\n")) {
     const [name, value] = splitOnce(line);
-    if (name === "STATUS") status = printable(value);
+    if (name === "STATUS") status = oneLine(value);
     if (name === "MAINPID" && /^[1-9]\d{0,9}$/.test(value)) mainPid = Number(value);
     const event = eventOf(name, value);
     if (event) events.push(event);
@@ -49,9 +47,4 @@ function eventOf(name: string, value: string): ServiceEvent | undefined {
 function splitOnce(line: string): [name: string, value: string] {
   const at = line.indexOf("=");
   return at === -1 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
-}
-
-/** Control characters would reach the operator's terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, MAX_STATUS_CHARACTERS);
 }

@@ -158,12 +158,17 @@ export class ServiceInstance {
     const { packId } = this.spec;
     const place = this.#group;
     const group = place === undefined ? null : memoryKills(place);
-    const isOverLimit = this.#host.world.ended?.(packId, pid) ?? false;
+    const known = this.#host.world.ended?.(packId, pid);
     const isOurs = this.#host.phaseOf(packId) === "killing";
-    const why =
-      signal === "SIGKILL" && !isOurs
-        ? killReason({ group, onMachine: this.#host.oom.look(), isOverLimit })
+    const isKnown = signal === "SIGKILL";
+    // Of what another daemon has started, the code is its new parent's to see; the group tells all the same.
+    const isUntold = rc === null && signal === null;
+    const isOverLimit = known?.isOverLimit ?? false;
+    const killed =
+      (isKnown || isUntold) && !isOurs
+        ? killReason({ isKnown, group, onMachine: isKnown ? this.#host.oom.look() : null, isOverLimit })
         : null;
+    const why = known?.failure ?? killed;
     const isGone = this.tree().length === 0;
     if (isGone) this.leader = null;
     this.#host.tell(packId, { type: "exited", rc, signal, isGone, why });

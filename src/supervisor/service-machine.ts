@@ -141,6 +141,7 @@ function enter(
       isProbing: false,
       probeDueMs: null,
       failedProbes: 0,
+      failedCheck: null,
       ...more,
     },
     actions: state.isProbing ? ["cancel-probe", ...actions] : actions,
@@ -211,8 +212,11 @@ function ready(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): St
   return advanceGate(entered.state, { type: "tick" }, policy, nowMs);
 }
 
-function checked(state: ServiceState, { healthy }: { healthy: boolean }, { policy, nowMs }: Now): Step {
-  return advanceGate({ ...state, isProbing: false }, { type: "result", healthy }, policy, nowMs);
+type Probed = { healthy: boolean; output: string };
+
+function checked(state: ServiceState, { healthy, output }: Probed, { policy, nowMs }: Now): Step {
+  const failedCheck = healthy ? null : output;
+  return advanceGate({ ...state, isProbing: false, failedCheck }, { type: "result", healthy }, policy, nowMs);
 }
 
 function checkDue(state: ServiceState, event: ServiceEvent, now: Now): Step {
@@ -234,8 +238,13 @@ function advanceGate(state: ServiceState, event: GateEvent, policy: ServicePolic
     return { state: probing.state, actions: ["probe", ...probing.actions] };
   }
   if (action.healthy) return becomeHealthy(state, policy, nowMs);
-  const { reason } = action;
+  const reason = withLastCheck(action.reason, state.failedCheck);
   return end({ ...state, isFailure: true, health: "unhealthy", reason }, "judge", policy, nowMs);
+}
+
+/** @param said nothing in a record of an earlier version */
+function withLastCheck(reason: string, said: string | null | undefined): string {
+  return said === null || said === undefined || said === "" ? reason : `${reason}; the last check: ${said}`;
 }
 
 function vouched(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
@@ -243,7 +252,12 @@ function vouched(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): 
 }
 
 function becomeHealthy(state: ServiceState, policy: ServicePolicy, nowMs: number): Step {
-  return enter(state, "running", nowMs, { upMs: nowMs, health: "healthy", ...watchFrom(policy, nowMs) });
+  return enter(state, "running", nowMs, {
+    upMs: nowMs,
+    health: "healthy",
+    reason: null,
+    ...watchFrom(policy, nowMs),
+  });
 }
 
 function watchFrom({ health }: ServicePolicy, nowMs: number): { probeDueMs: number | null } {
@@ -258,11 +272,11 @@ function watchDue(state: ServiceState, event: ServiceEvent, now: Now): Step {
 }
 
 /** Where the policy restarts nothing, an unhealthy service is only called so. */
-function watched(state: ServiceState, { healthy }: { healthy: boolean }, { policy, nowMs }: Now): Step {
+function watched(state: ServiceState, { healthy, output }: Probed, { policy, nowMs }: Now): Step {
   const failedProbes = healthy ? 0 : state.failedProbes + 1;
   const isUnhealthy = failedProbes >= UNHEALTHY_AFTER;
   const health = healthy ? "healthy" : isUnhealthy ? "unhealthy" : state.health;
-  const reason = isUnhealthy ? `${failedProbes} health checks in a row failed` : null;
+  const reason = isUnhealthy ? withLastCheck(`${failedProbes} health checks in a row failed`, output) : null;
   const after: ServiceState = { ...state, isProbing: false, failedProbes, health, reason };
   if (isUnhealthy && policy.restart !== "no")
     return end({ ...after, isFailure: true }, "judge", policy, nowMs);
@@ -324,7 +338,13 @@ type Exited = { rc: number | null; signal: string | null; isGone: boolean; why?:
 
 /** It ended by itself. What it left behind ends before anything else is decided. */
 function exited(state: ServiceState, { rc, signal, isGone, why = null }: Exited, now: Now): Step {
-  const after: ServiceState = { ...state, rc, signal, reason: why ?? state.reason };
+  // That its checks had failed is no reason of an end that nobody has brought about for it.
+  const after: ServiceState = {
+    ...state,
+    rc,
+    signal,
+    reason: why ?? (state.isFailure ? state.reason : null),
+  };
   if (!isGone) return end(after, "judge", now.policy, now.nowMs);
   return judge(after, now);
 }
@@ -387,5 +407,5 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
 
 function reasonOf({ rc, signal }: ServiceState): string {
   if (signal !== null) return `it died of ${signal}`;
-  return rc === null ? "it ended while nobody watched" : `it ended with exit code ${rc}`;
+  return rc === null ? "it ended with an exit code that nobody saw" : `it ended with exit code ${rc}`;
 }

@@ -56,6 +56,8 @@ export type ServiceState = {
   readonly isProbing: boolean;
   readonly probeDueMs: number | null;
   readonly failedProbes: number;
+  /** What the last check has said while the gate is not decided, where it failed. */
+  readonly failedCheck: string | null;
   /** What the service has to keep to; null for no watchdog. */
   readonly watchdogMs: number | null;
   readonly watchdogDueMs: number | null;
@@ -82,6 +84,7 @@ export const initialState: ServiceState = {
   isProbing: false,
   probeDueMs: null,
   failedProbes: 0,
+  failedCheck: null,
   watchdogMs: null,
   watchdogDueMs: null,
 };

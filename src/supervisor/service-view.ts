@@ -20,6 +20,8 @@ export type ServiceView = {
   reason: string | null;
   /** Why the last run ended that nobody asked to end, also when it runs again. */
   lastEnd: string | null;
+  /** While it is being checked: what the last check has said, where it failed. */
+  failedCheck: string | null;
   /** What it says of itself by STATUS=. */
   statusText: string | null;
   /** When it starts again, in `backoff`. */
@@ -76,6 +78,8 @@ export function viewOf(
     exitCode: exitCodeOf(state),
     reason: missing.length > 0 ? `it waits for "${missing.join('", "')}" to be healthy` : reason,
     lastEnd,
+    // A record of an earlier version has none.
+    failedCheck: state.failedCheck ?? null,
     statusText,
     nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
     serviceId,

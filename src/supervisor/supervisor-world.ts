@@ -1,6 +1,14 @@
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { type ServiceSpec } from "./service-spec.ts";
 
+/** What whoever has started a service's first process knows of its end. */
+export type KnownEnd = {
+  /** What kept it from becoming the service. */
+  failure: string | null;
+  /** It was killed by whoever waits for all of it, for more memory than its limit. */
+  isOverLimit: boolean;
+};
+
 /** What a supervisor needs of the world around it. */
 export type SupervisorWorld = {
   /** Asked before every start: does the operator still want it to run? */
@@ -17,7 +25,7 @@ export type SupervisorWorld = {
   /**
    * Told the end of a service's first process before anything else is made of it.
    *
-   * @returns whether it was killed by whoever waits for all of it, for more memory than its limit
+   * @returns what is known of that beyond its exit code
    */
-  ended?: (packId: string, pid: number) => boolean;
+  ended?: (packId: string, pid: number) => KnownEnd;
 };

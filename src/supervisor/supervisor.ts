@@ -13,7 +13,14 @@ import { type InstanceHost, maySpeakFor, ServiceInstance } from "./service-insta
 import { type ServiceEvent } from "./service-machine.ts";
 import { isLeaderAlive, type ServiceRecord, type ServiceStore } from "./service-record.ts";
 import { KILL_TIMEOUT_MS, policyOf, type ServiceSpec, timeToRestartMs, unknownSpec } from "./service-spec.ts";
-import { hasProcess, initialState, isAtRest, isStartDecided, type ServiceState } from "./service-state.ts";
+import {
+  hasProcess,
+  initialState,
+  isAtRest,
+  isStartDecided,
+  isUp,
+  type ServiceState,
+} from "./service-state.ts";
 import { findMarked, firstOf } from "./service-tree.ts";
 import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
@@ -200,7 +207,8 @@ export class Supervisor {
   }
 
   /** The health of a pack that is not supervised here has changed. */
-  dependencyChanged(_packId: string): void {
+  dependencyChanged(packId: string): void {
+    this.#tellWaiting(packId);
     this.#apply(this.#fleet.startWaiting(this.#nowMs()));
   }
 
@@ -264,9 +272,16 @@ export class Supervisor {
 
   #changed(packId: string, state: ServiceState, before: ServiceState): void {
     this.#dirty.add(packId);
+    if (isUp(state) !== isUp(before)) this.#tellWaiting(packId);
     const instance = this.#instances.get(packId);
     if (isAtRest(state)) this.#host.logs.remove(packId);
     if (instance && shownState[state.phase] !== shownState[before.phase]) instance.sinceMs = Date.now();
+  }
+
+  /** Those who wait for a pack wait for more or less now. */
+  #tellWaiting(packId: string): void {
+    for (const id of this.#fleet.dependentsOf(packId))
+      if (this.#fleet.stateOf(id)?.phase === "waiting") this.#dirty.add(id);
   }
 
   #apply(effects: readonly Effect[]): void {

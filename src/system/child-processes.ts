@@ -21,12 +21,16 @@ export function becomeSubreaper(): boolean {
   return libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
 }
 
-/** The children of a process, zombies included; undefined where the kernel does not list them, or it is gone. */
-export function childIds(pid: number): number[] | undefined {
+/**
+ * The children of a process, zombies included; undefined where the kernel does not list them, or it is gone.
+ *
+ * @param threads how many it has, where that is known: most have one, whose number is the process's, and need not be listed
+ */
+export function childIds(pid: number, threads?: number): number[] | undefined {
   try {
     const found: number[] = [];
     // Each thread has the children that it has forked.
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    for (const thread of threads === 1 ? [pid] : readdirSync(`/proc/${pid}/task`)) {
       const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
       if (text !== "") found.push(...text.trimEnd().split(" ").map(Number));
     }

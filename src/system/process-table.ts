@@ -10,6 +10,7 @@ export type ProcessEntry = {
   parent: number;
   processGroup: number;
   session: number;
+  threads: number;
   /** It has no program, and so no environment. */
   isKernelThread: boolean;
   /** Clock ticks since boot. With the boot's id it tells a process from a later one with the same number. */
@@ -71,6 +72,7 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
     parent: Number(fields[1]),
     processGroup: Number(fields[2]),
     session: Number(fields[3]),
+    threads: Number(fields[17]),
     isKernelThread: (Number(fields[6]) & PF_KTHREAD) !== 0,
     startTime: Number(fields[19]),
     cpuTicks: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0),

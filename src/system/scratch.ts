@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 
+import { systemReason } from "../errors.ts";
 import { chmodSync, createSync, mkdirSync, rmSync } from "./changes.ts";
 import { makeDirectory, syncDirectory } from "./durable.ts";
 import { tryFlock } from "./flock.ts";
@@ -29,8 +30,9 @@ export function createScratch(tmp: string, purpose: string): Scratch {
   for (;;) {
     const path = `${tmp}/${purpose}-${randomHex(8)}`;
     const lock = createSync(`${path}.lock`, 0o600);
-    // A sweep may have come between the two lines: then the lock is taken, or its name is gone already.
+    // Somebody who looks may have come between the two lines: then the lock is taken, or its name is gone already.
     if (!tryFlock(lock, "exclusive") || fstatSync(lock).nlink === 0) {
+      rmSync(`${path}.lock`, { force: true });
       closeSync(lock);
       continue;
     }
@@ -53,18 +55,35 @@ function owned(path: string, lock: number): Scratch {
 
 /** Removes the scratch directories whose owners are dead. Cheap when there are none. */
 export function sweepScratch(tmp: string): void {
+  for (const path of leftScratch(tmp)) {
+    removeTree(path);
+    rmSync(`${path}.lock`, { force: true });
+  }
+}
+
+/** Whether there is anything to sweep. Cheap when there is no scratch, as nearly always; false where this user cannot tell. */
+export function isScratchLeft(tmp: string): boolean {
+  try {
+    return leftScratch(tmp).some(() => true);
+  } catch (thrown) {
+    if (systemReason(thrown) === undefined) throw thrown;
+    return false;
+  }
+}
+
+/** The scratch directories whose owners are dead, each locked while the caller is at it. */
+function* leftScratch(tmp: string): Generator<string, void> {
   for (const name of namesIn(tmp)) {
     const path = `${tmp}/${name}`;
     if (!name.endsWith(".lock")) {
-      if (!exists(`${path}.lock`)) removeTree(path);
+      // In this order: whoever disposes of it removes its lock last.
+      if (!exists(`${path}.lock`) && exists(path)) yield path;
       continue;
     }
     const lock = openIfExists(path, constants.O_RDONLY);
     if (lock === undefined) continue;
     try {
-      if (!tryFlock(lock, "exclusive")) continue;
-      removeTree(path.slice(0, -".lock".length));
-      rmSync(path, { force: true });
+      if (tryFlock(lock, "exclusive")) yield path.slice(0, -".lock".length);
     } finally {
       closeSync(lock);
     }

@@ -1,12 +1,15 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
-import { auroraCommand, collect, scratch } from "../support/aurora.ts";
+import { asOrdinaryUser, auroraCommand, collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
+
+const hasPython = Bun.which("python3") !== null;
 
 /** A daemon in the foreground that listens. */
 async function foreground(home: string, env: Record<string, string> = {}, prefix: readonly string[] = []) {
@@ -116,6 +119,80 @@ test("it ends when its home is gone, and listens anew when only its socket is", 
   expect(existsSync(t.home)).toBe(false);
 });
 
+test.skipIf(asOrdinaryUser.length === 0 || Bun.which("curl") === null)(
+  "another user is refused, even where the files let him in",
+  async () => {
+    await using t = testHome();
+    const { child, status } = await foreground(t.home);
+    const run = dirname(status.socket);
+    for (const path of [dirname(t.home), t.home, run]) chmodSync(path, 0o755);
+    chmodSync(status.socket, 0o666);
+    const asked = [...asOrdinaryUser, "curl", "-s", "--unix-socket", status.socket, "http://a/v1/status"];
+    const { stdout } = Bun.spawnSync(asked);
+    expect(stdout.toString()).toContain('"this daemon answers only its own user and root"');
+    child.kill();
+    expect(await child.exited).toBe(0);
+  },
+);
+
+test("it stays the only one when the file of its lock is removed", async () => {
+  await using t = testHome();
+  const { child, status } = await foreground(t.home);
+  const lock = `${t.home}/run/daemon.lock`;
+  rmSync(lock);
+  await eventually("a new lock", () => existsSync(lock) || undefined);
+  expect((await t.json(["daemon", "status"])).value).toMatchObject({ running: true, pid: status.pid });
+  expect(await t.run(["daemon"])).toMatchObject({ exitCode: 8 });
+  child.kill();
+  expect(await child.exited).toBe(0);
+});
+
+test.skipIf(!hasPython)(
+  "what listens on its socket and is no daemon is in nobody's way (needs python3)",
+  async () => {
+    await using t = testHome();
+    t.write({
+      id: "app",
+      start: "exec sleep 300",
+      stop: null,
+      health: null,
+      manifest: "  service: { type: simple }",
+    });
+    await t.run(["install", "app", "--no-start"]);
+    const socket = `${t.home}/run/aurora.sock`;
+    const listen =
+      "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print(1, flush=True); time.sleep(300)";
+    const other = Bun.spawn(["python3", "-c", `import sys; ${listen}`, socket], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await other.stdout.getReader().read();
+    expect((await t.run(["daemon", "status"])).exitCode).toBe(3);
+    expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
+    expect((await t.run(["daemon", "status"])).exitCode).toBe(0);
+    other.kill();
+    await other.exited;
+  },
+);
+
+test("a command that needs it and cannot start it says why, with the daemon's words and exit code", async () => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    start: "exec sleep 300",
+    stop: null,
+    health: null,
+    manifest: "  service: { type: simple }",
+  });
+  await t.run(["install", "app", "--no-start"]);
+  mkdirSync(`${t.home}/run/aurora.sock`);
+  expect(await t.run(["start", "app"])).toEqual({
+    stdout: "",
+    stderr:
+      'error[conflict]: cannot start the daemon: cannot listen on "DIR/home/run/aurora.sock": a directory is in its place\nhint: move it away\n',
+    exitCode: 8,
+  });
+});
+
 test("a home whose path is longer than a socket's may be", async () => {
   using directory = scratch();
   const home = `${directory.path}/${"long/".repeat(40)}home`;
@@ -135,7 +212,6 @@ test("--user without --print-systemd-unit", async () => {
   });
 });
 
-const hasPython = Bun.which("python3") !== null;
 test.skipIf(!hasPython)("it tells systemd that it is ready, and that it ends (needs python3)", async () => {
   await using t = testHome();
   using directory = scratch();

@@ -92,6 +92,20 @@ test("wrong usage, and a pack that nobody knows", async () => {
     stderr: 'error[usage]: cannot read -n "many": it is not a number of lines\n',
     exitCode: 2,
   });
-  expect(await t.run(["logs", "app", "--since", "yesterday-ish"])).toMatchObject({ exitCode: 2 });
+  for (const since of ["yesterday-ish", "Jan 5", "2026-01", "2026-02-30", "12:00"])
+    expect(await t.run(["logs", "app", "--since", since])).toEqual({
+      stdout: "",
+      stderr: `error[usage]: cannot read --since "${since}": it is neither a duration nor a time\nhint: write 10m, 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00Z\n`,
+      exitCode: 2,
+    });
+  for (const since of [
+    "0",
+    "1h30m",
+    "99999999d",
+    "2026-01-31",
+    "2026-01-31 12:00",
+    "2026-01-31T12:00:00+02:00",
+  ])
+    expect(await t.run(["logs", "app", "--since", since])).toMatchObject({ stderr: "", exitCode: 0 });
   expect(await t.run(["logs", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
 });

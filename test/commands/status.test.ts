@@ -1,6 +1,9 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
+import { statusLines } from "../../src/commands/shared/status-table.ts";
+import { type PackStatus } from "../../src/lifecycle/pack-status.ts";
 import { auroraCommand } from "../support/aurora.ts";
+import { hasTmux, terminal } from "../support/terminal.ts";
 import { testHome } from "../support/test-home.ts";
 
 test("what is installed; exit 3 only where a named pack does not run", async () => {
@@ -52,6 +55,10 @@ test("--json has these keys", async () => {
         since: expect.stringMatching(/^\d{4}-.*Z$/),
         restarts: 0,
         exit_code: 0,
+        reason: null,
+        last_end: null,
+        next_start: null,
+        status_text: null,
         memory_bytes: expect.any(Number),
         confinement: {
           state: "enforced",
@@ -135,3 +142,68 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
     }
   }
 }
+
+describe("on a screen", () => {
+  const status = (pack_id: string, more: Partial<PackStatus> = {}): PackStatus => ({
+    pack_id,
+    version: "1.0.0",
+    generation: 1,
+    state: "running",
+    health: "healthy",
+    pid: 12345,
+    since: "2026-01-02T03:04:05.678Z",
+    restarts: 0,
+    exit_code: 0,
+    reason: null,
+    last_end: null,
+    next_start: null,
+    status_text: null,
+    memory_bytes: 1024 ** 2,
+    confinement: null,
+    ...more,
+  });
+
+  test("of 80 columns some columns are left out, and no line is wider", () => {
+    const statuses = [status("web"), status("db", { state: "failed", reason: "x".repeat(100) })];
+    expect(statusLines(statuses, { columns: 80, rows: 24 })).toEqual([
+      "PACK  STATE    HEALTH   PID    SINCE                     RESTARTS  MEMORY",
+      "web   running  healthy  12345  2026-01-02T03:04:05.678Z  0         1.0 MiB",
+      "db    failed   healthy  12345  2026-01-02T03:04:05.678Z  0         1.0 MiB",
+      "",
+      `db: ${"x".repeat(75)}…`,
+    ]);
+    expect(statusLines(statuses, { columns: 200, rows: 24 })[0]).toEndWith("  CONFINEMENT");
+    for (const line of statusLines(statuses, { columns: 10, rows: 24 }))
+      expect(Bun.stringWidth(line)).toBeLessThanOrEqual(10);
+  });
+
+  test("of few rows the last one says how many there are more", () => {
+    const statuses = ["a", "b", "c", "d"].map((id) => status(id));
+    expect(statusLines(statuses, { columns: 80, rows: 5 })).toHaveLength(5);
+    const cut = statusLines(statuses, { columns: 80, rows: 4 });
+    expect(cut).toHaveLength(4);
+    expect(cut.at(-1)).toBe("… 2 more lines");
+  });
+
+  test.skipIf(!hasTmux)(
+    "it is drawn anew with each change and each size, and stays behind at the end",
+    async () => {
+      await using t = testHome();
+      t.write({ id: "one" });
+      t.write({ id: "two" });
+      await t.run(["install", "one", "two"]);
+      using term = terminal([...auroraCommand, "status", "--watch"], { AURORA_HOME: t.home });
+      const lines = (text: string) => text.trimEnd().split("\n").length;
+      expect(lines(await term.shows(/^PACK +STATE[^]*two +running/))).toBe(3);
+      term.resize(60, 2);
+      await term.shows(/^PACK +STATE .*\n… 2 more lines\n*$/);
+      term.resize(140, 24);
+      await term.shows(/^PACK +VERSION .* CONFINEMENT\n/);
+      await t.run(["stop", "two"]);
+      expect(lines(await term.shows(/two +1.0.0 +1 +stopped/))).toBe(3);
+      term.keys("C-c");
+      await term.shows(/^PACK[^]*two +1.0.0 +1 +stopped[^]*ended with 0/);
+      expect(await term.modes()).toMatchObject({ flags: "0 1 1" });
+    },
+  );
+});

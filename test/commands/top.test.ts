@@ -22,6 +22,10 @@ function model(ids: string[], log: string[] = []): TopModel {
     since: null,
     restarts: 0,
     exit_code: null,
+    reason: null,
+    last_end: null,
+    next_start: null,
+    status_text: null,
     memory_bytes: 1,
     confinement: null,
   });

@@ -28,6 +28,18 @@ test("gives up with exit 124", async () => {
   });
 });
 
+test("a time of 0 looks once", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  expect(await t.run(["wait", "app", "--for", "running", "--timeout", "0"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["wait", "app", "--for", "stopped", "--timeout", "0"])).toMatchObject({
+    stderr:
+      'error[timed-out]: not stopped now: "app" is running, its health healthy\nhint: aurora why app says more\n',
+    exitCode: 124,
+  });
+});
+
 test("wrong usage", async () => {
   await using t = testHome();
   expect(await t.run(["wait", "app"])).toMatchObject({

@@ -91,3 +91,32 @@ test.each([
   expect(await t.run(["stop", "app"])).toMatchObject({ exitCode: 0 });
   expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
 });
+
+test("how a service is, where the registry did not take it, is written with the next change of another one", async () => {
+  await using t = serviceHome();
+  for (const id of ["app", "other"]) t.write(simplePack({ id, service: ", restart: no" }));
+  await t.run(["install", "app", "other"]);
+  const before = await t.status();
+  await t.crashDaemon();
+  await using daemon = Bun.spawn([...auroraCommand, "daemon", "--home", t.home], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await eventually("a daemon", async () =>
+    (await t.run(["daemon", "status"])).exitCode === 0 ? true : undefined,
+  );
+  using database = new Database(`${t.home}/state.db`);
+  database.run(
+    "CREATE TRIGGER refuse BEFORE UPDATE ON services WHEN new.pack_id = 'app' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+  );
+  process.kill(before.pid as number, "SIGKILL");
+  let said = "";
+  for await (const chunk of daemon.stderr) {
+    said += Buffer.from(chunk).toString();
+    if (said.includes("cannot note how the services are: ")) break;
+  }
+  expect(said).toContain("refused");
+  database.run("DROP TRIGGER refuse");
+  expect(await t.run(["restart", "other"])).toMatchObject({ exitCode: 0 });
+  expect(await t.events()).toContain("failed");
+  expect(await t.status()).toMatchObject({ state: "failed", pid: null });
+});

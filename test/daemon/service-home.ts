@@ -28,8 +28,8 @@ export function simplePack(pack: Partial<TestPack> & { service?: string } = {}):
 }
 
 /** A home whose services are looked at from outside. */
-export function serviceHome() {
-  const t = testHome();
+export function serviceHome(options?: Parameters<typeof testHome>[0]) {
+  const t = testHome(options);
   const status = async (packId = "app") =>
     ((await t.json(["status", packId])).value as [PackStatus] | undefined)?.[0] as PackStatus;
   return {

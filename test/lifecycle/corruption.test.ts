@@ -288,6 +288,36 @@ describe("a value in the database is damaged, and its structure is not", () => {
     expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
   }, 60_000);
 
+  test("the name of a value, so that it still can be read: the same", async () => {
+    await using at = await oldHome();
+    const path = `${at.home}/state.db`;
+    const sound = readFileSync(path);
+    const flips: [column: string, name: string, argv: string[]][] = [
+      ["transactions.plan", "packs", ["rollback", "app"]],
+      ["transactions.plan", "steps", ["why", "app"]],
+      ["journal.detail", "name", ["why", "app"]],
+      ["jobs.spec", "schedule", ["schedule", "list", "--no-daemon"]],
+    ];
+    for (const [column, name, argv] of flips) {
+      const [table, value] = column.split(".");
+      writeFileSync(path, sound);
+      {
+        using database = new Database(path);
+        database.run(
+          `UPDATE ${table} SET ${value} = replace(${value}, '"${name}":', '"${name.toUpperCase()}":')`,
+        );
+      }
+      const { stdout, stderr, exitCode } = await at.run(argv);
+      expect({ column, name, stdout, exitCode }).toEqual({ column, name, stdout: "", exitCode: 7 });
+      expect(stderr).toStartWith(
+        `error[state-invalid]: cannot read the registry: a value of ${column} is damaged\nhint: `,
+      );
+      expect((await at.run(["verify"])).stdout).toMatch(new RegExp(`^${column} of .+ is damaged$`, "m"));
+    }
+    expect((await at.run(["recover", "--rebuild"])).exitCode).toBe(0);
+    expect((await at.run(["verify"])).stdout).toBe("app 2.0.0  ok\n");
+  }, 60_000);
+
   test("the number of its schema: every command says so, and --rebuild remakes it", async () => {
     await using at = await oldHome();
     {

@@ -8,6 +8,9 @@ import { userHome, users } from "../support/user-home.ts";
 const TIMEOUT_MS = 60_000;
 /** The runtime reserves gigabytes, and uses some 30 MiB. */
 const limits = "  limits: { memory: 128MiB }";
+/** Each of the two is within the limit. */
+const half = "dd if=/dev/zero of=/dev/null bs=100M count=1000000 2> /dev/null";
+const greedy = `${half} & ${half}`;
 
 describe.each(users)("as %s", (user) => {
   test("TypeScript and `aurora` run in scripts, a service, a job and exec", async () => {
@@ -38,20 +41,41 @@ describe.each(users)("as %s", (user) => {
     for (const name of ["install", "service", "exec", "job"]) expect(read(name)).toBe(`${name}\n`);
   }, TIMEOUT_MS);
 
+  test("a script and a job that were killed for it say so", async () => {
+    await using t = userHome(user);
+    const told = "was killed for lack of memory: it took more than its limit";
+    const pack = {
+      id: "app",
+      start: "exec sleep 1000",
+      stop: null,
+      health: null,
+      manifest: `${limits}\n  service: { type: simple }\n  schedule: [{ name: job, every: 24h, run: greedy.sh }]`,
+      files: { "greedy.sh": `#!/bin/sh\n${greedy}\n` },
+    };
+    t.write({ ...pack, install: greedy });
+    expect(await t.run(["install", "app", "--approve", "--quiet"])).toMatchObject({
+      stderr: expect.stringContaining(`the dry run of "app" ${told}`),
+      exitCode: 1,
+    });
+    t.write({ ...pack, version: "2.0.0" });
+    expect(await t.run(["install", "app", "--approve", "--quiet"])).toMatchObject({ exitCode: 0 });
+    expect((await t.run(["schedule", "run", "app", "job"])).exitCode).toBe(1);
+    expect((await t.run(["schedule", "history", "app", "job"])).stdout).toContain(`it ${told}`);
+  }, TIMEOUT_MS);
+
   test("what takes more is killed, with all that it has started, and a service starts again", async () => {
     await using t = userHome(user);
-    const hold = "dd if=/dev/zero of=/dev/null bs=100M count=1000000 2> /dev/null";
     t.write({
       id: "app",
       install: null,
-      start: `echo begun >> data/starts; test -e data/good && exec sleep 1000; ${hold} & ${hold}`,
+      start: `echo begun >> data/starts; test -e data/good && exec sleep 1000; ${greedy}`,
       stop: null,
       health: null,
       manifest: `${limits}\n  service: { type: simple, restart: always, backoff_seconds: [1, 1] }`,
     });
     expect(await t.run(["install", "app", "--approve", "--quiet", "--no-start"])).toMatchObject({ exitCode: 0 });
     await t.run(["exec", "app", "--", "touch", "data/good"]);
-    const killed = await t.run(["exec", "app", "--json", "--", "sh", "-c", `echo begun; ${hold} & ${hold}`]);
+    const killed = await t.run(["exec", "app", "--json", "--", "sh", "-c", `echo begun; ${greedy}`]);
     expect(JSON.parse(killed.stdout)).toMatchObject({
       rc: 137,
       signal: "SIGKILL",

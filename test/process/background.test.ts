@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 import {
   backgroundProcesses,
@@ -10,6 +10,7 @@ import {
   startBackground,
   stopBackground,
 } from "../../src/process/background.ts";
+import { findProcesses } from "../../src/process/tree.ts";
 import { scratch } from "../support/aurora.ts";
 
 function workshop() {
@@ -60,6 +61,42 @@ test("a command runs on, in a session of its own, with its output in a file", as
   expect(statSync(record.log_file).mode & 0o777).toBe(0o640);
   expect(JSON.parse(readFileSync(`${shop.records}/${id}.json`, "utf8"))).toEqual(record);
   expect(pid).not.toBe(process.pid);
+});
+
+test("where its log cannot be opened, nothing is left", async () => {
+  using shop = workshop();
+  const start = startBackground({
+    argv: ["true"],
+    cwd: "/",
+    prepare: () => ({ env: {} }),
+    owner: "pack",
+    directory: shop.records,
+    logFile: () => `${shop.path}/none/log`,
+    now: new Date(),
+  });
+  expect(await start.then(() => "started", String)).toContain("ENOENT");
+  expect(readdirSync(shop.records)).toEqual([]);
+});
+
+test("where it cannot be recorded that it runs, it is ended", async () => {
+  using shop = workshop();
+  let started = "";
+  const start = startBackground({
+    argv: ["sleep", "1000"],
+    cwd: "/",
+    prepare: (tmpDirectory) => {
+      started = tmpDirectory.replace(/^.*\/|\.tmp$/g, "");
+      rmSync(`${shop.records}/${started}.json`);
+      mkdirSync(`${shop.records}/${started}.json`);
+      return { env: { PATH: "/usr/bin:/bin" } };
+    },
+    owner: "pack",
+    directory: shop.records,
+    logFile: (id) => `${shop.path}/exec-${id}.log`,
+    now: new Date(),
+  });
+  expect(await start.then(() => "started", String)).toContain("EISDIR");
+  expect(findProcesses({ environment: { AURORA_BACKGROUND_ID: started } })).toEqual([]);
 });
 
 test("it survives its caller", async () => {

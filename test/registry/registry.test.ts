@@ -72,7 +72,20 @@ describe("the file", () => {
       const before = heldPages();
       registry.releaseMemory();
       expect(before - heldPages()).toBeGreaterThan(100);
+      expect(registry.isChangedByOthers).toBe(false);
       expect(registry.get<{ n: number }>("SELECT count(*) AS n FROM events")).toEqual({ n: 300 });
+    });
+  });
+
+  test("tells of what others have written since it was opened, and not of what it wrote itself", () => {
+    withRegistry((registry, paths) => {
+      registry.write(() => setEnvironment(registry, "app", [{ name: "OWN", value: "1" }]));
+      expect(registry.isChangedByOthers).toBe(false);
+      using other = openRegistry(paths);
+      expect(registry.isChangedByOthers).toBe(false);
+      setEnvironment(other, "app", [{ name: "THEIRS", value: "1" }]);
+      expect(registry.isChangedByOthers).toBe(true);
+      expect(other.isChangedByOthers).toBe(false);
     });
   });
 

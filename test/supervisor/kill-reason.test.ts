@@ -33,8 +33,11 @@ test.each([
     "it died of SIGKILL, which Aurora did not send; the kernel has killed 2 processes for lack of memory since 2026-11-30T05:00:00.000Z",
   ],
 ] as const)("a group that counts %p on a machine that counts %p", (group, onMachine, expected) => {
-  expect(killReason({ group, onMachine, isOverLimit: false })).toBe(expected);
-  expect(killReason({ group: null, onMachine, isOverLimit: true })).toBe(
+  expect(killReason({ isKnown: true, group, onMachine, isOverLimit: false })).toBe(expected);
+  // Where nobody has seen how it died, the group alone says so.
+  const unseen = expected.startsWith("it was killed for lack of memory") ? expected : null;
+  expect(killReason({ isKnown: false, group, onMachine: null, isOverLimit: false })).toBe(unseen);
+  expect(killReason({ isKnown: true, group: null, onMachine, isOverLimit: true })).toBe(
     "it was killed for lack of memory: it took more than its limit",
   );
 });

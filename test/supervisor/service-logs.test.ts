@@ -11,12 +11,14 @@ import {
   writeFileSync,
 } from "node:fs";
 
+import { readLogs } from "../../src/lifecycle/read-logs.ts";
 import {
   appendTimeIndex,
   MAX_SERVICE_INDEX_BYTES,
   MAX_SERVICE_LOG_BYTES,
   serviceLogs,
 } from "../../src/process/service-log.ts";
+import { cutServiceLogs, KEPT_BYTES } from "../../src/supervisor/cut-service-logs.ts";
 import { LOG_TIME_PRECISION_MS } from "../../src/supervisor/log-keeper.ts";
 import { recoverRotation, rotateServiceLogs } from "../../src/supervisor/rotate-service-logs.ts";
 import { readProcess } from "../../src/system/process-table.ts";
@@ -223,3 +225,68 @@ test.skipIf(process.getuid?.() !== 0)(
   },
   60_000,
 );
+
+describe("cutting, where a full disk has no room for a copy", () => {
+  const line = (i: number) => `${String(i).padStart(19, "0")}\n`;
+  const lines = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => line(from + i)).join("");
+
+  test("keeps the end of each log, in whole lines with their times", async () => {
+    using directory = scratch();
+    const logs = serviceLogs(directory.path);
+    writeFileSync(logs.stdout, lines(0, 150_000));
+    writeFileSync(logs.stderr, "short\n");
+    const at = (minute: number) => `2026-01-01T00:0${minute}:00.000Z`;
+    appendTimeIndex(directory.path, at(0), { stdout: 0, stderr: 0 });
+    appendTimeIndex(directory.path, at(1), { stdout: 20, stderr: 0 });
+    appendTimeIndex(directory.path, at(2), { stdout: 1_000_000, stderr: 6 });
+    appendTimeIndex(directory.path, at(3), { stdout: 2_999_980, stderr: 6 });
+    writeFileSync(logs.index, '{"at":"2026-01-01T00:0', { flag: "a" });
+    expect(await cutServiceLogs(directory.path, standing)).toBe(true);
+    const kept = read(logs.stdout);
+    expect(kept).toBe(lines(150_000 - Math.floor(KEPT_BYTES / 20), 150_000));
+    expect(read(logs.stderr)).toBe("short\n");
+    const options = { count: 100_000, since: undefined, positions: new Map() };
+    const shown = readLogs(directory.path, "app", options);
+    expect(shown.length).toBe(kept.length / 20 + 1);
+    expect(shown.filter(({ stream }) => stream === "stderr")).toMatchObject([{ at: at(1) }]);
+    expect(shown.find(({ stream }) => stream === "stdout")).toMatchObject({ at: at(2) });
+    expect(shown.at(-1)).toMatchObject({ at: at(3), line: "0000000000000149999" });
+  });
+
+  test("leaves alone what is short, and what does not stand still", async () => {
+    using directory = scratch();
+    const logs = serviceLogs(directory.path);
+    writeFileSync(logs.stdout, lines(0, 10));
+    expect(await cutServiceLogs(directory.path, standing)).toBe(false);
+    writeFileSync(logs.stderr, lines(0, 100_000));
+    expect(await cutServiceLogs(directory.path, async () => undefined)).toBe(false);
+    expect([statSync(logs.stdout).size, statSync(logs.stderr).size]).toEqual([200, 2_000_000]);
+  });
+
+  // Only root may mount a small file system.
+  test.skipIf(process.getuid?.() !== 0)(
+    "frees a disk that a service has filled, while it goes on printing",
+    async () => {
+      await using t = supervised();
+      const small = `${t.directory}/small`;
+      const mount = `mkdir ${small} && mount -t tmpfs -o size=24m tmpfs ${small}`;
+      expect(Bun.spawnSync(["sh", "-c", mount]).exitCode).toBe(0);
+      try {
+        // What else is there leaves no room for a copy from the beginning.
+        const spec = t.service("web", "while :; do seq 1 500000; done 2>/dev/null", {
+          logDirectory: `${small}/logs`,
+        });
+        writeFileSync(`${small}/other`, Buffer.alloc(13 * 1024 ** 2));
+        await t.supervisor.start(spec);
+        await until(() => t.warnings.some((text) => text.includes("only the end is left")));
+        await until(() => statSync(serviceLogs(spec.logDirectory).stdout).size < MAX_SERVICE_LOG_BYTES);
+        expect(t.supervisor.view("web")).toMatchObject({ state: "running", restarts: 0 });
+        await t.supervisor.stop("web");
+      } finally {
+        Bun.spawnSync(["umount", "-l", small]);
+      }
+    },
+    60_000,
+  );
+});

@@ -28,6 +28,7 @@ test.each([
     parent: 10,
     processGroup: 11,
     session: 12,
+    threads: 1,
     isKernelThread: false,
     startTime: 98_765,
     cpuTicks: 5 + 6 + 7 + 8,

@@ -23,13 +23,14 @@ export function render(runs: JobRunView[], paint: Paint): string {
 export function runText(run: JobRunView, paint: Paint): string {
   const { id, scheduled_at, attempt, state, cause, count, rc, duration_ms, reason, output_tail } = run;
   const isBad = state === "failed" || state === "timed-out" || state === "interrupted";
+  const isExit = reason === `it ended with exit code ${rc}`;
   const parts = [
     `${scheduled_at}  ${id}  ${isBad ? paint.red(state) : state}${count > 1 ? ` ${count} times` : ""}`,
     ...(attempt > 1 ? [`try ${attempt}`] : []),
     ...(cause === "manual" ? ["by hand"] : []),
-    ...(rc === null || rc === 0 || rc === -1 ? [] : [`exit code ${rc}`]),
+    ...(isExit ? [`exit code ${rc}`] : []),
     ...(duration_ms === null ? [] : [formatDuration(duration_ms)]),
-    ...(reason === null || rc === null || rc === -1 ? (reason === null ? [] : [reason]) : []),
+    ...(reason === null || isExit ? [] : [reason]),
     ...(run.retry_at === null ? [] : [`tried again at ${run.retry_at}`]),
   ];
   const tail = output_tail === "" ? [] : output_tail.split("\n").map((line) => `    ${line}`);

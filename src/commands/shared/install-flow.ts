@@ -3,15 +3,18 @@ import {
   applyChange,
   type ChangeOptions,
   type ChangeResult,
+  hasRehearsal,
   refusedResult,
   rehearse,
   unchangedResult,
 } from "../../lifecycle/change.ts";
 import { holdStaging } from "../../lifecycle/home-lock.ts";
 import { packJobs } from "../../lifecycle/jobs.ts";
+import { kernelFeatures } from "../../lifecycle/pack-process.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { prepareChange, type PreparedChange, prepareWanted, presentPacks } from "../../lifecycle/prepare.ts";
-import { stageSource } from "../../lifecycle/stage-source.ts";
+import { withLockedHome } from "../../lifecycle/settle.ts";
+import { stageSource, Unwritten } from "../../lifecycle/stage-source.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { type TransactionKind } from "../../registry/transactions.ts";
@@ -22,7 +25,7 @@ import { watchConfirmation } from "./confirm-watch.ts";
 import { ensureDaemon } from "./ensure-daemon.ts";
 import { findSource, resolveSource } from "./sources.ts";
 import { progressOf } from "./staging-progress.ts";
-import { openForWriting, refuseInsideTransaction, withHomeLock } from "./workspace.ts";
+import { openForWriting, refuseInsideTransaction } from "./workspace.ts";
 
 type FlowOptions = {
   approve: string | undefined;
@@ -44,28 +47,41 @@ export async function installFlow(
   workspace.requireConfinement = options.requireConfinement === true;
   using _staging = holdStaging(workspace.paths, "shared");
   const directories = sources.map((source) => resolveSource(context, source));
-  const prepared = await prepareChange(
-    workspace,
-    "install",
-    directories,
-    (source) => stageSource(workspace, source, progressOf(context, source)),
-    (packId) => findSource(context, packId),
-    { retry: options.retry, allowAll: options.allowAll },
-  );
-  return await changeFlow(context, workspace, "install", prepared, options);
+  const staged = new Unwritten(workspace.registry);
+  try {
+    const prepared = await prepareChange(
+      workspace,
+      "install",
+      directories,
+      (source) => stageSource(workspace, source, progressOf(context, source), staged),
+      (packId) => findSource(context, packId),
+      { retry: options.retry, allowAll: options.allowAll },
+    );
+    return await changeFlow(context, workspace, "install", prepared, options, staged);
+  } finally {
+    // What is staged stays so where there is no transaction.
+    staged.flush();
+  }
 }
 
-/** From a prepared change to its end: nothing to do, refused, or a transaction. */
+/**
+ * From a prepared change to its end: nothing to do, refused, or a transaction.
+ *
+ * @param staged is written with the begin of the transaction, or before anybody is asked and anything of a pack runs
+ */
 export async function changeFlow(
   context: Context,
   workspace: Workspace,
   kind: TransactionKind,
   prepared: PreparedChange,
   { approve, retry, requireConfinement = false, confirmWithin, change }: FlowOptions,
+  staged = new Unwritten(workspace.registry),
 ): Promise<ChangeResult> {
   const confirmWithinMs =
     confirmWithin === undefined ? undefined : durationOption("--confirm-within", confirmWithin);
   if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
+  const isAnybodyAsked = prepared.document.approval_required && approve === undefined;
+  if (isAnybodyAsked || hasRehearsal(prepared)) staged.flush();
   const ask = () => approvePlan(context, prepared.document, approve);
   // What is new about its permissions is opened up for a dry run neither: then it comes after the approval.
   const isAskedFirst =
@@ -77,19 +93,30 @@ export async function changeFlow(
   if (!approval) return refusedPlan(workspace, prepared);
 
   const packIds = prepared.document.actions.map(({ pack_id }) => pack_id).join(" ");
-  const result = await withHomeLock(context, `${kind} ${packIds}`, async (locked) => {
-    locked.requireConfinement = requireConfinement;
-    const now = prepareWanted(locked, kind, prepared.wanted, presentPacks(locked), retry);
-    if (!now.document.changed) return unchangedResult(locked, now.document);
-    checkStillApproved(approval, now, approve);
-    return await applyChange(
-      locked,
-      kind,
-      now,
-      { ...approval, planDigest: now.document.plan_digest },
-      { ...change, confirmWithinMs },
-    );
-  });
+  const result = await withLockedHome(
+    workspace,
+    `${kind} ${packIds}`,
+    context.waitMs,
+    async (locked, ended) => {
+      locked.requireConfinement = requireConfinement;
+      // Where nobody has written to the registry since it was opened, the plan is the one that was made.
+      const isAsPlanned = ended.length === 0 && !locked.registry.isChangedByOthers;
+      const now = isAsPlanned
+        ? prepared
+        : prepareWanted(locked, kind, prepared.wanted, presentPacks(locked), retry);
+      // What the plan has found out about the kernel may be kept from here on.
+      kernelFeatures(locked);
+      if (!now.document.changed) return unchangedResult(locked, now.document);
+      checkStillApproved(approval, now, approve);
+      return await applyChange(
+        locked,
+        kind,
+        now,
+        { ...approval, planDigest: now.document.plan_digest },
+        { ...change, confirmWithinMs, writeFirst: () => staged.flush() },
+      );
+    },
+  );
   if (result.state === "unconfirmed") await watchConfirmation(context);
   await startJobs(context, workspace);
   if (context.signal.aborted && result.state === "rolled-back")
@@ -130,9 +157,9 @@ function checkStillApproved(approval: Approval, now: PreparedChange, approve: st
   });
 }
 
-export function durationOption(name: string, text: string): number {
+export function durationOption(name: string, text: string, { orZero = false } = {}): number {
   const ms = parseDuration(text);
-  if (ms !== undefined && ms > 0) return ms;
+  if (ms !== undefined && (ms > 0 || orZero)) return ms;
   throw new AuroraError("usage", `cannot read ${name} "${text}": it is not a duration`, {
     hint: "write 30s, 5m or 2h",
   });

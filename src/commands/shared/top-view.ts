@@ -2,6 +2,7 @@ import { type PackStatus } from "../../lifecycle/pack-status.ts";
 import { type LogLine } from "../../lifecycle/read-logs.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Paint } from "../command.ts";
+import { fit } from "./fit.ts";
 
 /** So many samples are kept of each pack. */
 export const HISTORY = 60;
@@ -56,7 +57,14 @@ export function topLines(model: TopModel, size: { columns: number; rows: number 
     cut(headLine(model)),
     paint.dim(cut(titles(idWidth))),
     ...rows,
-    paint.dim(cut(rule(selected, size.columns))),
+    paint.dim(
+      cut(
+        rule(
+          shown.find(({ status }) => status.pack_id === selected),
+          size.columns,
+        ),
+      ),
+    ),
     ...tail,
   ];
   while (body.length < size.rows - 1) body.push("");
@@ -110,25 +118,15 @@ function isTroubled({ state, health }: PackStatus): boolean {
   return state === "failed" || state === "backoff" || health === "unhealthy";
 }
 
-function rule(selected: string | undefined, columns: number): string {
-  const title = selected === undefined ? "" : ` log of ${selected} `;
-  return `──${title}${"─".repeat(Math.max(0, columns - title.length - 2))}`;
+/** Above the log: whose it is, and why that pack is as it is. */
+function rule(selected: TopPack | undefined, columns: number): string {
+  if (selected === undefined) return "─".repeat(columns);
+  const { pack_id: packId, reason, status_text: statusText } = selected.status;
+  const remark = reason ?? statusText ?? "";
+  const title = ` log of ${packId}${remark === "" ? "" : `: ${remark}`} `;
+  return `──${title}${"─".repeat(Math.max(0, columns - Bun.stringWidth(title) - 2))}`;
 }
 
 function logText({ at, stream, line }: LogLine): string {
   return `${at.slice(11, 19)}${stream === "stderr" ? "!" : " "} ${line}`;
-}
-
-/** Cuts a text to a width in columns. What a service prints may hold anything: nothing of it may move the cursor. */
-function fit(text: string, columns: number): string {
-  const clean = text.replaceAll("\t", " ").replaceAll(/\p{Cc}/gu, "·");
-  if (Bun.stringWidth(clean) <= columns) return clean;
-  let width = 0;
-  let kept = "";
-  for (const { segment } of new Intl.Segmenter().segment(clean)) {
-    width += Bun.stringWidth(segment);
-    if (width > columns - 1) break;
-    kept += segment;
-  }
-  return `${kept}…`;
 }

@@ -1,42 +1,58 @@
 import { type PackStatus, packStatuses } from "../../lifecycle/pack-status.ts";
-import { type Context, type Paint } from "../command.ts";
-import { renderStatuses } from "./status-table.ts";
+import { type Context, type Paint, type Screen } from "../command.ts";
+import { renderStatuses, statusLines } from "./status-table.ts";
 import { openForReading } from "./workspace.ts";
 
 /** How often the state is looked at, in milliseconds. */
 const LOOK_MS = 250;
-/** Memory is shown anew at least so often on a terminal, in milliseconds. */
-const REDRAW_MS = 2000;
 const plain: Paint = { bold: String, dim: String, red: String, green: String, yellow: String, cyan: String };
 
 /**
- * Shows the state, and again whenever it changes, until it is stopped: one JSON document in each line with `--json`, a table
- * drawn in place on a terminal, and else one table after the other. A change of memory alone is none.
+ * Shows the state, and again whenever it changes, until it is stopped: one JSON document in each line with `--json`, on a terminal
+ * a screen of its own, and else one table after the other. A change of memory alone is none.
  */
 export async function watchStatus(context: Context, packIds: readonly string[]): Promise<undefined> {
+  const { stdin, stdout, json } = context;
+  if (stdin.isTerminal && stdout.isTerminal && !json) return await watchOnScreen(context, packIds);
   let shown = "";
-  let shownMs = 0;
-  let drawnLines = 0;
-  const { isTerminal, write } = context.stdout;
   while (!context.signal.aborted) {
     const statuses = await look(context, packIds);
     const facts = JSON.stringify(statuses.map((status) => ({ ...status, memory_bytes: 0 })));
-    const isDrawn = isTerminal && !context.json;
-    if (facts !== shown || (isDrawn && performance.now() - shownMs >= REDRAW_MS)) {
-      if (context.json) write(`${JSON.stringify(statuses)}\n`);
-      else {
-        const text = renderStatuses(statuses, plain);
-        write(
-          `${isDrawn && drawnLines > 0 ? `\u001b[${drawnLines}A\u001b[J` : ""}${text}\n${isDrawn ? "" : "\n"}`,
-        );
-        drawnLines = text.split("\n").length;
-      }
-      shown = facts;
-      shownMs = performance.now();
-    }
+    if (facts !== shown)
+      stdout.write(json ? `${JSON.stringify(statuses)}\n` : `${renderStatuses(statuses, plain)}\n\n`);
+    shown = facts;
     await Bun.sleep(LOOK_MS);
   }
   return undefined;
+}
+
+/** What was there last stays on the terminal when it ends. */
+async function watchOnScreen(context: Context, packIds: readonly string[]): Promise<undefined> {
+  // What cannot be read is told before the screen is taken.
+  let statuses = await look(context, packIds);
+  {
+    using screen = await context.openScreen();
+    const stop = new AbortController();
+    const stopped = endOf(context.signal, screen).then(() => stop.abort());
+    while (!stop.signal.aborted) {
+      screen.draw(statusLines(statuses, screen.size()));
+      await Promise.race([stopped, screen.resized(), Bun.sleep(LOOK_MS)]);
+      statuses = await look(context, packIds);
+    }
+  }
+  context.stdout.write(`${renderStatuses(statuses, plain)}\n`);
+  return undefined;
+}
+
+/** Resolves with a key that ends it, or a signal. */
+async function endOf(signal: AbortSignal, screen: Screen): Promise<void> {
+  const aborted = new Promise<string>((resolve) => {
+    signal.addEventListener("abort", () => resolve("interrupt"), { once: true });
+  });
+  for (;;) {
+    const key = await Promise.race([screen.nextKey(), aborted]);
+    if (key === "q" || key === "interrupt" || key === "escape") return;
+  }
 }
 
 async function look(context: Context, packIds: readonly string[]): Promise<PackStatus[]> {

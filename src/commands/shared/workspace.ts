@@ -26,8 +26,8 @@ export async function openForReading(context: Context): Promise<Open> {
   const registry = openRegistryForReading(paths);
   if (
     !isInsideTransaction(context) &&
-    needsSettling({ registry }, bootTime, context.now()) &&
-    isHomeWritable(paths)
+    isHomeWritable(paths) &&
+    needsSettling({ registry, paths }, bootTime, context.now())
   ) {
     registry[Symbol.dispose]();
     await settleFirst(context, paths);

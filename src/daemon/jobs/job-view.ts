@@ -1,7 +1,7 @@
 import { toAuroraError } from "../../errors.ts";
+import { isRunnerAlive } from "../../lifecycle/job-runs.ts";
 import { type PackJob, packJobs } from "../../lifecycle/jobs.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
-import { isAlive, type ProcessIdentity } from "../../process/tree.ts";
 import { type JobRunRow, lastJobRuns, openJobRuns } from "../../registry/job-runs.ts";
 import { jobIdOf, type PauseRow, pauses } from "../../registry/jobs.ts";
 import { isDone, type NextTime, nextTimes, specText } from "./job-timing.ts";
@@ -86,8 +86,7 @@ function standing(job: PackJob, { paused, open, isSchedulerRunning, nowMs }: Fac
     return { state: "refused", why: toAuroraError(thrown).message, next: undefined };
   }
   const running = rows.filter(({ state }) => state === "running");
-  if (running.some(({ runner }) => runner !== null && isAlive(JSON.parse(runner) as ProcessIdentity)))
-    return { state: "running", why: null, next };
+  if (running.some(isRunnerAlive)) return { state: "running", why: null, next };
   const pause = paused.find(
     ({ kind, name }) =>
       kind === "all" || name === job.id || (kind === "tag" && job.spec.tags[name] !== undefined),

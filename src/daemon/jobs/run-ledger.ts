@@ -1,10 +1,9 @@
-import { isRetriedAfterInterruption, recordInterruption } from "../../lifecycle/job-runs.ts";
+import { isRetriedAfterInterruption, isRunnerAlive, recordInterruption } from "../../lifecycle/job-runs.ts";
 import { type JobScript, type JobScriptReport } from "../../lifecycle/job-script.ts";
 import { type PackJob, packJobs } from "../../lifecycle/jobs.ts";
 import { endingOf, outputTail, type ScriptPack, scriptPack } from "../../lifecycle/script.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { manifestFromStored } from "../../manifest/stored.ts";
-import { isAlive, type ProcessIdentity } from "../../process/tree.ts";
 import { appendEvent } from "../../registry/events.ts";
 import {
   beginJobRun,
@@ -108,9 +107,8 @@ export function runsElsewhere(
       row.pack_id === packId &&
       row.name === name &&
       row.state === "running" &&
-      row.runner !== null &&
       row.runner !== ownRunner &&
-      isAlive(JSON.parse(row.runner) as ProcessIdentity),
+      isRunnerAlive(row),
   );
 }
 
