@@ -14,7 +14,7 @@ const forever = "exec sleep infinity";
 /** How many pidfds of a process this one has. */
 const watchesOf = (pid: number | null) => watchedPids().filter((watched) => watched === pid).length;
 const watchedPids = () =>
-  readdirSync("/proc/self/fdinfo").flatMap((name) => {
+  (existsSync("/proc/self/fdinfo") ? readdirSync("/proc/self/fdinfo") : []).flatMap((name) => {
     try {
       return Number(/^Pid:\t(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1] ?? []);
     } catch {
