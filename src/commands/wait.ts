@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { hasHealthCheck } from "../lifecycle/health.ts";
-import { livePackOf } from "../lifecycle/live-pack.ts";
+import { damageOf, livePackOf } from "../lifecycle/live-pack.ts";
 import { type PackStatus, packStatuses } from "../lifecycle/pack-status.ts";
 import { livePack } from "../registry/packs.ts";
 import { formatDuration } from "../system/units.ts";
@@ -49,7 +49,8 @@ async function warnOfUnchecked(context: Context, packIds: readonly string[]): Pr
   using workspace = await openForReading(context);
   for (const packId of packIds) {
     const row = livePack(workspace.registry, packId);
-    if (row && !hasHealthCheck(livePackOf(workspace, row).manifest))
+    if (!row || damageOf(workspace.registry, row)) continue;
+    if (!hasHealthCheck(livePackOf(workspace, row).manifest))
       context.log.warn(
         `"${packId}" has no health check, so that it never gets healthy; --for running does not ask for one`,
       );
