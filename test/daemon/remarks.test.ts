@@ -25,6 +25,13 @@ test("status says why a service failed, when it starts again, and why it was res
   expect(failing).toMatchObject({ reason: died, last_end: died, next_start: expect.stringMatching(TIME) });
   expect((await t.run(["status", "app"])).stdout).toEndWith(`\n\napp: ${died}; it starts again at TIME\n`);
 
+  expect(await t.events()).toContain("backoff");
+  const { value } = await t.json(["why", "app"]);
+  expect(value).toMatchObject({
+    state: "backoff",
+    cause: expect.stringContaining(`${died}; it starts again at `),
+  });
+
   await t.run(["start", "app"]);
   expect(await t.status()).toMatchObject({ state: "running", ...fine });
   await t.run(["stop", "app"]);
