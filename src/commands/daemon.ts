@@ -1,7 +1,7 @@
 import { type DaemonStatus } from "../daemon/api-schema.ts";
 import { runDaemon } from "../daemon/run-daemon.ts";
 import { systemdUnit } from "../daemon/systemd-unit.ts";
-import { AuroraError } from "../errors.ts";
+import { AuroraError, systemReason } from "../errors.ts";
 import { homePaths } from "../system/home.ts";
 import { systemdVersion } from "../system/systemd-version.ts";
 import { type Context, type Input } from "./command.ts";
@@ -59,9 +59,17 @@ function whereItCan(write: () => void): void {
 }
 
 /** Puts the program file as it is now in this process's place: same number, same children. */
-function becomeBinary({ self, home, env }: Context, idleExit: string | undefined): void {
+function becomeBinary({ self, home, env, log }: Context, idleExit: string | undefined): void {
   const argv = [self, "daemon", "--home", home, ...(idleExit === undefined ? [] : ["--idle-exit", idleExit])];
-  process.execve?.(self, argv, env as Record<string, string>);
+  // That it is experimental is said on stderr with each call, which is the daemon's log.
+  process.emitWarning = () => {};
+  try {
+    process.execve?.(self, argv, env as Record<string, string>);
+  } catch (thrown) {
+    // Services need their daemon, also where the file has gone since: then it begins anew as the program that it is.
+    whereItCan(() => log.warn(`cannot become "${self}" (${systemReason(thrown) ?? String(thrown)})`));
+    process.execve?.("/proc/self/exe", argv, env as Record<string, string>);
+  }
 }
 
 export function render(result: NonNullable<Result>): string {

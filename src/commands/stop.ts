@@ -1,30 +1,41 @@
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
+import { type LivePack } from "../lifecycle/live-pack.ts";
 import { isRunning, stopHosted, stopPacks } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { type Context, type Input } from "./command.ts";
 import { renderActed } from "./shared/acted-text.ts";
-import { selectLivePacks } from "./shared/packs.ts";
+import { selectWithDependents } from "./shared/packs.ts";
 import { openForReading, withHomeLock } from "./shared/workspace.ts";
 
 type Before = Pick<ActedPack, "pack_id" | "changed">;
 
-export async function run(context: Context, { args }: Input): Promise<ActedPack[]> {
+type Asked = { packIds: readonly string[]; dependents: boolean };
+
+export async function run(context: Context, { args, options }: Input<"dependents">): Promise<ActedPack[]> {
+  const asked = { packIds: args, dependents: options.dependents === true };
   try {
-    return await stop(context, args);
+    return await stop(context, asked);
   } catch (thrown) {
     if (toAuroraError(thrown).code !== "no-space" || context.noDaemon) throw thrown;
-    return await stopOnFullDisk(context, args, thrown);
+    return await stopOnFullDisk(context, asked, thrown);
   }
 }
 
-function stop(context: Context, packIds: readonly string[], known?: readonly Before[]): Promise<ActedPack[]> {
-  return withHomeLock(context, `stop ${packIds.join(" ")}`, async (workspace) => {
-    const packs = selectLivePacks(workspace, packIds).map(({ script }) => script);
-    const before = known ?? beforeStop(workspace, packIds);
-    await stopPacks(workspace, packs);
+function stop(context: Context, asked: Asked, known?: readonly Before[]): Promise<ActedPack[]> {
+  return withHomeLock(context, `stop ${asked.packIds.join(" ")}`, async (workspace) => {
+    const selected = select(workspace, asked);
+    const before = known ?? beforeStop(workspace, selected);
+    await stopPacks(
+      workspace,
+      selected.map(({ script }) => script),
+    );
     return actedPacks(workspace, before);
   });
+}
+
+function select(workspace: Workspace, { packIds, dependents }: Asked): LivePack[] {
+  return selectWithDependents(workspace, packIds, dependents);
 }
 
 /**
@@ -35,20 +46,25 @@ function stop(context: Context, packIds: readonly string[], known?: readonly Bef
  */
 async function stopOnFullDisk(
   context: Context,
-  packIds: readonly string[],
+  { packIds, dependents }: Asked,
   full: unknown,
 ): Promise<ActedPack[]> {
   let before: Before[];
   let stopped: string[];
   {
     using workspace = await openForReading(context);
-    before = beforeStop(workspace, packIds);
-    const packs = selectLivePacks(workspace, packIds).map(({ script }) => script);
-    stopped = await stopHosted(workspace, packs);
+    const selected = select(workspace, { packIds, dependents });
+    before = beforeStop(workspace, selected);
+    stopped = await stopHosted(
+      workspace,
+      selected.map(({ script }) => script),
+    );
   }
   if (stopped.length === 0) throw full;
   try {
-    return await stop(context, packIds, before);
+    // By their names: what depended on them does not run any more.
+    const all = { packIds: before.map(({ pack_id: packId }) => packId), dependents: false };
+    return await stop(context, all, before);
   } catch (thrown) {
     const error = toAuroraError(thrown);
     if (error.code !== "no-space") throw thrown;
@@ -61,8 +77,8 @@ async function stopOnFullDisk(
   }
 }
 
-function beforeStop(workspace: Workspace, packIds: readonly string[]): Before[] {
-  return selectLivePacks(workspace, packIds).map(({ row: { pack_id: packId } }) => ({
+function beforeStop(workspace: Workspace, selected: readonly LivePack[]): Before[] {
+  return selected.map(({ row: { pack_id: packId } }) => ({
     pack_id: packId,
     changed: isRunning(workspace, packId),
   }));

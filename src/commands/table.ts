@@ -329,8 +329,8 @@ export const commands: readonly CommandSpec[] = [
     group: "Running",
     summary: "Stop packs and everything that they left running",
     args: [{ name: "PACK", many: true, pack: true }],
-    options: {},
-    examples: ["stop pack03_os_base"],
+    options: { dependents: { help: "Also stop what depends on them and runs, before them" } },
+    examples: ["stop pack03_os_base", "stop pack01_pack01 --dependents"],
     load: () => import("./stop.ts"),
   }),
   command({
@@ -338,8 +338,10 @@ export const commands: readonly CommandSpec[] = [
     group: "Running",
     summary: "Stop packs and start them again",
     args: [{ name: "PACK", many: true, pack: true }],
-    options: {},
-    examples: ["restart pack03_os_base"],
+    options: {
+      dependents: { help: "Also restart what depends on them and runs: stopped before, started after them" },
+    },
+    examples: ["restart pack03_os_base", "restart pack01_pack01 --dependents"],
     load: () => import("./restart.ts"),
   }),
   command({

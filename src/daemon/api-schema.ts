@@ -73,6 +73,13 @@ export const supervisedService = v.object({
   reason,
 });
 
+export const dependentsRequest = v.strictObject({
+  dependents: v.pipe(
+    v.optional(v.boolean(), false),
+    about("Also what depends on it and runs: stopped before it, and with a restart started after it."),
+  ),
+});
+
 export const serviceRequest = v.strictObject({
   generation: v.pipe(count, about("The generation that the registry says is wanted.")),
 });

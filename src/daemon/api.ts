@@ -14,7 +14,7 @@ export type PackAction = "start" | "stop" | "restart";
 /** What a daemon does for those who ask on its socket. */
 export type DaemonActions = {
   statuses: (packIds: readonly string[]) => PackStatus[];
-  act: (action: PackAction, packId: string) => Promise<ActedPack>;
+  act: (action: PackAction, packId: string, options?: { dependents: boolean }) => Promise<ActedPack>;
   startService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   vouchService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   stopService: (packId: string) => Promise<schema.SupervisedService>;
@@ -22,7 +22,7 @@ export type DaemonActions = {
   status: () => schema.DaemonStatus;
   /** Takes effect after the answer is on its way. */
   stop: (options: { services: boolean }) => void;
-  reload: (options: { binary: boolean }) => void;
+  reload: (options: { binary: boolean }) => Promise<void>;
   metrics: () => string;
 };
 
@@ -63,9 +63,9 @@ async function perform(
     case "startPack":
       return json(await daemon.act("start", packId));
     case "stopPack":
-      return json(await daemon.act("stop", packId));
+      return json(await daemon.act("stop", packId, bodyOf(request, schema.dependentsRequest)));
     case "restartPack":
-      return json(await daemon.act("restart", packId));
+      return json(await daemon.act("restart", packId, bodyOf(request, schema.dependentsRequest)));
     case "startService": {
       const { generation } = bodyOf(request, schema.serviceRequest);
       return json(await daemon.startService(packId, generation));
@@ -85,7 +85,7 @@ async function perform(
       return json({ accepted: true, pid: process.pid });
     }
     case "reloadDaemon": {
-      daemon.reload(bodyOf(request, schema.reloadRequest));
+      await daemon.reload(bodyOf(request, schema.reloadRequest));
       return json({ accepted: true, pid: process.pid });
     }
     case "metrics":

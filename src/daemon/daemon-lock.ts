@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 
+import { AuroraError } from "../errors.ts";
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
 
@@ -73,13 +74,21 @@ function isFileOf(descriptor: number, path: string): boolean {
   return there?.dev === own.dev && there.ino === own.ino;
 }
 
-/** Who is the home's daemon; undefined where there is none, also where a dead one has left its name. */
+/**
+ * Who is the home's daemon; undefined where there is none, also where a dead one has left its name.
+ *
+ * @throws {AuroraError} `home-unusable` where this user may not look
+ */
 export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | undefined {
   let descriptor: number;
   try {
     descriptor = openSync(lockPath(paths), "r");
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EACCES") return undefined;
+    throw new AuroraError("home-unusable", `cannot open "${lockPath(paths)}": permission denied`, {
+      cause: thrown,
+      hint: "call aurora as the user who owns the home, or give another --home DIR",
+    });
   }
   try {
     if (tryFlock(descriptor, "shared")) return undefined;

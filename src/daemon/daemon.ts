@@ -2,6 +2,7 @@ import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { livePackOf } from "../lifecycle/live-pack.ts";
 import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
+import { runningDependents } from "../lifecycle/running-dependents.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
@@ -12,6 +13,7 @@ import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
 import { type DaemonActions, type PackAction } from "./api.ts";
 import { EventFeed } from "./event-feed.ts";
 import { metricsText } from "./metrics.ts";
+import { refuseBrokenProgram } from "./refuse-broken-program.ts";
 import { type ServiceKeeper } from "./service-keeper.ts";
 import { socketPath } from "./socket-path.ts";
 
@@ -46,7 +48,7 @@ export class Daemon implements DaemonActions {
     return packStatuses(this.#options.workspace, packIds);
   }
 
-  async act(action: PackAction, packId: string): Promise<ActedPack> {
+  async act(action: PackAction, packId: string, { dependents } = { dependents: false }): Promise<ActedPack> {
     const { workspace } = this.#options;
     const description = `${action} ${packId}`;
     return await withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => {
@@ -54,22 +56,26 @@ export class Daemon implements DaemonActions {
       if (!row) throw unknownPack(locked, packId, "is not installed");
       const { script } = livePackOf(locked, row);
       const wasRunning = isRunning(locked, packId);
-      if (action !== "start") await stopPacks(locked, [script]);
-      const started = action === "stop" ? [] : await startPacks(locked, [script]);
-      const changed = action === "stop" ? wasRunning : (started[0]?.changed ?? false);
+      const others = dependents ? runningDependents(locked, [packId]) : [];
+      const scripts = [script, ...others.map((other) => other.script)];
+      if (action !== "start") await stopPacks(locked, scripts);
+      const started = action === "stop" ? [] : await startPacks(locked, scripts);
+      const own = started.find((one) => one.pack_id === packId);
+      const changed = action === "stop" ? wasRunning : (own?.changed ?? false);
       this.events.poke();
       return actedPacks(locked, [{ pack_id: packId, changed }])[0] as ActedPack;
     });
   }
 
   async startService(packId: string, generation: number): Promise<SupervisedService> {
-    await this.#options.keeper.start(packId, generation);
-    return this.#supervised(packId);
+    // What came of that start, which is not how it is by now: it may be tried again.
+    const started = await this.#options.keeper.start(packId, generation);
+    return { ...this.#supervised(packId), ...started };
   }
 
   async vouchService(packId: string, generation: number): Promise<SupervisedService> {
-    await this.#options.keeper.vouch(packId, generation);
-    return this.#supervised(packId);
+    const vouched = await this.#options.keeper.vouch(packId, generation);
+    return { ...this.#supervised(packId), ...vouched };
   }
 
   async stopService(packId: string): Promise<SupervisedService> {
@@ -111,12 +117,15 @@ export class Daemon implements DaemonActions {
     this.#options.end(withServices ? "stop-services" : "stop");
   }
 
-  reload({ binary }: { binary: boolean }): void {
+  /** @throws {AuroraError} `not-supported`; `conflict` where the program file does not run */
+  async reload({ binary }: { binary: boolean }): Promise<void> {
     if (!binary) return this.#options.reload();
     if (typeof process.execve !== "function")
       throw new AuroraError("not-supported", "cannot become another program file on this system", {
         hint: "aurora daemon stop, and start it anew: services go on meanwhile",
       });
+    const { self, env } = this.#options.workspace;
+    await refuseBrokenProgram(self, env);
     this.#options.end("become-binary");
   }
 

@@ -50,12 +50,14 @@ export const routes = {
     method: "POST",
     path: "/v1/packs/{pack_id}/stop",
     summary: "Stop a pack, as aurora stop does",
+    body: schema.dependentsRequest,
     answer: schema.actedPack,
   },
   restartPack: {
     method: "POST",
     path: "/v1/packs/{pack_id}/restart",
     summary: "Stop a pack and start it, as aurora restart does",
+    body: schema.dependentsRequest,
     answer: schema.actedPack,
   },
   startService: {

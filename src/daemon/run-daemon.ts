@@ -86,7 +86,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   using _signals = listenToSignals({
     env,
     end: ended.resolve,
-    reload: () => daemon.reload({ binary: false }),
+    reload: () => void daemon.reload({ binary: false }),
     pass: (signal) => keeper.signalAll(signal),
   });
   // However it ends: a socket that is left would keep this process, and take the place of the next daemon's.

@@ -215,7 +215,7 @@ export class ServiceKeeper implements ServiceHost {
       let ageMs = Math.max(0, this.#workspace.now().getTime() - first.since.getTime());
       for (let restMs = Math.max(0, SETTLE_MS - ageMs); ageMs < longestMs; restMs = SETTLE_MS) {
         const changed = await Promise.race([promise, Bun.sleep(restMs)]);
-        if (changed) return changed;
+        if (changed) return asEnded(first, changed);
         if (!isAtWork({ serviceId: this.#marks.get(packId) ?? "", leader: first.pid })) break;
         ageMs += restMs;
       }
@@ -320,6 +320,12 @@ function reasonOf({ reason, failedCheck }: ServiceView): string | null {
 
 function isAtRest(state: ServiceView["state"]): boolean {
   return state === "stopped" || state === "exited" || state === "failed";
+}
+
+/** What runs again by now had ended all the same: that start was none. */
+function asEnded({ pid }: ServiceView, now: ServiceView): ServiceView {
+  const isAnotherRun = now.pid !== null && now.pid !== pid && now.lastEnd !== null;
+  return isAnotherRun ? { ...now, state: "backoff", reason: now.lastEnd } : now;
 }
 
 /** What has not come to rest, as /proc/PID/stat has it: it runs or wants to, waits for a disk, or has ended. */

@@ -207,6 +207,16 @@ export function hasServiceEnvironment(registry: Registry, packId: string): boole
   return registry.get("SELECT 1 FROM service_environments WHERE pack_id = ?", packId) !== undefined;
 }
 
+/** The packs whose services are supervised and run, or are to, as far as is recorded. */
+export function supervisedPackIds(registry: Registry): string[] {
+  return registry
+    .all<{ pack_id: string }>(
+      `SELECT pack_id FROM services JOIN service_environments USING (pack_id)
+       WHERE wanted = 'running' AND state IN ('starting', 'running', 'stopping', 'backoff') ORDER BY pack_id`,
+    )
+    .map(({ pack_id: packId }) => packId);
+}
+
 export function forgetService(registry: Registry, packId: string): void {
   registry.run("DELETE FROM service_confinement WHERE pack_id = ?", packId);
   registry.run("DELETE FROM service_environments WHERE pack_id = ?", packId);

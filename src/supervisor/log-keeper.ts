@@ -48,8 +48,11 @@ type Kept = {
   notedBytes: number;
   isRotating: boolean;
   retryMs: number;
-  hasWarned: boolean;
+  /** What was said already, since the logs were put aside. */
+  warnings: readonly string[];
 };
+
+const none: readonly string[] = [];
 
 /**
  * Looks after the logs that services write themselves: notes when they grew, and puts them aside when they are full. A
@@ -85,7 +88,7 @@ export class LogKeeper {
       notedBytes: -1,
       isRotating: false,
       retryMs: 0,
-      hasWarned: false,
+      warnings: none,
     };
     this.#kept.set(packId, kept);
     this.#await(kept);
@@ -228,7 +231,7 @@ export class LogKeeper {
         kept.sizes = { stdout: 0, stderr: 0 };
         kept.indexBytes = 0;
         kept.notedBytes = -1;
-        kept.hasWarned = false;
+        kept.warnings = none;
         this.#appendIndex(kept, kept.sizes);
       } else if (result === "no-space" && (await cutServiceLogs(logDirectory, this.#freezer(kept)))) {
         kept.sizes = sizesOf(logDirectory);
@@ -257,10 +260,10 @@ export class LogKeeper {
     return () => freezeTree(() => this.#host.treeOf(packId), FREEZE_MS);
   }
 
-  /** Once until the logs could be put aside again. */
+  /** Each message once, until the logs could be put aside again. */
   #warn(kept: Kept, message: string): void {
-    if (kept.hasWarned) return;
-    kept.hasWarned = true;
+    if (kept.warnings.includes(message)) return;
+    kept.warnings = [...kept.warnings, message];
     this.#host.warn(message);
   }
 

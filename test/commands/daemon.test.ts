@@ -1,9 +1,10 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
-import { auroraCommand, collect, scratch } from "../support/aurora.ts";
+import { asOrdinaryUser, auroraCommand, collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { daemonPid, hasEnded, testHome } from "../support/test-home.ts";
@@ -117,6 +118,22 @@ test("it ends when its home is gone, and listens anew when only its socket is", 
   expect(await child.exited).toBe(0);
   expect(existsSync(t.home)).toBe(false);
 });
+
+test.skipIf(asOrdinaryUser.length === 0 || Bun.which("curl") === null)(
+  "another user is refused, even where the files let him in",
+  async () => {
+    await using t = testHome();
+    const { child, status } = await foreground(t.home);
+    const run = dirname(status.socket);
+    for (const path of [dirname(t.home), t.home, run]) chmodSync(path, 0o755);
+    chmodSync(status.socket, 0o666);
+    const asked = [...asOrdinaryUser, "curl", "-s", "--unix-socket", status.socket, "http://a/v1/status"];
+    const { stdout } = Bun.spawnSync(asked);
+    expect(stdout.toString()).toContain('"this daemon answers only its own user and root"');
+    child.kill();
+    expect(await child.exited).toBe(0);
+  },
+);
 
 test("it stays the only one when the file of its lock is removed", async () => {
   await using t = testHome();

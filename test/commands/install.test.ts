@@ -137,6 +137,21 @@ hint: review it with aurora plan, then add --approve=DIGEST
   });
 });
 
+test.each([
+  ["an approval", { approval: true }, "error[approval-required]", 6],
+  ["a variable", { manifest: "  env: { required: [TOKEN] }" }, "error[environment-missing]", 8],
+])("what waits for %s is staged", async (_, pack, message, exitCode) => {
+  await using t = testHome();
+  t.write({ id: "app", install: null, ...pack });
+  expect(await t.run(["install", "app"])).toMatchObject({
+    stdout: "",
+    stderr: expect.stringContaining(message),
+    exitCode,
+  });
+  expect((await t.json(["list"])).value).toMatchObject([{ pack_id: "app", state: "staged" }]);
+  expect((await t.json(["events", "app"])).value).toMatchObject([{ kind: "staged" }]);
+});
+
 describe("what fails is undone", () => {
   test("a failed health gate: the old generation is live, running and checked; exit 4", async () => {
     await using t = testHome();

@@ -42,7 +42,7 @@ const post = (home: string, path: string) =>
   fetch(`http://aurora${path}`, { unix: `${home}/run/aurora.sock`, method: "POST" } as RequestInit);
 
 describe.skipIf(!canUnshare)("process 1 (needs root, unshare and nsenter)", () => {
-  test("it stops all services in reverse order on SIGTERM, and exits with 0", async () => {
+  test("it stops all services in reverse order on SIGTERM and SIGINT, and exits with 0", async () => {
     await using t = serviceHome();
     writeFileSync(`${t.shared}/order`, "");
     chmodSync(`${t.shared}/order`, 0o666);
@@ -78,8 +78,9 @@ while :; do sleep 0.02; done`;
     // The next container starts what is wanted.
     const next = await container(t);
     await eventually("both again", () => order().match(/up /g)?.length === 4 || undefined);
-    process.kill(next.pid, "SIGTERM");
+    process.kill(next.pid, "SIGINT");
     expect(await next.shell.exited).toBe(0);
+    expect(order()).toEndWith("down app\ndown base\n");
   });
 
   test("a service that will not end gets SIGKILL, and the container ends all the same", async () => {

@@ -1,8 +1,14 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
+import { eventually } from "../support/eventually.ts";
 import { serviceHome, simplePack } from "./service-home.ts";
 
+const metricOf = async (home: string, name: string) => {
+  const response = await fetch("http://a/metrics", { unix: `${home}/run/aurora.sock` } as RequestInit);
+  const line = (await response.text()).split("\n").find((text) => text.startsWith(`${name}{pack="app"}`));
+  return Number(line?.split(" ")[1]);
+};
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const fine = { reason: null, last_end: null, next_start: null, status_text: null };
 
@@ -30,7 +36,7 @@ test("status says why a service failed, when it starts again, and why it was res
   });
 });
 
-test("a service that was restarted says how often and why, in the text too", async () => {
+test("a service that was restarted says how often and why, in the text and the metrics too", async () => {
   await using t = serviceHome();
   t.write(simplePack());
   await t.run(["install", "app"]);
@@ -45,13 +51,14 @@ test("a service that was restarted says how often and why, in the text too", asy
   expect((await t.run(["status"])).stdout).toEndWith(
     `\n\napp: it was restarted once; the last time ${died}\n`,
   );
+  expect(await metricOf(t.home, "aurora_pack_restarts_total")).toBe(1);
 });
 
 test.each([
   ["simple", "exec sleep 300", /^\d+ health checks in a row failed; the last check: /],
   ["oneshot", "sleep 300 &", /^/],
 ])(
-  "what the check of an unhealthy %s pack has said is in status, why and events",
+  "what the check of an unhealthy %s pack has said is in status, why and events; metrics call it so",
   async (type, start, which) => {
     await using t = serviceHome();
     t.write({
@@ -68,11 +75,13 @@ test.each([
     t.write(simplePack({ id: "other" }));
     await t.run(["install", "other"]);
     expect(await t.status()).toMatchObject({ health: "healthy", ...fine });
+    expect(await metricOf(t.home, "aurora_pack_healthy")).toBe(1);
     await Bun.write(`${t.home}/sick`, "");
     const { reason } = await t.reaches("what is wrong", ({ health }) => health === "unhealthy");
     const said = "its health check ended with exit code 3: no  [31mdatabase";
     expect(reason).toMatch(which);
     expect(reason).toEndWith(said);
+    expect(await metricOf(t.home, "aurora_pack_healthy")).toBe(0);
     expect((await t.run(["status", "app"])).stdout).toContain(`${said}\n`);
     expect((await t.json(["why", "app"])).value).toMatchObject({ cause: expect.stringContaining(said) });
     const { value } = await t.json(["events", "app", "-n", "1000"]);
@@ -122,6 +131,30 @@ test("a service that waits says for which packs, also when some of them are heal
   await t.reaches("that it waits for one", ({ reason }) => reason === waits('"two"'));
   await Bun.write(`${t.home}/two.well`, "");
   expect(await t.reaches("its start", ({ state }) => state === "running")).toMatchObject(fine);
+});
+
+test("status warns of services that no daemon watches, and of no others", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ start: 'echo up; while test ! -e "$AURORA_DATA_DIR/end"; do sleep 0.02; done' }));
+  t.write(simplePack({ id: "other" }));
+  await t.run(["install", "app", "other"]);
+  expect(await t.run(["status"])).toMatchObject({ stderr: "", exitCode: 0 });
+  await t.crashDaemon();
+  // Its lock is free when its last thread has ended.
+  await eventually("no daemon", async () => (await t.run(["daemon", "status"])).exitCode === 3 || undefined);
+  const what = (packs: string) =>
+    `warning: no daemon runs: nobody watches ${packs}, or starts it again; aurora daemon does, and so does the next command that needs one\n`;
+  expect(await t.run(["status"])).toMatchObject({ stderr: what('"app" and 1 more'), exitCode: 0 });
+  expect(await t.run(["status", "other"])).toMatchObject({ stderr: what('"other"'), exitCode: 0 });
+  expect(await t.run(["status", "--quiet"])).toMatchObject({ stderr: "", exitCode: 0 });
+  await t.run(["stop", "other"]);
+  // Of what an earlier daemon has started nobody sees the exit code.
+  await t.run(["restart", "app"]);
+  // Its policy leaves it at an exit code of 0.
+  await Bun.write(`${t.home}/data/app/end`, "");
+  await eventually("its end", async () => (await t.events()).includes("exited") || undefined);
+  await t.run(["daemon", "stop"]);
+  expect(await t.run(["status"])).toMatchObject({ stderr: "", exitCode: 0 });
 });
 
 test("a service that cannot be executed fails with what keeps it from that", async () => {

@@ -193,6 +193,20 @@ test.skipIf(Bun.which("python3") === null)(
   },
 );
 
+test("a service that fails at once has not started, also where it runs again before anybody looks", async () => {
+  await using t = serviceHome();
+  const limit = "start_limit: { burst: 1000, interval_seconds: 1 }";
+  t.write({
+    ...simplePack({ start: "exit 7" }),
+    manifest: `  service: { type: simple, backoff_seconds: [0.001, 0.001], ${limit} }`,
+  });
+  expect((await t.run(["install", "app"])).stdout).toStartWith(
+    "rolled back: app: it ended with exit code 7\n",
+  );
+  t.write({ ...simplePack(), version: "2.0.0" });
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+});
+
 test("an upgrade whose service stays unhealthy goes back; a good one can be rolled back", async () => {
   await using t = serviceHome();
   t.write(simplePack({ health: "exit 0" }));
@@ -487,4 +501,63 @@ test("a stop whose command died after it had written that down is carried out by
   database.run("UPDATE services SET wanted = 'stopped', state = 'stopping'");
   await t.reaches("its end", ({ state }) => state === "stopped");
   expect(t.processesOf()).toEqual([]);
+});
+
+test("with --dependents what depends on a pack and runs is stopped before it, and started when it is healthy again", async () => {
+  await using t = serviceHome();
+  writeFileSync(`${t.shared}/order`, "");
+  chmodSync(`${t.shared}/order`, 0o666);
+  const noting = (id: string, dependencies: string[] = []) =>
+    simplePack({
+      id,
+      start: `trap 'echo "down ${id}" >> "${t.shared}/order"; exit 0' TERM
+echo "up ${id}" >> "${t.shared}/order"
+while :; do sleep 0.02; done`,
+      // What it depends on is healthy some moments after it is up.
+      ...(id === "base" ? { health: `grep -c "up base" "${t.shared}/order"`, clocks: "passes: 3" } : {}),
+      manifest: [
+        `  permissions: { read: ["${t.shared}"], write: ["${t.shared}"] }`,
+        `  dependencies: [${dependencies.map((other) => `{ pack_id: ${other} }`).join(", ")}]`,
+      ].join("\n"),
+    });
+  for (const pack of [
+    noting("base"),
+    noting("app", ["base"]),
+    noting("web", ["app"]),
+    noting("idle", ["base"]),
+  ])
+    t.write(pack);
+  await t.run(["install", "base", "app", "web", "idle", "--approve"]);
+  await t.run(["stop", "idle"]);
+  const order = () => readFileSync(`${t.shared}/order`, "utf8").trim().split("\n");
+  const wait = (id: string, count: number) =>
+    eventually(`${id} up`, () => order().filter((line) => line === `up ${id}`).length === count || undefined);
+  for (const id of ["base", "app", "web"]) await wait(id, 1);
+  const orderOf = async (act: () => Promise<unknown>) => {
+    writeFileSync(`${t.shared}/order`, "");
+    await act();
+    return order();
+  };
+  const around = ["down web", "down app", "down base", "up base", "up app", "up web"];
+  expect(await orderOf(() => t.run(["restart", "base"]).then(() => wait("base", 1)))).toEqual([
+    "down base",
+    "up base",
+  ]);
+  expect(await orderOf(() => t.run(["restart", "base", "--dependents"]).then(() => wait("web", 1)))).toEqual(
+    around,
+  );
+  const asked = (action: string, body: string) =>
+    fetch(`http://a/v1/packs/base/${action}`, {
+      unix: `${t.home}/run/aurora.sock`,
+      method: "POST",
+      body,
+    } as RequestInit).then((response) => response.json());
+  expect(await orderOf(() => asked("restart", '{"dependents":true}').then(() => wait("web", 1)))).toEqual(
+    around,
+  );
+  expect((await t.json(["stop", "app", "--dependents"])).value).toEqual([
+    { pack_id: "app", state: "stopped", pid: null, changed: true },
+    { pack_id: "web", state: "stopped", pid: null, changed: true },
+  ]);
+  expect(await t.status("base")).toMatchObject({ state: "running" });
 });

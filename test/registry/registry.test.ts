@@ -55,6 +55,18 @@ describe("the file", () => {
     });
   });
 
+  test("tells of what others have written since it was opened, and not of what it wrote itself", () => {
+    withRegistry((registry, paths) => {
+      registry.write(() => setEnvironment(registry, "app", [{ name: "OWN", value: "1" }]));
+      expect(registry.isChangedByOthers).toBe(false);
+      using other = openRegistry(paths);
+      expect(registry.isChangedByOthers).toBe(false);
+      setEnvironment(other, "app", [{ name: "THEIRS", value: "1" }]);
+      expect(registry.isChangedByOthers).toBe(true);
+      expect(other.isChangedByOthers).toBe(false);
+    });
+  });
+
   test("has mode 0600 whatever the umask", () => {
     const old = process.umask(0);
     try {

@@ -250,7 +250,7 @@ describe("cutting, where a full disk has no room for a copy", () => {
     const shown = readLogs(directory.path, "app", options);
     expect(shown.length).toBe(kept.length / 20 + 1);
     expect(shown.filter(({ stream }) => stream === "stderr")).toMatchObject([{ at: at(1) }]);
-    expect(shown.filter(({ stream }) => stream === "stdout").at(0)).toMatchObject({ at: at(2) });
+    expect(shown.find(({ stream }) => stream === "stdout")).toMatchObject({ at: at(2) });
     expect(shown.at(-1)).toMatchObject({ at: at(3), line: "0000000000000149999" });
   });
 

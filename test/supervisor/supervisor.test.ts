@@ -215,6 +215,20 @@ describe("stopping", () => {
     await t.supervisor.stopAll(10_000);
     expect(readFileSync(`${t.directory}/order`, "utf8")).toBe("web\napp\ndb\n");
   });
+
+  test("all of them: what is left at the deadline is killed, whatever time it has to stop", async () => {
+    await using t = supervised();
+    const deaf = (name: string) => `trap '' TERM; touch ${name}.up; while :; do sleep 0.01; done`;
+    const stopTimeoutSeconds = 3600;
+    await t.supervisor.start(t.service("db", deaf("db"), { stopTimeoutSeconds }));
+    await t.supervisor.start(t.service("app", deaf("app"), { stopTimeoutSeconds, dependencies: ["db"] }));
+    for (const name of ["db", "app"]) await until(() => existsSync(`${t.directory}/${name}.up`));
+    await t.supervisor.stopAll(50);
+    expect(t.supervisor.views()).toMatchObject([
+      { packId: "db", state: "stopped", pid: null },
+      { packId: "app", state: "stopped", pid: null },
+    ]);
+  });
 });
 
 describe("restarting", () => {

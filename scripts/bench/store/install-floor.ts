@@ -1,5 +1,5 @@
 /**
- * The system calls of an install and nothing else: copies a pack, flushes it once, gives it its names, and commits four times
+ * The system calls of an install and nothing else: copies a pack, flushes it once, gives it its names, and commits three times
  * in between. What a compiled program cannot be faster than; scripts/bench/store.ts compiles it.
  *
  *   install-floor SOURCE HOME     HOME holds `store`, `live`, `tmp` and a database with a table `rows`
@@ -31,8 +31,7 @@ syncFileSystem(`${home}/tmp/tree`);
 renameSync(`${home}/tmp/tree`, `${home}/store/tree`);
 syncDirectory(`${home}/store/tree`);
 syncDirectory(`${home}/store`);
-commit.immediate(); // the tree
-commit.immediate(); // the transaction
+commit.immediate(); // the tree, and the transaction
 replaceLink(`${home}/live/pack`, "../store/tree");
 commit.immediate(); // the commit
 replaceFiles(

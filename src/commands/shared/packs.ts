@@ -1,4 +1,5 @@
 import { type LivePack, livePackOf } from "../../lifecycle/live-pack.ts";
+import { runningDependents } from "../../lifecycle/running-dependents.ts";
 import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
 import { livePack, livePacks } from "../../registry/packs.ts";
@@ -13,6 +14,18 @@ export function requireLivePack(workspace: Workspace, packId: string): LivePack 
   const row = livePack(workspace.registry, checkPackId(packId));
   if (!row) throw unknownPack(workspace, packId, "is not installed");
   return livePackOf(workspace, row);
+}
+
+/** The live packs that were named, and with `dependents` those that depend on them and run. */
+export function selectWithDependents(
+  workspace: Workspace,
+  packIds: readonly string[],
+  dependents: boolean,
+): LivePack[] {
+  const named = selectLivePacks(workspace, packIds);
+  if (!dependents) return named;
+  const ids = named.map(({ row }) => row.pack_id);
+  return [...named, ...runningDependents(workspace, ids)];
 }
 
 /** The live packs that were named, or all of them. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 
 import { auroraCommand } from "../../support/aurora.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -50,3 +51,34 @@ test("it looks at the home anew, by command and by SIGHUP, and with --binary it 
   ]);
   expect(exitCode).toBe(0);
 });
+
+// Only a program file of its own can be replaced by a broken one.
+const binary = Bun.env["AURORA_BINARY"];
+test.skipIf(binary === undefined)(
+  "--binary refuses a program file that does not run, and the daemon goes on",
+  async () => {
+    await using t = testHome();
+    const own = `${t.shared}/aurora`;
+    copyFileSync(binary ?? "", own);
+    const daemon = Bun.spawn([own, "daemon", "--home", t.home], { stdio: ["ignore", "ignore", "ignore"] });
+    const status = () =>
+      t.json(["daemon", "status"]).then(({ value }) => (value as { started_at?: string }).started_at);
+    const before = await eventually("a daemon", status);
+    rmSync(own);
+    writeFileSync(own, "no program\n", { mode: 0o755 });
+    expect(await t.run(["daemon", "reload", "--binary"])).toEqual({
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^error\[conflict\]: cannot become "DIR\/shared\/aurora": .+\nhint: put a program that works in its place; the daemon runs on as it is\n$/,
+      ),
+      exitCode: 8,
+    });
+    expect(await status()).toBe(before);
+    rmSync(own);
+    copyFileSync(binary ?? "", own);
+    expect((await t.json(["daemon", "reload", "--binary"])).value).toMatchObject({ pid: daemon.pid });
+    expect(await status()).not.toBe(before);
+    daemon.kill();
+    expect(await daemon.exited).toBe(0);
+  },
+);

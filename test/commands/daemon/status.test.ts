@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { auroraCommand } from "../../support/aurora.ts";
+import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser } from "../../support/aurora.ts";
 import { eventually } from "../../support/eventually.ts";
 import { daemonPid, testHome } from "../../support/test-home.ts";
 
@@ -13,6 +13,20 @@ test("no daemon: the exit code says so, and nothing is created", async () => {
   });
   expect((await t.json(["daemon", "status"])).value).toEqual({ running: false, pid: null });
 });
+
+// Only root has somebody else to be.
+test.skipIf(asOrdinaryUser.length === 0 || !canBeOrdinaryUser)(
+  "the home of another user is not said to have none",
+  async () => {
+    await using t = testHome();
+    const run = await aurora(["daemon", "status"], { home: t.home, cwd: "/", prefix: asOrdinaryUser });
+    expect(run).toEqual({
+      stdout: "",
+      stderr: `error[home-unusable]: cannot open "${t.home}/run/daemon.lock": permission denied\nhint: call aurora as the user who owns the home, or give another --home DIR\n`,
+      exitCode: 1,
+    });
+  },
+);
 
 test("a daemon that runs, and one that does not answer", async () => {
   await using t = testHome();
