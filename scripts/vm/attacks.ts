@@ -61,8 +61,14 @@ export function attackSeries(suite: string, arch: Arch): Series {
           cp /srv/target /var/lib/aurora/data/attacker/target
           aurora install /packs/attacker --approve --quiet
           until_ test -e /var/lib/aurora/data/attacker/done; cd /var/lib/aurora/data/attacker
-          wc -l <outcomes; grep " 0$" outcomes | cut -d " " -f 1 | sort`,
-        expected: ["committed", "attacker 1.0.0, generation 1", attacks.length, ...expected].join("\n"),
+          wc -l <outcomes; grep " killed$" outcomes; grep " 0$" outcomes | cut -d " " -f 1 | sort`,
+        expected: [
+          "committed",
+          "attacker 1.0.0, generation 1",
+          attacks.length,
+          "memory killed",
+          ...expected,
+        ].join("\n"),
       },
     ],
   };

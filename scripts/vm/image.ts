@@ -39,13 +39,13 @@ const PROJECT = [
 /** What an ordinary user of the machine is called; its number is 1000. */
 export const USER = "ordinary";
 
-/** Does what it reads from the second serial port: one command in base64 a line; answers with its exit code and output. */
+/** Does what it reads from the second serial port: a number and a command in base64 a line; answers with the number, its exit code and output. */
 const AGENT = `#!/bin/bash
 stty raw -echo
 echo ready
-while IFS= read -r line; do
-  output=$(bash -c "$(base64 -d <<<"$line")" </dev/null 2>&1)
-  echo "$? $(base64 -w0 <<<"$output")"
+while read -r number command; do
+  output=$(bash -c "$(base64 -d <<<"$command")" </dev/null 2>&1)
+  echo "$number $? $(base64 -w0 <<<"$output")"
 done
 `;
 

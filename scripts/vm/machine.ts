@@ -35,6 +35,7 @@ export class Machine implements AsyncDisposable {
   readonly #socket: string;
   #qemu: Bun.Subprocess | undefined;
   #port: { write: (text: string) => void; end: () => void } | undefined;
+  #sent = 0;
   #received = "";
   #waiter: (() => void) | undefined;
 
@@ -107,20 +108,21 @@ export class Machine implements AsyncDisposable {
 
   /** Runs a shell script on it as root. */
   async run(script: string, patienceMs = PATIENCE_MS): Promise<Answer> {
-    this.#port?.write(`${Buffer.from(script).toString("base64")}\n`);
-    const line = await this.#line((text) => /^\d+ /.test(text), patienceMs);
-    const space = line.indexOf(" ");
-    return {
-      rc: Number(line.slice(0, space)),
-      output: Buffer.from(line.slice(space + 1), "base64")
-        .toString()
-        .trimEnd(),
-    };
+    // The answer to another one, which nobody waits for any more, may come first.
+    const number = this.#send(script);
+    const line = await this.#line((text) => text.startsWith(`${number} `), patienceMs);
+    const [, rc, output = ""] = line.split(" ");
+    return { rc: Number(rc), output: Buffer.from(output, "base64").toString().trimEnd() };
   }
 
   /** Asks for something whose answer nobody waits for, because the machine may be gone by then. */
   begin(script: string): void {
-    this.#port?.write(`${Buffer.from(script).toString("base64")}\n`);
+    this.#send(script);
+  }
+
+  #send(script: string): number {
+    this.#port?.write(`${++this.#sent} ${Buffer.from(script).toString("base64")}\n`);
+    return this.#sent;
   }
 
   /** What it has said on its first serial port since it was made. */

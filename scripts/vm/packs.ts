@@ -112,13 +112,21 @@ sleep 1`,
     id: "attacker",
     limits: "{ memory: 128MiB, processes: 30, open_files: 64, file_size: 1MiB }",
     scripts: {
+      // The one that takes too much memory ends all of the service: started again, it goes on after that.
       start: `cd "$AURORA_DATA_DIR"
 read -r victim port other <target
+begun=$(cat begun 2>/dev/null)
+[ -n "$begun" ] && echo "$begun killed" >>outcomes
 export SHARED=aurora-attack OTHER_PORT="$other"
 for name in ${attacks.map(({ name }) => name).join(" ")}; do
+  if [ -n "$begun" ]; then
+    [ "$name" = "$begun" ] && begun=
+    continue
+  fi
+  echo "$name" >begun
   /usr/local/bin/attack "$name" /srv/outside "$AURORA_DATA_DIR" "$victim" "$port" >/dev/null 2>&1
-  echo "$name $?"
-done >outcomes
+  echo "$name $?" >>outcomes
+done
 touch done
 ${WAIT}`,
     },

@@ -375,7 +375,8 @@ static int attack(const char *name) {
   ATTACK("large-file") {
     signal(SIGXFSZ, SIG_IGN);
     int fd = open(at(data, "large"), O_CREAT | O_WRONLY, 0600);
-    return fd < 0 ? errno : done(pwrite(fd, "x", 1, 4 << 20));
+    /* Beyond what a service always may, for its logs. */
+    return fd < 0 ? errno : done(pwrite(fd, "x", 1, 65 << 20));
   }
   ATTACK("exit") return 0;
   return 254;
