@@ -1,5 +1,8 @@
 import { AuroraError } from "../errors.ts";
+import { hasHealthCheck } from "../lifecycle/health.ts";
+import { damageOf, livePackOf } from "../lifecycle/live-pack.ts";
 import { type PackStatus, packStatuses } from "../lifecycle/pack-status.ts";
+import { livePack } from "../registry/packs.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
@@ -28,6 +31,7 @@ export async function run(
   const timeoutMs =
     options.timeout === undefined ? Infinity : durationOption("--timeout", options.timeout, { orZero: true });
   const deadline = performance.now() + timeoutMs;
+  if (options.for === "healthy") await warnOfUnchecked(context, args.map(checkPackId));
   for (;;) {
     {
       using workspace = await openForReading(context);
@@ -37,6 +41,19 @@ export async function run(
     }
     if (context.signal.aborted) throw new AuroraError("interrupted", "stopped while waiting");
     await Bun.sleep(Math.min(POLL_MS, Math.max(1, deadline - performance.now())));
+  }
+}
+
+/** What has no health check never gets healthy, and without a time limit that is waited for without end. */
+async function warnOfUnchecked(context: Context, packIds: readonly string[]): Promise<void> {
+  using workspace = await openForReading(context);
+  for (const packId of packIds) {
+    const row = livePack(workspace.registry, packId);
+    if (!row || damageOf(workspace.registry, row)) continue;
+    if (!hasHealthCheck(livePackOf(workspace, row).manifest))
+      context.log.warn(
+        `"${packId}" has no health check, so that it never gets healthy; --for running does not ask for one`,
+      );
   }
 }
 

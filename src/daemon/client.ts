@@ -7,7 +7,11 @@ import { socketPath } from "./socket-path.ts";
 type CallOptions = { body?: Readonly<Record<string, unknown>>; signal?: AbortSignal | undefined };
 
 /** The daemon does not listen: it has ended, or there is none. */
-export class NoDaemon extends Error {}
+export class NoDaemon extends AuroraError {
+  constructor(message: string, cause?: unknown) {
+    super("failed", message, { cause, hint: "try again; aurora daemon status shows whether one runs" });
+  }
+}
 
 /**
  * Asks the daemon of a home.
@@ -39,7 +43,7 @@ export async function callDaemon(
   } catch (thrown) {
     if (signal?.aborted) throw new AuroraError("interrupted", "stopped while waiting for the daemon");
     const { code } = thrown as { code?: string };
-    throw new NoDaemon(`the daemon does not answer (${code ?? String(thrown)})`, { cause: thrown });
+    throw new NoDaemon(`the daemon does not answer (${code ?? String(thrown)})`, thrown);
   }
   const text = await response.text();
   const value = (text === "" ? null : JSON.parse(text)) as unknown;

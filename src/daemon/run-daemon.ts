@@ -11,9 +11,10 @@ import { giveBackMemory } from "../system/give-back-memory.ts";
 import { type HomePaths } from "../system/home.ts";
 import { notifySystemd } from "../system/notify-systemd.ts";
 import { type DaemonStatus } from "./api-schema.ts";
+import { callDaemon, findDaemon } from "./client.ts";
 import { ConfirmationWatch } from "./confirmation-watch.ts";
 import { DaemonJobs } from "./daemon-jobs.ts";
-import { daemonHolder, type DaemonLock, takeDaemonLock } from "./daemon-lock.ts";
+import { type DaemonHolder, daemonHolder, type DaemonLock, takeDaemonLock } from "./daemon-lock.ts";
 import { listenToSignals } from "./daemon-signals.ts";
 import { Daemon, type DaemonEnding } from "./daemon.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -41,6 +42,9 @@ export type DaemonWorld = {
 
 /** So long all services have to end when the machine or the container goes down, in milliseconds. */
 const STOP_ALL_MS = 60_000;
+/** A daemon that is to give its place may take so long to end, jobs that run included, in milliseconds. */
+const TAKE_PLACE_MS = 20_000;
+const TAKE_PLACE_POLL_MS = 10;
 /** A script's change waits so long for whoever is at work on the home, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
 
@@ -54,7 +58,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   const { paths, env } = world;
   ensureHome(paths);
   const startedAt = world.now();
-  using lock = await lockOrRefuse(paths, startedAt);
+  using lock = await lockOrRefuse(world, startedAt);
   using registry = openRegistry(paths);
   const stopping = new AbortController();
   const workspace: Workspace = {
@@ -176,16 +180,53 @@ async function stopUnwanted(workspace: Workspace, keeper: ServiceKeeper): Promis
   }
 }
 
-async function lockOrRefuse(paths: HomePaths, startedAt: Date): Promise<DaemonLock> {
+async function lockOrRefuse(
+  { paths, idleExitMs, info }: Pick<DaemonWorld, "paths" | "idleExitMs" | "info">,
+  startedAt: Date,
+): Promise<DaemonLock> {
   const holder = { pid: process.pid, version: buildInfo().version, started_at: startedAt.toISOString() };
-  const lock = await takeDaemonLock(paths, holder);
-  if (lock) return lock;
+  const free = await takeDaemonLock(paths, holder);
+  if (free) return free;
+  const taken = idleExitMs === null ? await takePlace(paths, holder, info) : undefined;
+  if (taken) return taken;
   const other = daemonHolder(paths);
   throw new AuroraError(
     "conflict",
     `cannot start the daemon: one is running for this home${other ? ` (pid ${other.pid})` : ""}`,
     { hint: "aurora daemon status shows it" },
   );
+}
+
+/**
+ * A daemon that a command has started gives its place to one that somebody has set up, with systemd for example: else that one could
+ * not be while there is a service. Services go on meanwhile.
+ *
+ * @returns undefined where the other one was set up as well, or does not end
+ */
+async function takePlace(
+  paths: HomePaths,
+  holder: DaemonHolder,
+  info: DaemonWorld["info"],
+): Promise<DaemonLock | undefined> {
+  const late = AbortSignal.timeout(TAKE_PLACE_MS);
+  let isAsked = false;
+  while (!late.aborted) {
+    try {
+      const other = await findDaemon(paths, late);
+      if (other?.idle_exit_seconds === null) return undefined;
+      if (other && !isAsked) {
+        info(`takes the place of the daemon that a command has started (pid ${other.pid})`);
+        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late });
+        isAsked = true;
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof AuroraError)) throw thrown;
+    }
+    const lock = await takeDaemonLock(paths, holder);
+    if (lock) return lock;
+    await Bun.sleep(TAKE_PLACE_POLL_MS);
+  }
+  return undefined;
 }
 
 /**

@@ -1,5 +1,4 @@
 import { AuroraError } from "../errors.ts";
-import { compileEarly } from "../system/jit-policy.ts";
 
 /** How long synchronous work may keep the program from noticing a signal. */
 const SLICE_MS = 40;
@@ -17,7 +16,6 @@ export function createPause(signal: AbortSignal | undefined, onPause?: () => voi
   return {
     isDue: () => performance.now() - last >= SLICE_MS,
     async take() {
-      compileEarly();
       onPause?.();
       await new Promise((resolve) => setImmediate(resolve));
       throwIfInterrupted(signal);

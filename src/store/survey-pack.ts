@@ -1,6 +1,7 @@
 import { accessSync, type BigIntStats, constants, lstatSync, readdirSync, readlinkSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
+import { compileEarly } from "../system/jit-policy.ts";
 import { type IgnoreRules } from "./ignore-rules.ts";
 import { linkProblem } from "./link-target.ts";
 import { changedWhileRead, type Offender, quote, refuseOffenders } from "./offenders.ts";
@@ -8,6 +9,8 @@ import { type Pause } from "./pause.ts";
 import { type TreeEntry } from "./tree-entry.ts";
 import { fitsUstar, MAX_FILE_BYTES, MAX_TARGET_BYTES } from "./ustar.ts";
 
+/** From so many names on, what is done for each of them is done often enough to be worth compiling. */
+const COMPILE_FROM_ENTRIES = 500;
 /** More names than any pack needs; each costs about 1 KiB of memory while it is read. */
 const MAX_ENTRIES = 1_000_000;
 
@@ -78,6 +81,7 @@ export async function surveyPack(
       const problem = faultOf(entry, `${directory}/${path}`, canReadAll);
       if (problem) offenders.push({ path, ...problem });
       byPath.set(path, entry);
+      if (byPath.size === COMPILE_FROM_ENTRIES) compileEarly();
       parent.children.push(entry);
       if (type === "file") {
         files++;

@@ -81,6 +81,7 @@ export class ServiceInstance {
   resume(record: ServiceRecord, leader: Leader | null): void {
     this.serviceId = record.serviceId;
     this.sinceMs = Date.parse(record.since);
+    this.statusText = leader && (record.statusText ?? null);
     this.leader = leader;
     const { logs } = this.#host;
     logs.recover(this.spec.packId, this.spec.logDirectory);
@@ -273,6 +274,7 @@ export class ServiceInstance {
       bootId: this.#host.bootId,
       state,
       since: new Date(sinceMs).toISOString(),
+      statusText: this.statusText,
       logDirectory: spec.logDirectory,
     };
   }

@@ -14,6 +14,8 @@ export type ServiceRecord = {
   state: ServiceState;
   /** When it came into its phase, RFC 3339. */
   since: string;
+  /** What it says of itself by STATUS=; it says so once. A record of an earlier version has none. */
+  statusText?: string | null;
   logDirectory: string;
 };
 

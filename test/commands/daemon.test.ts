@@ -135,6 +135,36 @@ test.skipIf(asOrdinaryUser.length === 0 || Bun.which("curl") === null)(
   },
 );
 
+test("one that a command has started gives its place to one that is started by hand, and services go on", async () => {
+  await using t = testHome();
+  t.write({
+    id: "app",
+    start: "exec sleep 300",
+    stop: null,
+    health: null,
+    manifest: "  service: { type: simple }",
+  });
+  await t.run(["install", "app"]);
+  const pidOf = async () => ((await t.json(["status", "app"])).value as [{ pid: number }])[0].pid;
+  const [first, service] = [daemonPid(t.home), await pidOf()];
+  const { child, status } = await foreground(t.home);
+  expect(status.pid).toBe(child.pid);
+  expect(hasEnded(first as number)).toBe(true);
+  expect(await pidOf()).toBe(service);
+  // One that was set up stays.
+  expect(await t.run(["daemon"])).toMatchObject({
+    stderr: expect.stringContaining("error[conflict]: cannot start the daemon: one is running for this home"),
+    exitCode: 8,
+  });
+  expect((await t.json(["daemon", "status"])).value).toMatchObject({
+    pid: child.pid,
+    idle_exit_seconds: null,
+  });
+  child.kill();
+  expect(await child.exited).toBe(0);
+  expect(await pidOf()).toBe(service);
+});
+
 test("it stays the only one when the file of its lock is removed", async () => {
   await using t = testHome();
   const { child, status } = await foreground(t.home);

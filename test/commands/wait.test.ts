@@ -40,6 +40,18 @@ test("a time of 0 looks once", async () => {
   });
 });
 
+test("what has no health check is said never to get healthy", async () => {
+  await using t = testHome();
+  t.write({ id: "app", health: null });
+  await t.run(["install", "app"]);
+  expect(await t.run(["wait", "app", "--for", "healthy", "--timeout", "0"])).toMatchObject({
+    stderr:
+      'warning: "app" has no health check, so that it never gets healthy; --for running does not ask for one\n' +
+      'error[timed-out]: not healthy now: "app" is running, its health unknown\nhint: aurora why app says more\n',
+    exitCode: 124,
+  });
+});
+
 test("wrong usage", async () => {
   await using t = testHome();
   expect(await t.run(["wait", "app"])).toMatchObject({

@@ -25,6 +25,13 @@ test("status says why a service failed, when it starts again, and why it was res
   expect(failing).toMatchObject({ reason: died, last_end: died, next_start: expect.stringMatching(TIME) });
   expect((await t.run(["status", "app"])).stdout).toEndWith(`\n\napp: ${died}; it starts again at TIME\n`);
 
+  expect(await t.events()).toContain("backoff");
+  const { value } = await t.json(["why", "app"]);
+  expect(value).toMatchObject({
+    state: "backoff",
+    cause: expect.stringContaining(`${died}; it starts again at `),
+  });
+
   await t.run(["start", "app"]);
   expect(await t.status()).toMatchObject({ state: "running", ...fine });
   await t.run(["stop", "app"]);
@@ -141,7 +148,9 @@ test("status warns of services that no daemon watches, and of no others", async 
   expect(await t.run(["status"])).toMatchObject({ stderr: "", exitCode: 0 });
   await t.crashDaemon();
   // Its lock is free when its last thread has ended.
-  await eventually("no daemon", async () => (await t.run(["daemon", "status"])).exitCode === 3 || undefined);
+  await eventually("no daemon", async () =>
+    (await t.run(["daemon", "status"])).stdout === "no daemon is running\n" ? true : undefined,
+  );
   const what = (packs: string) =>
     `warning: no daemon runs: nobody watches ${packs}, or starts it again; aurora daemon does, and so does the next command that needs one\n`;
   expect(await t.run(["status"])).toMatchObject({ stderr: what('"app" and 1 more'), exitCode: 0 });

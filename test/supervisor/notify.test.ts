@@ -67,6 +67,9 @@ test("a service is ready when it says so, and its status is shown", async () => 
   expect(loading.state).toBe("starting");
   await Bun.write(go, "");
   expect(await starting).toMatchObject({ state: "running", statusText: "serving" });
+  // It says so once, and the next daemon shows it too.
+  const next = await t.next([t.service("web", "", saying("READY=1", "wait"))]);
+  expect(next.view("web")).toMatchObject({ state: "running", statusText: "serving", restarts: 0 });
 });
 
 test("what says it may have ended when it is heard, as systemd-notify does", async () => {

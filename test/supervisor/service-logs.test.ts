@@ -56,6 +56,29 @@ describe("while the service writes at full speed", () => {
     const pid = t.supervisor.view("web")?.pid as number;
     await until(() => readProcess(pid)?.state === "S");
   }, 60_000);
+
+  // Whoever empties the log without having stopped the service loses what it writes at that moment, and it always writes.
+  test("a write for each line changes nothing about that", async () => {
+    await using t = supervised();
+    const count = 280_000;
+    const line = (i: number) => `${String(i).padStart(99, "0")}\n`;
+    const writer = `const { writeSync } = require("node:fs");
+for (let i = 0; i < ${count}; i++) writeSync(1, String(i).padStart(99, "0") + "\\n");
+require("node:fs").writeFileSync("done", "");
+setInterval(() => {}, 1e9);`;
+    const spec = t.service("web", "", { argv: [process.execPath, "-e", writer] });
+    await t.supervisor.start(spec);
+    await until(() => existsSync(`${t.directory}/done`));
+    const { stdout } = serviceLogs(spec.logDirectory);
+    await until(() => statSync(stdout).size < MAX_SERVICE_LOG_BYTES);
+    const printed = whole(stdout);
+    expect(printed.length).toBe(count * 100);
+    const wrong = Array.from({ length: count }, (_, i) => i).find(
+      (i) => printed.slice(i * 100, (i + 1) * 100) !== line(i),
+    );
+    expect(wrong).toBeUndefined();
+    expect(existsSync(`${stdout}.1`)).toBe(true);
+  }, 60_000);
 });
 
 describe("the time index", () => {

@@ -11,6 +11,16 @@ import { gate, supervised } from "./service.ts";
 
 const alive = (pid: number) => identify(pid) !== undefined;
 const forever = "exec sleep infinity";
+/** How many pidfds of a process this one has. */
+const watchesOf = (pid: number | null) => watchedPids().filter((watched) => watched === pid).length;
+const watchedPids = () =>
+  (existsSync("/proc/self/fdinfo") ? readdirSync("/proc/self/fdinfo") : []).flatMap((name) => {
+    try {
+      return Number(/^Pid:\t(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1] ?? []);
+    } catch {
+      return []; // It is the one that the list was read by.
+    }
+  });
 
 describe("a simple service", () => {
   test("runs in a session of its own, with its output in its logs and its mark in its environment", async () => {
@@ -313,8 +323,12 @@ describe("the next daemon", () => {
     for (const spec of specs) await t.supervisor.start(spec);
     process.kill(t.supervisor.view("web")?.pid as number, "SIGKILL");
     const { pid } = await t.seen("web", (view) => view.restarts === 1 && view.state === "running");
+    // The runtime has one of its own, since it is a child of this process.
+    const before = watchesOf(pid);
     const next = await t.next(specs);
     expect(next.view("web")).toMatchObject({ state: "running", restarts: 1, pid });
+    // The kernel tells their end: nobody looks again and again whether they live.
+    if (process.platform === "linux") expect(watchesOf(pid)).toBe(before + 1);
     process.kill(pid as number, "SIGKILL");
     const again = await t.seen("web", (view) => view.restarts === 2 && view.state === "running");
     expect(alive(again.pid as number)).toBe(true);
