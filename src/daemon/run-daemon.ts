@@ -77,8 +77,12 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     moreOwnOperations: () => Promise.resolve(ownJobs as OwnOperationTable),
   };
   const ended = Promise.withResolvers<DaemonEnding>();
-  // What only a start has needed of the program file is given back.
-  using rest = new RestWatch(giveBackMemory);
+  // What only a start has needed of the registry and of the program file is given back.
+  using rest = new RestWatch(() => {
+    registry.releaseMemory();
+    keeper.gather();
+    giveBackMemory();
+  });
   await using keeper = new ServiceKeeper(workspace, () => {
     daemon.events.poke();
     rest.touch();

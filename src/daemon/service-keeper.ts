@@ -5,9 +5,8 @@ import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
-import { noteService, serviceOf, type ServiceRow } from "../registry/services.ts";
+import { noteService, serviceOf, type ServiceRow, services } from "../registry/services.ts";
 import { RecordFile } from "../supervisor/record-file.ts";
-import { type ServiceRecord } from "../supervisor/service-record.ts";
 import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
@@ -37,8 +36,6 @@ export class ServiceKeeper implements ServiceHost {
   readonly #supervisor: Supervisor;
   readonly #processes: ServiceProcesses;
   readonly #changed = new Map<string, ServiceView>();
-  /** The marks of the services' processes, as they were last recorded. */
-  readonly #marks = new Map<string, string>();
   readonly #onEvent: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #textTimer: ReturnType<typeof setTimeout> | undefined;
@@ -63,11 +60,7 @@ export class ServiceKeeper implements ServiceHost {
         ended: (packId, pid) => this.#processes.ended(packId, pid),
         groupOf: (packId) => this.#processes.groupOf(packId),
       },
-      {
-        load: () => this.#mark(this.#records.load()),
-        save: (records) => this.#records.save(this.#mark(records)),
-        remove: (packId) => this.#records.remove(packId),
-      },
+      this.#records,
     );
     this.#supervisor.subscribe((view) => this.#note(view));
   }
@@ -87,9 +80,11 @@ export class ServiceKeeper implements ServiceHost {
 
   /** Starts services that are wanted and that nobody has told this daemon of. */
   async startMissing(): Promise<void> {
-    for (const spec of allServiceSpecs(this.#workspace)) {
-      if (this.#supervisor.view(spec.packId) || !this.#isWanted(spec.packId, spec.generation)) continue;
-      await this.#supervisor.start(spec);
+    for (const row of services(this.#workspace.registry)) {
+      // Most are known: then their manifests need not be read again.
+      if (this.#supervisor.view(row.pack_id) || !this.#isWanted(row.pack_id, row.generation)) continue;
+      const spec = serviceSpecOf(this.#workspace, row);
+      if (spec) await this.#supervisor.start(spec);
     }
   }
 
@@ -109,7 +104,7 @@ export class ServiceKeeper implements ServiceHost {
     const spec = serviceSpecOf(this.#workspace, row);
     if (!spec) throw new AuroraError("not-found", `cannot start "${packId}": it has no service to supervise`);
     const first = await this.#supervisor.start(spec);
-    const longestMs = spec.health.probe === null ? LONGEST_SETTLE_MS : SETTLE_MS;
+    const longestMs = spec.probe === null ? LONGEST_SETTLE_MS : SETTLE_MS;
     const view = spec.type === "simple" ? await this.#settled(packId, first, longestMs) : first;
     this.#noteNow();
     const denial = view.state === "running" ? undefined : this.#processes.denialOf(packId);
@@ -149,6 +144,11 @@ export class ServiceKeeper implements ServiceHost {
   /** How a service is; undefined for one that is not known here. */
   view(packId: string): ServiceView | undefined {
     return this.#supervisor.view(packId);
+  }
+
+  /** Makes what is kept of the services small, before memory is given back. */
+  gather(): void {
+    this.#supervisor.gather();
   }
 
   /** A pack that is not supervised has changed: what waits for it looks again. */
@@ -216,18 +216,13 @@ export class ServiceKeeper implements ServiceHost {
       for (let restMs = Math.max(0, SETTLE_MS - ageMs); ageMs < longestMs; restMs = SETTLE_MS) {
         const changed = await Promise.race([promise, Bun.sleep(restMs)]);
         if (changed) return asEnded(first, changed);
-        if (!isAtWork({ serviceId: this.#marks.get(packId) ?? "", leader: first.pid })) break;
+        if (!isAtWork({ serviceId: first.serviceId, leader: first.pid })) break;
         ageMs += restMs;
       }
       return this.#supervisor.view(packId) ?? first;
     } finally {
       end();
     }
-  }
-
-  #mark<R extends readonly ServiceRecord[]>(records: R): R {
-    for (const { packId, serviceId } of records) this.#marks.set(packId, serviceId);
-    return records;
   }
 
   #note(view: ServiceView): void {
@@ -288,7 +283,7 @@ export class ServiceKeeper implements ServiceHost {
         generation: view.generation,
         state: view.state,
         since: view.since.toISOString(),
-        service_id: this.#marks.get(view.packId) ?? "",
+        service_id: view.serviceId,
         session: view.pid,
         boot_id: bootId(),
         processes: JSON.stringify(leader ? [leader] : []),

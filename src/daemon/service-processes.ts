@@ -14,6 +14,7 @@ import { isPackChanging } from "../registry/transactions.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
 import { type KnownEnd } from "../supervisor/supervisor-world.ts";
 import { openPipe } from "../system/pipe.ts";
+import { SmallTable } from "../system/small-table.ts";
 import { hostedPackOf } from "./service-spec.ts";
 
 /** So often it is looked whether launchers have become the services, in milliseconds; they are let go then. */
@@ -34,7 +35,7 @@ type Launch = {
  */
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
-  readonly #channels = new Map<string, AsyncDisposable>();
+  readonly #channels = new SmallTable<string, AsyncDisposable>();
   /** See `denialOf`. */
   readonly #denials = new Map<string, AuroraError>();
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
@@ -43,7 +44,7 @@ export class ServiceProcesses implements AsyncDisposable {
   /** By their process: services whose memory the launcher watches, and what it says at their end. */
   readonly #watched = new Map<number, Pick<ConfinedChild, "memory" | "dispose">>();
   /** The control groups of services that have one. */
-  readonly #groups = new Map<string, string>();
+  readonly #groups = new SmallTable<string, string>();
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -126,13 +127,13 @@ export class ServiceProcesses implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#channels.keys()].map((packId) => this.forget(packId)));
+    await Promise.all(this.#channels.keys().map((packId) => this.forget(packId)));
   }
 
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
   #serve(packId: string, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(() => this.#ownWorkspace(packId), packId, prepared);
+    const channel = serveOwn(this.#ownWorkspace, packId, prepared);
     if (channel) this.#channels.set(packId, channel);
   }
 
@@ -140,7 +141,7 @@ export class ServiceProcesses implements AsyncDisposable {
    * What a service changes while a transaction starts it is part of that transaction, which holds the lock and waits for it;
    * else it waits for the lock like anybody.
    */
-  #ownWorkspace(packId: string): Workspace {
+  readonly #ownWorkspace = (packId: string): Workspace => {
     const workspace = this.#workspace;
     const { underLock, forWriting } = workspace;
     if (!underLock || !forWriting) return workspace;
@@ -149,7 +150,7 @@ export class ServiceProcesses implements AsyncDisposable {
       underLock: (description, work) =>
         isAwaited(workspace, packId) ? forWriting(work) : underLock(description, work),
     };
-  }
+  };
 
   /** The launcher finds out in the child what keeps it from being the service. */
   #watchLaunch(pid: number, launch: Launch): void {

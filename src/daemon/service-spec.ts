@@ -19,6 +19,7 @@ import {
 } from "../registry/services.ts";
 import { openTransactions } from "../registry/transactions.ts";
 import { treeByDigest } from "../registry/trees.ts";
+import { alike } from "../supervisor/alike.ts";
 import { type ServiceSpec, unknownSpec } from "../supervisor/service-spec.ts";
 
 /**
@@ -28,9 +29,14 @@ import { type ServiceSpec, unknownSpec } from "../supervisor/service-spec.ts";
  * @returns undefined where the pack's service is none that is supervised, or its tree is not known any more
  */
 export function serviceSpecOf(workspace: Workspace, row: ServiceRow): ServiceSpec | undefined {
+  const pack = packOf(workspace, row);
+  return pack && specOf(workspace, pack);
+}
+
+/** A pack; what is left to do for one whose manifest is damaged; undefined as `serviceSpecOf`. */
+function packOf(workspace: Workspace, row: ServiceRow): ScriptPack | ServiceSpec | undefined {
   try {
-    const pack = hostedPackOf(workspace, row.pack_id, row.generation);
-    return pack && specOf(workspace, pack);
+    return hostedPackOf(workspace, row.pack_id, row.generation);
   } catch (thrown) {
     if (!(thrown instanceof AuroraError) || thrown.code !== "state-invalid") throw thrown;
     const { pack_id: packId, generation } = row;
@@ -54,52 +60,96 @@ export function hostedPackOf(
   return isHosted(manifest) ? scriptPack(workspace, manifest, { ...side, generation }) : undefined;
 }
 
-/** The specs of all services of the home that are supervised, wanted or not. */
+function specOf(workspace: Workspace, pack: ScriptPack | ServiceSpec): ServiceSpec {
+  return "manifest" in pack ? new HostedServiceSpec(workspace, pack) : pack;
+}
+
+/**
+ * The specs of all services of the home that are supervised, wanted or not. They are made in one go, when all has been read: what
+ * stays for as long as the daemon lives does not lie scattered among what was only read.
+ */
 export function allServiceSpecs(workspace: Workspace): ServiceSpec[] {
-  return services(workspace.registry).flatMap((row) => serviceSpecOf(workspace, row) ?? []);
+  const packs = services(workspace.registry).flatMap((row) => packOf(workspace, row) ?? []);
+  return packs.map((pack) => specOf(workspace, pack));
 }
 
-function specOf(workspace: Workspace, pack: ScriptPack): ServiceSpec {
-  const { id, entrypoint, service, health, dependencies } = pack.manifest.pack;
-  const { registry } = workspace;
-  // There is one of these for each service for as long as the daemon lives, and the registry has what is seldom needed.
-  const { generation } = pack;
-  const now = () => packNow(workspace, id, generation);
-  return {
-    packId: id,
-    generation,
-    type: service.type === "notify" ? "notify" : "simple",
-    argv: scriptArgv(entrypoint.start ?? [], pack.packDirectory).argv,
-    cwd: pack.packDirectory,
-    env: () => serviceEnvironment(registry, id) ?? hostedProcess(workspace, now()).env,
-    restart: service.restart,
-    backoffSeconds: service.backoff_seconds,
-    startLimit: { burst: service.start_limit.burst, intervalSeconds: service.start_limit.interval_seconds },
-    stopSignal: service.stop_signal as NodeJS.Signals,
-    stopTimeoutSeconds: service.stop_timeout_seconds,
-    ...(entrypoint.stop === null ? {} : { beforeStop: (signal) => runStop(workspace, now(), signal) }),
-    startTimeoutSeconds: START_TIMEOUT_MS / 1000,
-    health: {
-      config: health,
-      watchSeconds: health.watch_seconds,
-      probe: hasHealthCheck(pack.manifest) ? (signal) => probe(workspace, now(), signal) : null,
-    },
+/**
+ * There is one of these for each service for as long as the daemon lives: what is seldom needed is read from the registry when it is,
+ * what many have alike is there once, and there are no closures.
+ */
+class HostedServiceSpec implements ServiceSpec {
+  readonly packId: string;
+  readonly generation: number;
+  readonly type: ServiceSpec["type"];
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly restart: ServiceSpec["restart"];
+  readonly backoffSeconds: ServiceSpec["backoffSeconds"];
+  readonly startLimit: ServiceSpec["startLimit"];
+  readonly stopSignal: NodeJS.Signals;
+  readonly stopTimeoutSeconds: number;
+  readonly health: ServiceSpec["health"];
+  readonly dependencies: readonly string[];
+  readonly #workspace: Workspace;
+  readonly #hasStop: boolean;
+  readonly #hasProbe: boolean;
+
+  constructor(workspace: Workspace, pack: ScriptPack) {
+    const { id, entrypoint, service, health, dependencies } = pack.manifest.pack;
+    const { burst, interval_seconds: intervalSeconds } = service.start_limit;
+    this.#workspace = workspace;
+    this.packId = id;
+    this.generation = pack.generation;
+    this.type = service.type === "notify" ? "notify" : "simple";
+    this.argv = scriptArgv(entrypoint.start ?? [], pack.packDirectory).argv;
+    this.cwd = pack.packDirectory;
+    this.restart = service.restart;
+    this.backoffSeconds = alike(service.backoff_seconds);
+    this.startLimit = alike({ burst, intervalSeconds });
+    this.stopSignal = service.stop_signal as NodeJS.Signals;
+    this.stopTimeoutSeconds = service.stop_timeout_seconds;
+    this.health = alike({ config: health, watchSeconds: health.watch_seconds });
     // What the operator has stopped, or what has no service, is waited for in vain.
-    dependencies: dependencies
-      .map(({ pack_id: other }) => other)
-      .filter((other) => serviceOf(registry, other)?.wanted === "running"),
-    logDirectory: pack.logDirectory,
-  };
-}
+    this.dependencies = alike(
+      dependencies
+        .map(({ pack_id: other }) => other)
+        .filter((other) => serviceOf(workspace.registry, other)?.wanted === "running"),
+    );
+    this.#hasStop = entrypoint.stop !== null;
+    this.#hasProbe = hasHealthCheck(pack.manifest);
+  }
 
-/** @throws {AuroraError} `not-found` where its tree is not known any more */
-function packNow(workspace: Workspace, packId: string, generation: number): ScriptPack {
-  const pack = hostedPackOf(workspace, packId, generation);
-  if (pack) return pack;
-  throw new AuroraError(
-    "not-found",
-    `cannot find generation ${generation} of "${packId}": its tree is not known any more`,
-  );
+  get startTimeoutSeconds(): number {
+    return START_TIMEOUT_MS / 1000;
+  }
+
+  get logDirectory(): string {
+    return this.#workspace.paths.logsOf(this.packId);
+  }
+
+  env(): Readonly<Record<string, string>> {
+    const workspace = this.#workspace;
+    return serviceEnvironment(workspace.registry, this.packId) ?? hostedProcess(workspace, this.#pack()).env;
+  }
+
+  get beforeStop(): ServiceSpec["beforeStop"] {
+    return this.#hasStop ? (signal) => runStop(this.#workspace, this.#pack(), signal) : undefined;
+  }
+
+  get probe(): ServiceSpec["probe"] {
+    return this.#hasProbe ? (signal) => probe(this.#workspace, this.#pack(), signal) : null;
+  }
+
+  /** @throws {AuroraError} `not-found` where its tree is not known any more */
+  #pack(): ScriptPack {
+    const { packId, generation } = this;
+    const pack = hostedPackOf(this.#workspace, packId, generation);
+    if (pack) return pack;
+    throw new AuroraError(
+      "not-found",
+      `cannot find generation ${generation} of "${packId}": its tree is not known any more`,
+    );
+  }
 }
 
 async function probe(workspace: Workspace, pack: ScriptPack, signal: AbortSignal) {

@@ -4,7 +4,8 @@ import { scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
 import { answerOwn } from "./channel/answer-own.ts";
-import { serveChannel } from "./channel/serve-channel.ts";
+import { type ChannelReply, type ChannelRequest } from "./channel/protocol.ts";
+import { type Answers, serveChannel } from "./channel/serve-channel.ts";
 import { type PackProcess, packProcess } from "./pack-process.ts";
 import { type Permissions, permissionsOf } from "./permissions.ts";
 import { ScriptLog } from "./script-log.ts";
@@ -73,20 +74,36 @@ export function scriptPack(
 /**
  * Serves the channel of a pack's process, if it has one, until it is disposed.
  *
- * @param workspaceOf called with the first request: most processes never ask for anything
+ * @param workspaceOf called with the pack and its first request: most processes never ask for anything
  */
 export function serveOwn(
-  workspaceOf: () => Workspace,
+  workspaceOf: (packId: string) => Workspace,
   packId: string,
   { channel, user }: Pick<PackProcess, "channel" | "user">,
 ): AsyncDisposable | undefined {
   if (channel === null) return undefined;
-  let answer: ReturnType<typeof answerOwn> | undefined;
   return serveChannel({
     directory: channel,
-    answer: (request, signal) => (answer ??= answerOwn(workspaceOf(), packId))(request, signal),
+    answers: new OwnAnswers(workspaceOf, packId),
     ...(user === undefined ? {} : { owner: user }),
   });
+}
+
+/** A daemon has one for each service. */
+class OwnAnswers implements Answers {
+  readonly #workspaceOf: (packId: string) => Workspace;
+  readonly #packId: string;
+  #answer: ReturnType<typeof answerOwn> | undefined;
+
+  constructor(workspaceOf: (packId: string) => Workspace, packId: string) {
+    this.#workspaceOf = workspaceOf;
+    this.#packId = packId;
+  }
+
+  answer(request: ChannelRequest, signal: AbortSignal): Promise<ChannelReply> {
+    this.#answer ??= answerOwn(this.#workspaceOf(this.#packId), this.#packId);
+    return this.#answer(request, signal);
+  }
 }
 
 type RunScriptOptions = {

@@ -21,6 +21,8 @@ export type ChildOptions = {
   umask?: number;
   /** A control group to start in: its directory. */
   cgroup?: string;
+  /** Called when the child has ended. One function may be for many children, where a promise is for each of them. */
+  onExit?: (child: Bun.Subprocess) => void;
 };
 
 /**
@@ -58,7 +60,7 @@ export function spawnChild(options: ChildOptions): Bun.Subprocess {
 }
 
 function start(argv: readonly string[], file: string, options: ChildOptions): Bun.Subprocess {
-  const { cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
+  const { cwd, env, stdin, stdout, stderr, newSession, cgroup, onExit } = options;
   const before = options.umask === undefined ? undefined : umask(options.umask);
   try {
     return Bun.spawn([file, ...argv.slice(1)], {
@@ -70,6 +72,7 @@ function start(argv: readonly string[], file: string, options: ChildOptions): Bu
       stderr,
       detached: newSession,
       ...(cgroup === undefined ? {} : { cgroup }),
+      ...(onExit === undefined ? {} : { onExit }),
     });
   } finally {
     if (before !== undefined) umask(before);

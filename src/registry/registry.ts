@@ -76,6 +76,11 @@ export class Registry {
     return this.#guard(() => this.#database.serialize());
   }
 
+  /** Gives back what SQLite keeps of the file: it is read again when it is needed. */
+  releaseMemory(): void {
+    this.#file?.run("PRAGMA shrink_memory");
+  }
+
   /** SQLite's own findings on its structure; empty when it is sound. */
   integrityProblems(): string[] {
     return this.all<{ integrity_check: string }>("PRAGMA integrity_check(20)")

@@ -59,6 +59,13 @@ export class Fleet {
     return [...this.#members.keys()];
   }
 
+  /**
+   * Makes the states anew, one beside the other: each has come from several before it, which have left holes between them.
+   */
+  gather(): void {
+    for (const member of this.#members.values()) member.state = { ...member.state };
+  }
+
   /** What a waiting service waits for. */
   missing(packId: string): string[] {
     const { dependencies = [] } = this.#members.get(packId) ?? {};

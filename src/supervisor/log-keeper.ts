@@ -8,6 +8,7 @@ import {
   serviceLogs,
 } from "../process/service-log.ts";
 import { type ProcessIdentity, send } from "../process/tree.ts";
+import { SmallTable } from "../system/small-table.ts";
 import { WriteWatch } from "../system/write-watch.ts";
 import { cutServiceLogs } from "./cut-service-logs.ts";
 import { freezeTree } from "./freeze-tree.ts";
@@ -60,9 +61,9 @@ const none: readonly string[] = [];
  */
 export class LogKeeper {
   readonly #host: LogKeeperHost;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new SmallTable<string, Kept>();
   readonly #rotations = new Set<Promise<void>>();
-  readonly #byWatch = new Map<number, Kept>();
+  readonly #byWatch = new SmallTable<number, Kept>();
   #watch: WriteWatch | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueMs = Infinity;
@@ -107,6 +108,14 @@ export class LogKeeper {
       this.#host.warn(`cannot set the logs of "${packId}" right: ${(thrown as Error).message}`);
     } finally {
       for (const identity of tree) send(identity, "SIGCONT");
+    }
+  }
+
+  /** As `Fleet.gather`. */
+  gather(): void {
+    for (const kept of this.#kept.values()) {
+      kept.sizes = { ...kept.sizes };
+      kept.watches = [...kept.watches];
     }
   }
 

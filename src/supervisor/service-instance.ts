@@ -26,7 +26,9 @@ export type InstanceHost = {
   hear: (packId: string) => void;
   oom: OomWatch;
   /** The first processes that are children of this process. */
-  ownLeaders: Set<number>;
+  ownLeaders: () => Set<number>;
+  /** Called with each child that has ended. */
+  childExited: (child: Bun.Subprocess) => void;
   isSubreaper: boolean;
   bootId: string;
 };
@@ -54,6 +56,8 @@ export class ServiceInstance {
   #check: AbortController | null = null;
   #ending: AbortController | null = null;
   #isEnding = false;
+  /** Resolved when the child has ended, while that is waited for. */
+  #exit: PromiseWithResolvers<void> | null = null;
 
   constructor(spec: ServiceSpec, host: InstanceHost) {
     this.spec = spec;
@@ -67,14 +71,18 @@ export class ServiceInstance {
       this.spec,
       this.serviceId,
       notifyAddress,
+      this.#host.childExited,
       this.#host.world.spawn,
     );
     this.#child = child;
     this.#isOwn = true;
     this.leader = { ...leader, bootId: this.#host.bootId };
-    this.#host.ownLeaders.add(child.pid);
     this.#host.logs.add(this.spec.packId, this.spec.logDirectory);
-    void child.exited.then(() => this.#childExited(child));
+  }
+
+  /** Its first process, where that is a child of this process. */
+  get ownLeader(): number | null {
+    return this.#child !== null && this.#child.pid === this.leader?.pid ? this.#child.pid : null;
   }
 
   /** Goes on with what an earlier daemon has started. */
@@ -119,7 +127,6 @@ export class ServiceInstance {
     const main = tree.find(({ pid }) => pid === mainPid);
     if (!main) return "that is no process of it";
     if (!tree.some(({ pid }) => pid === senderPid)) return "who says so has ended";
-    if (this.#child) this.#host.ownLeaders.delete(this.#child.pid);
     this.#unwatch();
     this.leader = { pid: main.pid, startTime: main.startTime, bootId: main.bootId };
     this.#watch(this.leader);
@@ -134,12 +141,14 @@ export class ServiceInstance {
     });
   }
 
-  #childExited(child: Bun.Subprocess): void {
-    this.#host.ownLeaders.delete(child.pid);
+  /** Nothing of it where the child is another's, or one that it was let go of. */
+  childExited(child: Bun.Subprocess): void {
     if (this.#child !== child) return;
     // It may have left the service to another process.
     this.#host.hear(this.spec.packId);
     this.#child = null;
+    this.#exit?.resolve();
+    this.#exit = null;
     if (this.leader?.pid !== child.pid) return void this.#host.world.ended?.(this.spec.packId, child.pid);
     const { signalCode } = child;
     this.#exited(child.pid, child.exitCode, signalCode === null ? null : String(signalCode));
@@ -172,7 +181,7 @@ export class ServiceInstance {
     if (serviceId === "") return [];
     const mark = { serviceId, leader: leader?.pid ?? null, controlGroup: this.#group };
     const { isSubreaper, ownLeaders } = this.#host;
-    return this.#isOwn && isSubreaper ? findOwnTree(mark, ownLeaders) : findTree(mark);
+    return this.#isOwn && isSubreaper ? findOwnTree(mark, ownLeaders()) : findTree(mark);
   }
 
   get #group(): string | undefined {
@@ -207,18 +216,19 @@ export class ServiceInstance {
       const group = phase === "killing" ? this.#group : undefined;
       if (group !== undefined) killGroup(group);
       for (const identity of reached) this.#endProcess(identity, phase);
-      // The exit of a child comes by itself.
-      await (this.#child ? Promise.race([this.#child.exited, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
+      // The exit of a child comes by itself. Its own promise may be there before `childExited` is called.
+      this.#exit = this.#child && Promise.withResolvers<void>();
+      await (this.#exit ? Promise.race([this.#exit.promise, Bun.sleep(pauseMs)]) : Bun.sleep(pauseMs));
     }
     this.#isEnding = false;
   }
 
   async #beforeStop(): Promise<void> {
-    const { beforeStop, packId } = this.spec;
-    if (!beforeStop || !this.leader || this.#host.phaseOf(packId) !== "stopping") return;
+    const { packId } = this.spec;
+    if (!this.spec.beforeStop || !this.leader || this.#host.phaseOf(packId) !== "stopping") return;
     this.#ending = new AbortController();
     try {
-      await beforeStop(this.#ending.signal);
+      await this.spec.beforeStop(this.#ending.signal);
     } catch (thrown) {
       this.#host.world.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
     }
@@ -244,7 +254,7 @@ export class ServiceInstance {
 
   async #probeOnce(signal: AbortSignal): Promise<{ healthy: boolean; output: string }> {
     try {
-      return (await this.spec.health.probe?.(signal)) ?? { healthy: true, output: "" };
+      return (await this.spec.probe?.(signal)) ?? { healthy: true, output: "" };
     } catch (thrown) {
       return { healthy: false, output: String(thrown) };
     }
@@ -253,6 +263,11 @@ export class ServiceInstance {
   cancelProbe(): void {
     this.#check?.abort();
     this.#check = null;
+  }
+
+  /** As `Fleet.gather`. */
+  gather(): void {
+    this.leader = this.leader && { ...this.leader };
   }
 
   /** Lets go of it: its processes live on. */

@@ -165,7 +165,10 @@ function rest(state: ServiceState, _: ServiceEvent, { nowMs }: Now): Step {
 
 function spawn(state: ServiceState, _: ServiceEvent, { policy, nowMs }: Now): Step {
   const oldest = nowMs - policy.startLimit.intervalSeconds * 1000;
-  const starts = state.starts.filter((at) => at > oldest);
+  // Most have none, and then there is no need for another list.
+  const starts = state.starts.every((at) => at > oldest)
+    ? state.starts
+    : state.starts.filter((at) => at > oldest);
   const watchdogMs = policy.watchdogSeconds === null ? null : policy.watchdogSeconds * 1000;
   return enter(
     state,

@@ -21,6 +21,7 @@ export type Leader = Pick<ProcessIdentity, "pid" | "startTime" | "bootId">;
  * Starts the first process of a service: in a session of its own, with no input, its output appended to its logs by
  * descriptor, so that no byte of it goes through this program and it lives on without it.
  *
+ * @param onExit called when it has ended
  * @param spawn starts a process; another one may confine it
  * @throws {AuroraError} as `spawnChild`; the error of open(2) where a log cannot be opened
  */
@@ -28,6 +29,7 @@ export function startServiceProcess(
   spec: ServiceSpec,
   serviceId: string,
   notifyAddress: string | undefined,
+  onExit: (child: Bun.Subprocess) => void,
   spawn: (options: ChildOptions, spec: ServiceSpec) => Bun.Subprocess = spawnChild,
 ): { child: Bun.Subprocess; leader: Omit<Leader, "bootId"> } {
   // Without a wait for the disk: after a crash of the machine it is made again.
@@ -47,6 +49,7 @@ export function startServiceProcess(
           stderr,
           newSession: true,
           umask: UMASK,
+          onExit,
         },
         spec,
       );

@@ -1,4 +1,5 @@
 import { type GateConfig } from "../process/health-gate.ts";
+import { alike } from "./alike.ts";
 
 /** So long after the first SIGKILL a stop counts as failed, though it is tried on. */
 export const KILL_TIMEOUT_MS = 5000;
@@ -43,27 +44,30 @@ export type ServiceSpec = {
   stopSignal: NodeJS.Signals;
   stopTimeoutSeconds: number;
   /** Runs before the stop signal, for example the pack's stop entrypoint. The time to stop counts from before it. */
-  beforeStop?: (signal: AbortSignal) => Promise<void>;
+  beforeStop?: ((signal: AbortSignal) => Promise<void>) | undefined;
   startTimeoutSeconds: number;
   watchdogSeconds?: number;
-  health: { config: GateConfig; watchSeconds: number; probe: Probe | null };
+  health: Readonly<{ config: GateConfig; watchSeconds: number }>;
+  /** Null where it has no health check. */
+  probe: Probe | null;
   /** Packs that have to be healthy before this one starts. */
   dependencies: readonly string[];
   logDirectory: string;
 };
 
+/** Those of services that are alike are one. */
 export function policyOf(spec: ServiceSpec): ServicePolicy {
-  const { config: gate, watchSeconds, probe } = spec.health;
-  return {
+  const { config: gate, watchSeconds } = spec.health;
+  return alike({
     type: spec.type,
     restart: spec.restart,
     backoffSeconds: spec.backoffSeconds,
     startLimit: spec.startLimit,
     startTimeoutSeconds: spec.startTimeoutSeconds,
     stopTimeoutSeconds: spec.stopTimeoutSeconds,
-    health: probe === null ? null : { gate, watchSeconds },
+    health: spec.probe === null ? null : { gate, watchSeconds },
     watchdogSeconds: spec.watchdogSeconds ?? null,
-  };
+  });
 }
 
 /** How a service is ended of which nothing but a record is left. It cannot be started. */
@@ -84,8 +88,8 @@ export function unknownSpec({ packId, generation, logDirectory }: ServiceOrigin)
     health: {
       config: { grace_seconds: 0, interval_seconds: 1, passes: 1, deadline_seconds: 1, soak_seconds: 0 },
       watchSeconds: 0,
-      probe: null,
     },
+    probe: null,
     dependencies: [],
     logDirectory,
   };

@@ -26,6 +26,8 @@ export type ServiceView = {
   statusText: string | null;
   /** When it starts again, in `backoff`. */
   nextStartAt: Date | null;
+  /** The mark of its processes; empty while it was never started. */
+  serviceId: string;
 };
 
 /** The words of the phases that people see. */
@@ -49,11 +51,12 @@ type Shown = {
   /** On the wall clock. */
   sinceMs: number;
   statusText: string | null;
+  serviceId: string;
 };
 
 /** @param missing what it waits for */
 export function viewOf(
-  { spec, leader, sinceMs, statusText }: Shown,
+  { spec, leader, sinceMs, statusText, serviceId }: Shown,
   state: ServiceState,
   missing: readonly string[],
   nowMs: number,
@@ -79,6 +82,7 @@ export function viewOf(
     failedCheck: state.failedCheck ?? null,
     statusText,
     nextStartAt: isDelayed ? new Date(Date.now() + dueMs - nowMs) : null,
+    serviceId,
   };
 }
 

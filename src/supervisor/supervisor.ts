@@ -27,7 +27,9 @@ import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
 
 /** After so many starts their garbage is collected, by other threads: what stays of each lies scattered in it. */
-const COLLECT_EVERY = 10;
+const COLLECT_EVERY = 5;
+/** Before so many starts at once the heap is made small, so that what stays of them lies close together. */
+const MANY = 10;
 
 /**
  * Keeps services running: feeds the state machine with what happens, and does what it says. One timer for all of them, no
@@ -76,7 +78,10 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: new Set(),
+      ownLeaders: () => new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      childExited: (child) => {
+        for (const instance of this.#instances.values()) instance.childExited(child);
+      },
       isSubreaper: becomeSubreaper(),
       bootId: bootId(),
     };
@@ -91,13 +96,15 @@ export class Supervisor {
   async adopt(specs: readonly ServiceSpec[]): Promise<void> {
     this.#notifySockets.sweep();
     const records = new Map(this.#store.load().map((record) => [record.packId, record]));
+    // What stays of all of them is made in one go, so that it does not lie scattered among what their starts leave behind.
+    for (const spec of specs) this.#put(spec);
     const isScanNeeded = [...records.values()].some((record) => !isLeaderAlive(record));
     const marked = isScanNeeded ? findMarked() : new Map<string, number[]>();
     for (const spec of specs) {
       const record = records.get(spec.packId);
       if (record) this.#adoptOne(spec, record, marked.get(record.serviceId) ?? []);
-      else if (this.#world.isWanted(spec.packId, spec.generation)) this.#begin(spec);
-      else this.#put(spec);
+      else if (this.#world.isWanted(spec.packId, spec.generation))
+        this.#handle(spec.packId, { type: "start" });
     }
     const known = new Set(specs.map(({ packId }) => packId));
     for (const record of records.values())
@@ -190,6 +197,13 @@ export class Supervisor {
     this.#notifySockets.remove(packId);
     this.#dirty.delete(packId);
     this.#store.remove(packId);
+  }
+
+  /** Makes what is kept of the services small, before memory is given back. */
+  gather(): void {
+    this.#fleet.gather();
+    this.#host.logs.gather();
+    for (const instance of this.#instances.values()) instance.gather();
   }
 
   /** The health of a pack that is not supervised here has changed. */
@@ -323,6 +337,7 @@ export class Supervisor {
       if (this.#fleet.stateOf(packId)?.isAutomatic && instance.serviceId !== "") continue;
       instance.serviceId = crypto.randomUUID();
     }
+    if (starting.length >= MANY) Bun.gc(true);
     // A start is recorded before it is made: a crash in between leaves something that is found by its mark, or nothing.
     const problem = this.#record(starting);
     for (const [index, packId] of starting.entries()) {

@@ -1,4 +1,5 @@
 import { onceReadable } from "./readable.ts";
+import { SmallTable } from "./small-table.ts";
 import { WriteWatch } from "./write-watch.ts";
 
 /** Who reads a FIFO. */
@@ -14,15 +15,16 @@ export type FifoReader = {
  * be a buffer of 256 KiB each. Linux only.
  */
 class FifoWatch {
-  readonly #readers = new Set<FifoReader>();
+  #readers = 0;
   /** Who waits for a write, by the number of the watch. */
-  readonly #waiting = new Map<number, FifoReader>();
+  readonly #waiting = new SmallTable<number, FifoReader>();
   /** Where there are no more watches to be had. */
   readonly #others = new Map<FifoReader, () => void>();
   #watch: WriteWatch | undefined;
 
-  add(reader: FifoReader): void {
-    this.#readers.add(reader);
+  /** There is one reader more, who is told of nothing yet. */
+  add(): void {
+    this.#readers++;
   }
 
   /** Its reader is told of the next write. */
@@ -39,12 +41,15 @@ class FifoWatch {
     }
   }
 
+  /** Takes one back that was added, once. */
   remove(reader: FifoReader): void {
-    this.#readers.delete(reader);
+    this.#readers--;
     this.#others.get(reader)?.();
     this.#others.delete(reader);
-    for (const [number, waiting] of this.#waiting) if (waiting === reader) this.#forget(number);
-    if (this.#readers.size > 0) return;
+    // The kernel has one watch for one file, however often that is asked for.
+    const number = this.#waiting.keyOf(reader);
+    if (number !== undefined) this.#forget(number);
+    if (this.#readers > 0) return;
     // A process that has nothing else to do must be able to end.
     void this.#watch?.[Symbol.asyncDispose]();
     this.#watch = undefined;

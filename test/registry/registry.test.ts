@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { Database } from "bun:sqlite";
 /** On a real SQLite file: what is written, what is kept, and what is refused. */
 import { describe, expect, test } from "bun:test";
@@ -52,6 +53,27 @@ describe("the file", () => {
     withRegistry((registry) => {
       expect(registry.get("PRAGMA journal_mode")).toEqual({ journal_mode: "delete" });
       expect(registry.get("PRAGMA synchronous")).toEqual({ synchronous: 3 });
+    });
+  });
+
+  test("what SQLite keeps of it is given back, and is read again", () => {
+    // A page with what SQLite has to say of it is a little more than 4 KiB, and little else is of that size.
+    const heldPages = () => {
+      const { mimalloc } = heapStats() as unknown as {
+        mimalloc: { malloc_bins: { block_size: number; current: number }[] };
+      };
+      return mimalloc.malloc_bins.find((bin) => bin.block_size === 5120)?.current ?? 0;
+    };
+    withRegistry((registry) => {
+      registry.write(() => {
+        for (let number = 0; number < 300; number++)
+          appendEvent(registry, { at: AT, packId: "p", kind: "started", detail: { text: "x".repeat(2000) } });
+      });
+      const before = heldPages();
+      registry.releaseMemory();
+      expect(before - heldPages()).toBeGreaterThan(100);
+      expect(registry.isChangedByOthers).toBe(false);
+      expect(registry.get<{ n: number }>("SELECT count(*) AS n FROM events")).toEqual({ n: 300 });
     });
   });
 

@@ -112,13 +112,12 @@ describe("a simple service", () => {
   test("what Aurora itself has killed it does not call somebody else's", async () => {
     await using t = supervised();
     const unhealthy = {
-      config: { ...gate, deadline_seconds: 0.2 },
-      watchSeconds: 0,
+      health: { config: { ...gate, deadline_seconds: 0.2 }, watchSeconds: 0 },
       probe: async () => ({ healthy: false, output: "" }),
     };
     const stubborn = "trap '' TERM; while :; do sleep 1; done";
     await t.supervisor.start(
-      t.service("web", stubborn, { restart: "no", stopTimeoutSeconds: 0.1, health: unhealthy }),
+      t.service("web", stubborn, { restart: "no", stopTimeoutSeconds: 0.1, ...unhealthy }),
     );
     const { reason } = await t.seen("web", ({ state }) => state === "failed");
     expect(reason).not.toContain("SIGKILL");
@@ -293,7 +292,7 @@ describe("dependencies and health", () => {
     await using t = supervised();
     let isHealthy = false;
     const probe = async () => ({ healthy: isHealthy, output: "" });
-    const db = t.service("db", forever, { health: { config: gate, watchSeconds: 0, probe } });
+    const db = t.service("db", forever, { probe });
     void t.supervisor.start(t.service("app", forever, { dependencies: ["db"] }));
     expect(t.supervisor.view("app")?.reason).toBe('it waits for "db" to be healthy');
     await t.supervisor.start(db);
@@ -308,8 +307,8 @@ describe("dependencies and health", () => {
     await using t = supervised();
     let answers = [true, false, false, false];
     const probe = async () => ({ healthy: answers.shift() ?? true, output: "" });
-    const health = { config: gate, watchSeconds: 0.01, probe };
-    const { pid } = await t.supervisor.start(t.service("db", forever, { health }));
+    const health = { config: gate, watchSeconds: 0.01 };
+    const { pid } = await t.supervisor.start(t.service("db", forever, { health, probe }));
     const again = await t.seen("db", (view) => view.restarts === 1 && view.state === "running");
     expect(again.health).toBe("healthy");
     expect(again.pid).not.toBe(pid);

@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 
+import { daemonRuntime } from "../../../src/daemon/daemon-runtime.ts";
+
 export type Service = { name: string; argv: string[] };
 /** One supervisor that is measured: how it is told what to run, how it is started, asked and ended. */
 export type Contender = {
@@ -123,7 +125,8 @@ export function ours(program: string): Contender {
     needs: program,
     prepare(directory, services) {
       writeFileSync(`${directory}/services.json`, JSON.stringify(services));
-      return { start: [program, directory], status: [program, directory, "status"] };
+      // As commands and the systemd unit start the daemon.
+      return { start: [program, directory], status: [program, directory, "status"], env: daemonRuntime };
     },
   };
 }

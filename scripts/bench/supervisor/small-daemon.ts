@@ -5,7 +5,7 @@
 import { readFileSync, rmSync, writeSync } from "node:fs";
 
 import { RecordFile } from "../../../src/supervisor/record-file.ts";
-import { type ServiceSpec, unknownSpec } from "../../../src/supervisor/service-spec.ts";
+import { type ServiceSpec } from "../../../src/supervisor/service-spec.ts";
 import { Supervisor } from "../../../src/supervisor/supervisor.ts";
 import { giveBackMemory } from "../../../src/system/give-back-memory.ts";
 
@@ -18,20 +18,36 @@ if (verb === "status") {
   writeSync(1, await answer.text());
   process.exit(0);
 }
-const listed = JSON.parse(readFileSync(`${directory}/services.json`, "utf8")) as {
-  name: string;
-  argv: string[];
-}[];
-const specs = listed.map(({ name, argv }): ServiceSpec => ({
-  ...unknownSpec({ packId: name, generation: 1, logDirectory: `${directory}/logs/${name}` }),
-  argv,
+const alikeInAll = {
+  generation: 1,
+  type: "simple",
   cwd: directory,
   env: () => ({ PATH: "/usr/bin:/bin" }),
   restart: "always",
   backoffSeconds: [1, 60],
   startLimit: { burst: 1000, intervalSeconds: 60 },
+  stopSignal: "SIGTERM",
   stopTimeoutSeconds: 5,
-}));
+  startTimeoutSeconds: 1,
+  health: {
+    config: { grace_seconds: 0, interval_seconds: 1, passes: 1, deadline_seconds: 1, soak_seconds: 0 },
+    watchSeconds: 0,
+  },
+  probe: null,
+  dependencies: [],
+} satisfies Partial<ServiceSpec>;
+
+/** As in the daemon, nothing is held that is only read, and what all have alike is there once. */
+function readSpecs(): ServiceSpec[] {
+  const text = readFileSync(`${directory}/services.json`, "utf8");
+  const listed = JSON.parse(text) as { name: string; argv: string[] }[];
+  return listed.map(({ name, argv }) => ({
+    ...alikeInAll,
+    packId: name,
+    argv,
+    logDirectory: `${directory}/logs/${name}`,
+  }));
+}
 
 const world = {
   isWanted: () => true,
@@ -40,13 +56,16 @@ const world = {
   warn: (message: string) => console.error(message),
 };
 const supervisor = new Supervisor(world, new RecordFile(`${directory}/records`));
-await supervisor.adopt(specs);
+await supervisor.adopt(readSpecs());
 rmSync(`${directory}/socket`, { force: true });
 Bun.serve({
   unix: `${directory}/socket`,
   fetch: () => Response.json(supervisor.views()),
 });
-setTimeout(giveBackMemory, REST_MS);
+setTimeout(() => {
+  supervisor.gather();
+  giveBackMemory();
+}, REST_MS);
 process.on("SIGTERM", () => {
   void supervisor.stopAll(STOP_MS).then(() => process.exit(0));
 });

@@ -41,11 +41,16 @@ const MUCH_BYTES = 60_000;
 /** More than that would let a pack keep whoever serves it busy with itself. */
 const MAX_AT_ONCE = 16;
 
+export type Answers = {
+  /** What it cannot do is the caller's answer too: it never throws. */
+  answer: (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply>;
+};
+
 export type ServeOptions = {
   /** Where the channel is; it is made where it does not exist. The pack may write there. */
   directory: string;
-  /** Does what is asked. What it throws is the caller's answer too: it never throws. */
-  answer: (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply>;
+  /** Does what is asked. */
+  answers: Answers;
   /** The user and group who may call; the caller's own by default. */
   owner?: number;
 };
@@ -59,7 +64,7 @@ export type ServeOptions = {
  *
  * @throws what node:fs throws, where the channel cannot be made
  */
-export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncDisposable {
+export function serveChannel({ directory, answers, owner }: ServeOptions): AsyncDisposable {
   const place = openPlace(directory);
   let requests: number;
   try {
@@ -69,7 +74,7 @@ export function serveChannel({ directory, answer, owner }: ServeOptions): AsyncD
     closeSync(place);
     throw thrown;
   }
-  return new Channel(place, requests, answer);
+  return new Channel(place, requests, answers);
 }
 
 /** A pack that has put something else in the place of the directory loses it. */
@@ -112,7 +117,7 @@ let buffer: Buffer | undefined;
 class Channel implements AsyncDisposable, FifoReader {
   readonly descriptor: number;
   readonly #place: number;
-  readonly #answer: ServeOptions["answer"];
+  readonly #answers: Answers;
   /** Made with the first request. */
   #answering: Set<Promise<void>> | undefined;
   #stopping: AbortController | undefined;
@@ -121,11 +126,11 @@ class Channel implements AsyncDisposable, FifoReader {
   #isOver = false;
   #rest = "";
 
-  constructor(place: number, requests: number, answer: ServeOptions["answer"]) {
+  constructor(place: number, requests: number, answers: Answers) {
     this.#place = place;
     this.descriptor = requests;
-    this.#answer = answer;
-    fifoWatch.add(this);
+    this.#answers = answers;
+    fifoWatch.add();
     // What somebody asked before.
     this.written();
   }
@@ -162,7 +167,7 @@ class Channel implements AsyncDisposable, FifoReader {
       if (isRequestId(line)) {
         while (answering.size >= MAX_AT_ONCE && !this.#isOver) await Promise.race(answering);
         const { signal } = (this.#stopping ??= new AbortController());
-        const one = answerOne(this.#place, line, this.#answer, signal).finally(() => answering.delete(one));
+        const one = answerOne(this.#place, line, this.#answers, signal).finally(() => answering.delete(one));
         answering.add(one);
       } else if (line !== "") rubbish++;
     }
@@ -191,12 +196,7 @@ class Channel implements AsyncDisposable, FifoReader {
   }
 }
 
-async function answerOne(
-  place: number,
-  id: string,
-  answer: ServeOptions["answer"],
-  signal: AbortSignal,
-): Promise<void> {
+async function answerOne(place: number, id: string, answers: Answers, signal: AbortSignal): Promise<void> {
   const reply = openIf(`/proc/self/fd/${place}/${replyName(id)}`, O_WRONLY, (stat) => stat.isFIFO());
   // Nobody waits for an answer: then nothing is done either.
   if (reply === undefined) return;
@@ -205,7 +205,7 @@ async function answerOne(
     const result: ChannelReply =
       request === undefined
         ? { ok: false, error: { code: "usage", message: "cannot read the request", hint: null } }
-        : await answer(request, signal);
+        : await answers.answer(request, signal);
     await writeReply(reply, Buffer.from(`${JSON.stringify(result)}\n`), signal);
   } finally {
     closeSync(reply);

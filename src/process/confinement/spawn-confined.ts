@@ -49,7 +49,7 @@ export function spawnConfined(
     const child = spawnChild(options);
     return { child, failure: unknown, memory: unknown, dispose: doNothing, [Symbol.dispose]: doNothing };
   }
-  const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup } = options;
+  const { argv, cwd, env, stdin, stdout, stderr, newSession, cgroup, onExit } = options;
   const file = findExecutable(argv[0] ?? "", env["PATH"], cwd);
   const path = file.startsWith("/") ? file : `${cwd}/${file}`;
   const command = { file, argv, cwd, env, newSession, hasShellFallback: isPlainScript(path) };
@@ -72,6 +72,7 @@ export function spawnConfined(
       ],
       detached: newSession,
       ...((group?.directory ?? cgroup) === undefined ? {} : { cgroup: group?.directory ?? cgroup }),
+      ...(onExit === undefined ? {} : { onExit }),
     });
     const { failure, memory } = launch;
     const dispose = () => {

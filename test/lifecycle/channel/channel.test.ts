@@ -36,9 +36,11 @@ function served() {
   const asked: ChannelRequest[] = [];
   const channel = serveChannel({
     directory,
-    answer: async (request) => {
-      asked.push(request);
-      return { ok: true, result: request.params["n"] ?? null };
+    answers: {
+      answer: async (request) => {
+        asked.push(request);
+        return { ok: true, result: request.params["n"] ?? null };
+      },
     },
   });
   return {
@@ -86,11 +88,13 @@ test("the text of an error comes through; without anybody who serves, the call f
   {
     await using _channel = serveChannel({
       directory,
-      answer: () =>
-        Promise.resolve({
-          ok: false,
-          error: { code: "conflict", message: "it is another", hint: "look again" },
-        }),
+      answers: {
+        answer: () =>
+          Promise.resolve({
+            ok: false,
+            error: { code: "conflict", message: "it is another", hint: "look again" },
+          }),
+      },
     });
     expect(await call().catch((error: AuroraError) => error)).toMatchObject({
       code: "conflict",
@@ -202,7 +206,7 @@ describe("a hostile pack", () => {
     make(directory, elsewhere);
     await using _channel = serveChannel({
       directory,
-      answer: () => Promise.resolve({ ok: true, result: 1 }),
+      answers: { answer: () => Promise.resolve({ ok: true, result: 1 }) },
     });
     expect(await callChannel(directory, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
     expect(readdirSync(elsewhere)).toEqual([]);
@@ -215,7 +219,7 @@ describe("a hostile pack", () => {
     symlinkSync(`${place.path}/victim`, `${place.path}/channel/requests`);
     await using _channel = serveChannel({
       directory: `${place.path}/channel`,
-      answer: () => Promise.resolve({ ok: true, result: 1 }),
+      answers: { answer: () => Promise.resolve({ ok: true, result: 1 }) },
     });
     expect(await callChannel(`${place.path}/channel`, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
     expect(readFileSync(`${place.path}/victim`, "utf8")).toBe("as it was");
