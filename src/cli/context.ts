@@ -1,5 +1,5 @@
 import { type Context, type Paint } from "../commands/command.ts";
-import { AuroraError } from "../errors.ts";
+import { AuroraError, systemReason } from "../errors.ts";
 import { homeDirectory } from "../system/home.ts";
 import { parseDuration } from "../system/units.ts";
 import { createLazyLog } from "./lazy-log.ts";
@@ -47,9 +47,12 @@ export async function createContext(
   const context: Context = {
     // Found out when it is first needed: `version` and `device` work for somebody who has no home at all.
     get home() {
-      return homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, process.cwd());
+      return homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, currentDirectory);
     },
-    cwd: process.cwd(),
+    // As late: whoever stands in a directory that was removed may still name others.
+    get cwd() {
+      return currentDirectory();
+    },
     env: process.env,
     self: selfPath(),
     now: () => new Date(),
@@ -82,6 +85,21 @@ export async function createContext(
     },
   };
   return { context, flushLog: log.flush };
+}
+
+function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (thrown) {
+    throw new AuroraError(
+      "io",
+      `cannot tell the current directory: ${systemReason(thrown) ?? String(thrown)}`,
+      {
+        cause: thrown,
+        hint: "it may have been removed: cd to one that is there, or give absolute paths",
+      },
+    );
+  }
 }
 
 /** A compiled program lives in Bun's virtual file system, `/$bunfs`; from sources, a script stands in for it. */

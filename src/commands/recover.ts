@@ -37,9 +37,10 @@ export async function run(context: Context, { options }: Input<"watch" | "rebuil
 
 async function rebuild(context: Context, paths: HomePaths): Promise<RebuildReport> {
   ensureHome(paths);
-  using _lock = await takeHomeLock({ ...context, paths }, "recover --rebuild", context.waitMs);
+  const { now, signal, waitMs } = context;
+  using _lock = await takeHomeLock({ paths, now, signal }, "recover --rebuild", waitMs);
   const { rebuildRegistry } = await import("../lifecycle/rebuild.ts");
-  return rebuildRegistry(paths, context.now());
+  return rebuildRegistry(paths, now());
 }
 
 /**

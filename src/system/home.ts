@@ -4,6 +4,7 @@ import { AuroraError } from "../errors.ts";
  * The home for this call: `--home`, `$AURORA_HOME`, `/var/lib/aurora` for root, else
  * `$XDG_DATA_HOME/aurora` or `~/.local/share/aurora`. Nothing is created.
  *
+ * @param cwd tells the current directory, where that is needed
  * @returns an absolute path
  * @throws {AuroraError} `home-unusable` where none of them is set, `usage` for an empty `--home`
  */
@@ -11,7 +12,7 @@ export function homeDirectory(
   option: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
   uid: number,
-  cwd: string,
+  cwd: () => string,
 ): string {
   if (option === "") throw new AuroraError("usage", "option --home needs a directory");
   const named = option ?? nonEmpty(env["AURORA_HOME"]);
@@ -31,8 +32,8 @@ export function homeDirectory(
   );
 }
 
-function absolute(path: string, cwd: string): string {
-  return trimSlash(path.startsWith("/") ? path : `${cwd === "/" ? "" : cwd}/${path}`);
+function absolute(path: string, cwd: () => string): string {
+  return trimSlash(path.startsWith("/") ? path : `${cwd().replace(/\/$/, "")}/${path}`);
 }
 
 function trimSlash(path: string): string {

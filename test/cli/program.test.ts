@@ -163,6 +163,24 @@ describe("the home", () => {
     expect(sh(`ls ${directory.path}`).stdout).toBe("here\n");
   });
 
+  test("a current directory that was removed is in nobody's way who does not need it", () => {
+    using place = scratch();
+    const inIt = (words: string) =>
+      sh(`mkdir ${place.path}/x && cd ${place.path}/x && rmdir ../x && AURORA ${words}`);
+    expect(inIt(`list --home ${place.path}/home`)).toEqual({
+      stdout: "no packs\n",
+      stderr: "",
+      exitCode: 0,
+    });
+    expect(inIt("list --home home")).toEqual({
+      stdout: "",
+      stderr:
+        "error[io]: cannot tell the current directory: no such file or directory\n" +
+        "hint: it may have been removed: cd to one that is there, or give absolute paths\n",
+      exitCode: 1,
+    });
+  });
+
   test("it is created with mode 0700, and the database with 0600", async () => {
     using directory = scratch();
     const home = `${directory.path}/home`;

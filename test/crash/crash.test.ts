@@ -13,7 +13,7 @@ import { type FileSystem, powerProblem } from "../../scripts/crash/power-slot.ts
 import { collect, type Run, scratch } from "../support/aurora.ts";
 
 /** Of each operation and mode so many points are taken. */
-const SAMPLE_POINTS = 4;
+const SAMPLE_POINTS = 3;
 /** By then it hangs: it is stopped, and takes away what it has mounted before the test ends. */
 const LONGEST_MS = 15 * 60_000;
 const TIMEOUT_MS = LONGEST_MS + 60_000;
@@ -60,7 +60,7 @@ describe("crashed at a system call, the next command finds the old or the new st
   test.skipIf(problem !== undefined)(
     `every state that a power cut may leave, by the model${suffix(problem)}`,
     async () => {
-      const args = ["--points", "40", "--modes", "model"];
+      const args = ["--points", "30", "--modes", "model"];
       const { exitCode, stderr } = await crashTest(args);
       expect(stderr).toBe("");
       expect(exitCode).toBe(0);

@@ -20,12 +20,21 @@ test.each([
   ],
   ["HOME", undefined, { HOME: "/home/me/" }, 1000, "/home/me/.local/share/aurora"],
 ])("%s", (_name, option, variables, uid, home) => {
-  expect(homeDirectory(option, variables, uid, "/cwd")).toBe(home);
+  expect(homeDirectory(option, variables, uid, () => "/cwd")).toBe(home);
+});
+
+test("the current directory is asked for only where something is relative to it", () => {
+  const gone = () => {
+    throw new Error("it is gone");
+  };
+  expect(homeDirectory("/opt", {}, 0, gone)).toBe("/opt");
+  expect(homeDirectory("h", {}, 0, () => "/")).toBe("/h");
+  expect(() => homeDirectory("h", {}, 0, gone)).toThrow("it is gone");
 });
 
 test("where nothing is set it says what to do", () => {
-  expect(() => homeDirectory(undefined, {}, 1000, "/")).toThrow(
+  expect(() => homeDirectory(undefined, {}, 1000, () => "/")).toThrow(
     "neither AURORA_HOME, XDG_DATA_HOME nor HOME is set",
   );
-  expect(() => homeDirectory("", {}, 1000, "/")).toThrow("option --home needs a directory");
+  expect(() => homeDirectory("", {}, 1000, () => "/")).toThrow("option --home needs a directory");
 });
