@@ -1,6 +1,6 @@
 /** What a pack's confined scripts may ask Aurora for: their own pack's jobs and entries, whoever runs them. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 
 import { eventually } from "../support/eventually.ts";
 import { daemonPid, hasEnded } from "../support/test-home.ts";
@@ -141,6 +141,7 @@ while :; do
     rm data/go
     "$AURORA_BIN" schedule add app --name own --every 1h -- true || :
     "$AURORA_BIN" ns register app --meta '{"at":"later"}'
+    touch data/answered
   fi
   sleep 0.05
 done`,
@@ -150,7 +151,11 @@ done`,
     const begun = (await t.json(["ns", "get", "app"])) as { meta: object; revision: number };
     expect(begun.meta).toEqual({ at: "start" });
     const go = async (revision: number) => {
+      const answered = `${t.home}/data/app/answered`;
+      rmSync(answered, { force: true });
       await t.run(["vfs", "write", "app", "go"]);
+      // The service has its answer: a daemon that dies before it gives one leaves who asked waiting.
+      await eventually("the answer", () => existsSync(answered) || undefined);
       return await eventually(
         `revision ${revision}`,
         async () => {
