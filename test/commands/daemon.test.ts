@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "
 import { dirname } from "node:path";
 
 import { systemdUnit } from "../../src/daemon/systemd-unit.ts";
+import { simplePack } from "../daemon/service-home.ts";
 import { asOrdinaryUser, auroraCommand, collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
@@ -137,13 +138,7 @@ test.skipIf(asOrdinaryUser.length === 0 || Bun.which("curl") === null)(
 
 test("one that a command has started gives its place to one that is started by hand, and services go on", async () => {
   await using t = testHome();
-  t.write({
-    id: "app",
-    start: "exec sleep 300",
-    stop: null,
-    health: null,
-    manifest: "  service: { type: simple }",
-  });
+  t.write(simplePack());
   await t.run(["install", "app"]);
   const pidOf = async () => ((await t.json(["status", "app"])).value as [{ pid: number }])[0].pid;
   const [first, service] = [daemonPid(t.home), await pidOf()];
@@ -181,13 +176,7 @@ test.skipIf(!hasPython)(
   "what listens on its socket and is no daemon is in nobody's way (needs python3)",
   async () => {
     await using t = testHome();
-    t.write({
-      id: "app",
-      start: "exec sleep 300",
-      stop: null,
-      health: null,
-      manifest: "  service: { type: simple }",
-    });
+    t.write(simplePack());
     await t.run(["install", "app", "--no-start"]);
     const socket = `${t.home}/run/aurora.sock`;
     const listen =
@@ -206,13 +195,7 @@ test.skipIf(!hasPython)(
 
 test("a command that needs it and cannot start it says why, with the daemon's words and exit code", async () => {
   await using t = testHome();
-  t.write({
-    id: "app",
-    start: "exec sleep 300",
-    stop: null,
-    health: null,
-    manifest: "  service: { type: simple }",
-  });
+  t.write(simplePack());
   await t.run(["install", "app", "--no-start"]);
   mkdirSync(`${t.home}/run/aurora.sock`);
   expect(await t.run(["start", "app"])).toEqual({
