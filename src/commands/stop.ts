@@ -24,7 +24,7 @@ export async function run(context: Context, { args, options }: Input<"dependents
 
 function stop(context: Context, asked: Asked, known?: readonly Before[]): Promise<ActedPack[]> {
   return withHomeLock(context, `stop ${asked.packIds.join(" ")}`, async (workspace) => {
-    const selected = select(workspace, asked);
+    const selected = selectWithDependents(workspace, asked.packIds, asked.dependents);
     const before = known ?? beforeStop(workspace, selected);
     await stopPacks(
       workspace,
@@ -32,10 +32,6 @@ function stop(context: Context, asked: Asked, known?: readonly Before[]): Promis
     );
     return actedPacks(workspace, before);
   });
-}
-
-function select(workspace: Workspace, { packIds, dependents }: Asked): LivePack[] {
-  return selectWithDependents(workspace, packIds, dependents);
 }
 
 /**
@@ -53,7 +49,7 @@ async function stopOnFullDisk(
   let stopped: string[];
   {
     using workspace = await openForReading(context);
-    const selected = select(workspace, { packIds, dependents });
+    const selected = selectWithDependents(workspace, packIds, dependents);
     before = beforeStop(workspace, selected);
     stopped = await stopHosted(
       workspace,

@@ -11,7 +11,7 @@ type ColumnShape = {
   keys: Record<string, JsonType>;
 };
 
-const process = { pid: "integer", startTime: "integer", bootId: "text" } as const;
+const processIdentity = { pid: "integer", startTime: "integer", bootId: "text" } as const;
 
 /** The columns that hold JSON, but for manifests, which the store has as well. */
 export const jsonColumns = {
@@ -36,7 +36,7 @@ export const jsonColumns = {
     row: "pack_id",
     keys: { schedule: "object", command: "array", tags: "object", overlap: "text", misfire: "text" },
   },
-  "job_runs.runner": { type: "object", row: "pack_id", keys: process },
+  "job_runs.runner": { type: "object", row: "pack_id", keys: processIdentity },
   "events.detail": { type: "object", row: "id", keys: {} },
 } as const satisfies Record<string, ColumnShape>;
 

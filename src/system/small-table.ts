@@ -6,10 +6,6 @@ export class SmallTable<Key, Value> {
   readonly #keys: Key[] = [];
   readonly #values: Value[] = [];
 
-  get size(): number {
-    return this.#keys.length;
-  }
-
   has(key: Key): boolean {
     return this.#keys.includes(key);
   }

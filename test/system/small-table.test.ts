@@ -17,13 +17,17 @@ test("after any changes it has what a Map has, in the same order", () => {
     }
     expect(table.keys()).toEqual([...map.keys()]);
     expect(table.values()).toEqual([...map.values()]);
-    expect([table.size, table.has(key), table.get(key)]).toEqual([map.size, map.has(key), map.get(key)]);
+    expect([table.keys().length, table.has(key), table.get(key)]).toEqual([
+      map.size,
+      map.has(key),
+      map.get(key),
+    ]);
     const value = map.get(key);
     if (value !== undefined) expect(table.keyOf(value)).toBe(key);
   }
   expect(table.keyOf("none")).toBeUndefined();
   table.clear();
-  expect([table.size, table.keys(), table.values()]).toEqual([0, [], []]);
+  expect([table.keys(), table.values()]).toEqual([[], []]);
 });
 
 test("what is changed while it is gone through is not met twice or left out", () => {

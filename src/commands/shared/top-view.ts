@@ -44,6 +44,7 @@ export function topLines(model: TopModel, size: { columns: number; rows: number 
   );
   const first = Math.max(0, Math.min(place - Math.floor(packRows / 2), packs.length - packRows));
   const shown = packs.slice(first, first + packRows);
+  const chosen = shown.find(({ status }) => status.pack_id === selected);
   const idWidth = idWidthOf(packs, size.columns);
   const cut = (text: string) => fit(text, size.columns);
   const rows = shown.map((pack) => {
@@ -57,14 +58,7 @@ export function topLines(model: TopModel, size: { columns: number; rows: number 
     cut(headLine(model)),
     paint.dim(cut(titles(idWidth))),
     ...rows,
-    paint.dim(
-      cut(
-        rule(
-          shown.find(({ status }) => status.pack_id === selected),
-          size.columns,
-        ),
-      ),
-    ),
+    paint.dim(cut(rule(chosen, size.columns))),
     ...tail,
   ];
   while (body.length < size.rows - 1) body.push("");
