@@ -442,6 +442,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./run.ts"),
   }),
   command({
+    name: "notify",
+    group: "Running",
+    summary: "Tell the supervisor how the service is that calls this, as in sd_notify(3)",
+    args: [{ name: "STATE", many: true }],
+    options: {},
+    examples: ["notify READY=1", 'notify READY=1 "STATUS=12 clients"', "notify WATCHDOG=1"],
+    load: () => import("./notify.ts"),
+  }),
+  command({
     name: "events",
     group: "Running",
     summary: "Show what has happened in this home",
