@@ -58,6 +58,7 @@ export function homePaths(home: string) {
     generations: `${home}/generations`,
     logs: `${home}/logs`,
     run: `${home}/run`,
+    background: `${home}/run/background`,
     tmp: `${home}/tmp`,
     packs: `${home}/packs`,
     lock: `${home}/run/lock`,
