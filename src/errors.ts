@@ -102,6 +102,7 @@ const systemReasons: Record<string, string> = {
   EIO: "input/output error",
   EMFILE: "too many open files",
   ENFILE: "too many open files on this machine",
+  EEXIST: "there is something else already",
   ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
   EISDIR: "is a directory",

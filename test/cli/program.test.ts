@@ -1,7 +1,10 @@
 /** How the program as a whole behaves in a shell: streams, colours, errors, exit codes. */
 import { describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
 
 const sh = (script: string, env: Record<string, string> = {}) => {
   const command = auroraCommand.map((word) => `'${word}'`).join(" ");
@@ -186,6 +189,38 @@ describe("the home", () => {
     const home = `${directory.path}/home`;
     await aurora(["ns", "register", "a"], { home });
     expect(sh(`stat -c '%a' ${home} ${home}/state.db`).stdout).toBe("700\n600\n");
+  });
+
+  test.each([["link"], ["up/home"]])("a home behind symbolic links is the same home: %s", async (name) => {
+    await using t = testHome();
+    t.write({ id: "app" });
+    const directory = dirname(t.home);
+    symlinkSync(".", `${directory}/up`);
+    if (name === "link") {
+      mkdirSync(t.home);
+      symlinkSync("home", `${directory}/link`);
+    }
+    const linked = { env: { AURORA_HOME: `${directory}/${name}` } };
+    expect(await t.run(["install", "app", "--quiet"], linked)).toEqual({
+      stdout: "committed\napp 1.0.0, generation 1, healthy\n",
+      stderr: "",
+      exitCode: 0,
+    });
+    const told = await t.run(["exec", "app", "--", "sh", "-c", "echo $AURORA_HOME"], linked);
+    expect(told.stdout).toBe("DIR/home\n");
+    expect((await t.run(["stop", "app"])).stdout).toBe("app is stopped\n");
+    expect((await t.run(["remove", "app", "--quiet"], linked)).stdout).toBe("app is removed\n");
+  });
+
+  test("a home in whose place something else is", () => {
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    symlinkSync("nowhere", home);
+    expect(sh(`AURORA ns register a --home ${home}`)).toMatchObject({
+      stdout: "",
+      stderr: `error[home-unusable]: cannot use the home "${home}": there is something else already\nhint: give --home DIR or set AURORA_HOME to a directory that you can write\n`,
+      exitCode: 1,
+    });
   });
 
   test("a home that may not be looked into is not taken for an empty one", () => {
