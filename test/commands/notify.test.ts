@@ -1,9 +1,17 @@
 import { describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
 
 import { aurora, scratch } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
 import { userHome, users } from "../support/user-home.ts";
 
 const TIMEOUT_MS = 60_000;
+const notifyOnly = {
+  install: null,
+  stop: null,
+  health: null,
+  manifest: "  service: { type: notify }",
+};
 const say = '"$AURORA_BIN" notify';
 
 describe.each(users)("as %s", (user) => {
@@ -13,11 +21,8 @@ describe.each(users)("as %s", (user) => {
       await using t = userHome(user);
       t.write({
         id: "web",
-        install: null,
         start: `${say} STATUS=warming; ${say} READY=1 "STATUS=12 clients" --json; exec sleep 300`,
-        stop: null,
-        health: null,
-        manifest: "  service: { type: notify }",
+        ...notifyOnly,
       });
       expect(await t.run(["install", "web", "--quiet"])).toEqual({
         stdout: "committed\nweb 1.0.0, generation 1\n",
@@ -33,6 +38,30 @@ describe.each(users)("as %s", (user) => {
     },
     TIMEOUT_MS,
   );
+});
+
+test("a service that ends before it has said READY=1 has failed, whatever its exit code", async () => {
+  await using t = testHome();
+  t.write({ id: "web", start: "exit 0", ...notifyOnly });
+  expect(await t.run(["install", "web", "--quiet"])).toEqual({
+    stdout: "rolled back: web: it ended with exit code 0 before it had said READY=1\nmore: aurora why web\n",
+    stderr: "",
+    exitCode: 4,
+  });
+});
+
+test("in a home with too long a path a confined service is not started, and not waited for", async () => {
+  using directory = scratch();
+  const parent = `${directory.path}/${"long-".repeat(20)}`;
+  mkdirSync(parent);
+  await using t = testHome({ parent });
+  t.write({ id: "web", start: `${say} READY=1; exec sleep 300`, ...notifyOnly });
+  const run = `${t.home}/run`;
+  expect(await t.run(["install", "web", "--quiet"])).toEqual({
+    stdout: `rolled back: web: the home's path is too long for the socket of a confined service: "DIR/home/run" has ${run.length} bytes, and may have 77\nmore: aurora why web\n`,
+    stderr: "",
+    exitCode: 4,
+  });
 });
 
 test("fails where nobody listens", async () => {
