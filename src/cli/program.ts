@@ -160,7 +160,8 @@ function parse(spec: CommandSpec, options: Options, words: string[], passed: str
   if (words.length + passed.length === 0) return { args: [], options: {} };
   const cli = cac("aurora");
   const entry = cli.command(`run ${cacNotation(spec)}`.trim());
-  const encoded = [...encodeArgv(words, options), ...encodePositionals(passed)];
+  const behind = hintOfRest(spec);
+  const encoded = [...encodeArgv(words, options, behind), ...encodePositionals(passed)];
   for (const [name, option] of givenOptions(encoded, options))
     entry.option(cacOption(name, option), option.help);
   let decoded: ReturnType<typeof decodeOptions> = {};
@@ -181,11 +182,17 @@ function parse(spec: CommandSpec, options: Options, words: string[], passed: str
       "usage",
       isMissing ? `"${spec.name}" needs ${missing(spec, words)}` : unexpected(spec, cli.args),
       {
-        hint: `aurora help ${spec.name} shows how it is called`,
+        hint: (isMissing ? undefined : behind) ?? `aurora help ${spec.name} shows how it is called`,
       },
     );
   }
   return { args, options: decoded };
+}
+
+/** For whoever leaves out the "--" before a command, as docker and kubectl let them. */
+function hintOfRest({ name, args, rest }: CommandSpec): string | undefined {
+  if (rest === undefined) return undefined;
+  return `a command stands behind "--": aurora ${[name, ...args.map((arg) => arg.name), "--", rest].join(" ")}`;
 }
 
 function missing(spec: CommandSpec, words: string[]): string {

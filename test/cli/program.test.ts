@@ -16,6 +16,7 @@ const sh = (script: string, env: Record<string, string> = {}) => {
 };
 
 describe("wrong usage", () => {
+  const behind = 'a command stands behind "--"';
   test.each([
     [["hlep"], 'error[usage]: unknown command "hlep"\nhint: did you mean "aurora help"?\n'],
     [["lst"], 'error[usage]: unknown command "lst"\nhint: did you mean "aurora list"?\n'],
@@ -29,6 +30,19 @@ describe("wrong usage", () => {
       'error[usage]: "version" takes no argument "extra"\nhint: aurora help version shows how it is called\n',
     ],
     [["show"], 'error[usage]: "show" needs <PACK>\nhint: aurora help show shows how it is called\n'],
+    [
+      ["exec", "app", "ls"],
+      `error[usage]: "exec" takes no argument "ls"\nhint: ${behind}: aurora exec PACK -- CMD…\n`,
+    ],
+    [
+      ["exec", "app", "ls", "-la"],
+      `error[usage]: unknown option "-l"\nhint: ${behind}: aurora exec PACK -- CMD…\n`,
+    ],
+    [
+      ["vfs", "lock", "app", "/f", "ls"],
+      `error[usage]: "vfs lock" takes no argument "ls"\nhint: ${behind}: aurora vfs lock PACK PATH -- CMD…\n`,
+    ],
+    [["exec", "app", "--jsn", "ls"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
     [["list", "--jsn"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
     [
       ["list", "--", "x"],
