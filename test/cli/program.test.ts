@@ -117,7 +117,7 @@ describe("streams", () => {
   test("a full disk on stdout is an error, exit 74", () => {
     expect(sh("AURORA help > /dev/full")).toEqual({
       stdout: "",
-      stderr: "error[output-failed]: cannot write the output: ENOSPC\n",
+      stderr: "error[output-failed]: cannot write the output: no space left on the device\n",
       exitCode: 74,
     });
   });
