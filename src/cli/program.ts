@@ -154,10 +154,10 @@ type Parsed = { args: string[]; options: ReturnType<typeof decodeOptions> };
 
 /**
  * cac sees only the wanted command and the options that are given: it parses argv once for each command that it knows. Without
- * words there is nothing to parse, which saves a tenth of the start-up of `version` and `list`.
+ * options there is nothing to parse, which saves a tenth of the start-up of `version` and `status PACK`.
  */
 function parse(spec: CommandSpec, options: Options, words: string[], passed: string[] = []): Parsed {
-  if (words.length + passed.length === 0) return { args: [], options: {} };
+  if (!words.some((word) => word.startsWith("-"))) return { args: [...words, ...passed], options: {} };
   const cli = cac("aurora");
   const entry = cli.command(`run ${cacNotation(spec)}`.trim());
   const behind = hintOfRest(spec);

@@ -43,7 +43,12 @@ export const packStatus = v.object({
   ),
   next_start: v.pipe(orNull(time), about("When it starts again, in the state backoff.")),
   status_text: statusText,
-  memory_bytes: orNull(count),
+  memory_bytes: v.pipe(
+    orNull(count),
+    about(
+      "What is resident of its processes; pages that several of them may share count once. Without the launcher's.",
+    ),
+  ),
   confinement: orNull(
     v.object({
       state: v.picklist(["enforced", "partial", "none", "allow-all"]),

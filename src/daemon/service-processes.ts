@@ -25,6 +25,7 @@ const LAUNCH_LOOK_MS = 1000;
 const LAUNCH_MS = 10_000;
 
 type Launch = {
+  packId: string;
   confined: ConfinedChild;
   /** A pipe that ends when the service is executed, or cannot be. */
   pipe: number;
@@ -48,8 +49,12 @@ export class ServiceProcesses implements AsyncDisposable {
   /** The control groups of services that have one. */
   readonly #groups = new SmallTable<string, string>();
 
-  constructor(workspace: Workspace) {
+  readonly #onLaunched: (packId: string) => void;
+
+  /** @param onLaunched called some time after a launcher has become the service */
+  constructor(workspace: Workspace, onLaunched: (packId: string) => void) {
     this.#workspace = workspace;
+    this.#onLaunched = onLaunched;
   }
 
   /** @throws {AuroraError} as `spawnConfined`; `denied` where it cannot be confined as it has to be */
@@ -91,7 +96,7 @@ export class ServiceProcesses implements AsyncDisposable {
       const confined = spawnConfined(options, confinement, pipe?.write);
       this.#noteGroup(packId, confined.controlGroup);
       const { pid } = confined.child;
-      if (pipe) this.#watchLaunch(pid, { confined, pipe: pipe.read, atMs: performance.now() });
+      if (pipe) this.#watchLaunch(pid, { packId, confined, pipe: pipe.read, atMs: performance.now() });
       if (isEnforced(confinement.layers, "memory-watch")) this.#watched.set(pid, memoryReportOf(confined));
       return confined.child;
     } catch (thrown) {
@@ -201,8 +206,11 @@ export class ServiceProcesses implements AsyncDisposable {
     this.#isLooking = true;
     setTimeout(() => {
       const nowMs = performance.now();
-      for (const [pid, launch] of this.#launches)
-        if (nowMs - launch.atMs > LAUNCH_MS || isExecuted(launch)) this.#letGo(pid, launch);
+      for (const [pid, launch] of this.#launches) {
+        const isThere = isExecuted(launch);
+        if (isThere || nowMs - launch.atMs > LAUNCH_MS) this.#letGo(pid, launch);
+        if (isThere) this.#onLaunched(launch.packId);
+      }
       this.#isLooking = false;
       if (this.#launches.size > 0) this.#lookLater();
     }, LAUNCH_LOOK_MS).unref();

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { constants } from "node:os";
+import { readdirSync } from "node:fs";
 
 import { openLibc } from "./libc.ts";
+import { operatingSystem } from "./operating-system.ts";
+import { readProcFile } from "./proc-file.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
@@ -27,14 +28,28 @@ export function becomeSubreaper(): boolean {
  * @param threads how many it has, where that is known: most have one, whose number is the process's, and need not be listed
  */
 export function childIds(pid: number, threads?: number): number[] | undefined {
+  if (threads === 1) return childrenOf(pid, pid);
+  const listed = threadsOf(pid);
+  if (!listed) return undefined;
+  const found: number[] = [];
+  for (const thread of listed) {
+    const children = childrenOf(pid, thread);
+    if (!children) return undefined;
+    found.push(...children);
+  }
+  return found;
+}
+
+/** Each thread has the children that it has forked. */
+function childrenOf(pid: number, thread: number | string): number[] | undefined {
+  const text = readProcFile(`/proc/${pid}/task/${thread}/children`);
+  if (text === undefined) return undefined;
+  return text === "" ? [] : text.trimEnd().split(" ").map(Number);
+}
+
+function threadsOf(pid: number): string[] | undefined {
   try {
-    const found: number[] = [];
-    // Each thread has the children that it has forked.
-    for (const thread of threads === 1 ? [pid] : readdirSync(`/proc/${pid}/task`)) {
-      const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
-      if (text !== "") found.push(...text.trimEnd().split(" ").map(Number));
-    }
-    return found;
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
     return undefined;
   }
@@ -65,7 +80,9 @@ export function endOf(pid: number): ProcessEnd | undefined {
   if (!isTold) return undefined;
   const [code, status = 0] = [info[2], info[6]];
   if (code === CLD_EXITED) return { rc: status, signal: null };
-  const name = Object.entries(constants.signals).find(([, number]) => number === status)?.[0];
+  const name = Object.entries(operatingSystem().constants.signals).find(
+    ([, number]) => number === status,
+  )?.[0];
   return { rc: null, signal: name ?? `SIG${status}` };
 }
 
