@@ -345,6 +345,17 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./restart.ts"),
   }),
   command({
+    name: "signal",
+    group: "Running",
+    summary: "Send a signal to a pack's service, for example to have it read its configuration again",
+    details:
+      "The process that the start entrypoint became gets it; of a oneshot pack all that its start left running. A service\nthat ends by it is started again where its restart policy says so.",
+    args: [{ name: "PACK", pack: true }, { name: "SIGNAL" }],
+    options: { all: { help: "To all processes of the pack" } },
+    examples: ["signal pack03_os_base HUP", "signal pack03_os_base SIGUSR1 --all"],
+    load: () => import("./signal.ts"),
+  }),
+  command({
     name: "status",
     group: "Running",
     summary: "Show which packs run, and how they are",
