@@ -409,7 +409,7 @@ export const commands: readonly CommandSpec[] = [
     details: [
       "The command is run as it stands, with no shell between. Its exit code is passed on; 128+N says that it died of",
       "signal N, 124 that the time was up, 125 to 127 that it was not run. What it leaves behind is ended with it, but",
-      "for --background, which returns at once.",
+      "for --background, which returns at once; such a command goes on over stop and upgrades, until --kill or remove.",
     ].join("\n"),
     args: [{ name: "PACK", pack: true }],
     rest: "CMD…",
@@ -440,6 +440,15 @@ export const commands: readonly CommandSpec[] = [
     options: {},
     examples: ["run script.ts", "run script.ts --depth 3"],
     load: () => import("./run.ts"),
+  }),
+  command({
+    name: "notify",
+    group: "Running",
+    summary: "Tell the supervisor how the service is that calls this, as in sd_notify(3)",
+    args: [{ name: "STATE", many: true }],
+    options: {},
+    examples: ["notify READY=1", 'notify READY=1 "STATUS=12 clients"', "notify WATCHDOG=1"],
+    load: () => import("./notify.ts"),
   }),
   command({
     name: "events",

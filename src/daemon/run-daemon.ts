@@ -77,7 +77,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     moreOwnOperations: () => Promise.resolve(ownJobs as OwnOperationTable),
   };
   const ended = Promise.withResolvers<DaemonEnding>();
-  // What only a start has needed of the registry and of the program file is given back.
+  // What only a start or an answer has needed of the registry and of the program file is given back.
   using rest = new RestWatch(() => {
     registry.releaseMemory();
     keeper.gather();
@@ -128,7 +128,10 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     new Listening({
       paths,
       daemon,
-      touch: () => idle.touch(),
+      touch: () => {
+        idle.touch();
+        rest.touch();
+      },
       warn: world.warn,
       lock,
       onReplaced: () => ended.resolve("replaced"),
@@ -220,7 +223,7 @@ async function takePlace(
       if (other?.idle_exit_seconds === null) return undefined;
       if (other && !isAsked) {
         info(`takes the place of the daemon that a command has started (pid ${other.pid})`);
-        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late });
+        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late, atOnce: true });
         isAsked = true;
       }
     } catch (thrown) {

@@ -5,12 +5,14 @@ import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
 import { serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
+import { type Confinement } from "../process/confinement/confine.ts";
 import { removeForgottenGroups, startGroupOf } from "../process/confinement/control-group.ts";
 import { isEnforced } from "../process/confinement/layers.ts";
 import { type ConfinedChild, spawnConfined } from "../process/confinement/spawn-confined.ts";
 import { type ChildOptions } from "../process/spawn-child.ts";
 import { serviceOf, setServiceConfinement } from "../registry/services.ts";
 import { isPackChanging } from "../registry/transactions.ts";
+import { MAX_NOTIFY_DIRECTORY_BYTES } from "../supervisor/notify-socket.ts";
 import { type ServiceSpec } from "../supervisor/service-spec.ts";
 import { type KnownEnd } from "../supervisor/supervisor-world.ts";
 import { openPipe } from "../system/pipe.ts";
@@ -83,6 +85,7 @@ export class ServiceProcesses implements AsyncDisposable {
     if (!pack) throw new AuroraError("not-found", `cannot start "${packId}": its tree is not known any more`);
     const prepared = hostedProcess(this.#workspace, pack);
     const { confinement, user, summary } = prepared;
+    refuseUnreachable(options.env["NOTIFY_SOCKET"], confinement, this.#workspace.paths.run);
     // So that it can open /dev/stdout and /dev/stderr.
     for (const log of user === undefined ? [] : [options.stdout, options.stderr])
       if (typeof log === "number") fchownSync(log, user as number, user as number);
@@ -212,6 +215,16 @@ export class ServiceProcesses implements AsyncDisposable {
       if (this.#launches.size > 0) this.#lookLater();
     }, LAUNCH_LOOK_MS).unref();
   }
+}
+
+/** What is confined finds no abstract names of the outside, and would be waited for in vain. */
+function refuseUnreachable(address: string | undefined, { layers }: Confinement, directory: string): void {
+  const isInside = isEnforced(layers, "network-namespace") || isEnforced(layers, "landlock-scopes");
+  if (!isInside || !address?.startsWith("@")) return;
+  throw new AuroraError(
+    "not-supported",
+    `the home's path is too long for the socket of a confined service: "${directory}" has ${Buffer.byteLength(directory)} bytes, and may have ${MAX_NOTIFY_DIRECTORY_BYTES}`,
+  );
 }
 
 /** Nothing else of a start is held on to. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { aurora, type Run, scratch } from "./aurora.ts";
 import { removeMemory } from "./remove-memory.ts";
@@ -80,6 +80,18 @@ export function hasEnded(pid: number): boolean {
   } catch {
     return true;
   }
+}
+
+/** What a process has open. */
+export function openFilesOf(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).flatMap((name) => {
+    try {
+      return [readlinkSync(`${directory}/${name}`)];
+    } catch {
+      return []; // Closed meanwhile.
+    }
+  });
 }
 
 /** The daemon of a home, where one runs. */
