@@ -217,6 +217,7 @@ done`,
         "hint: look whether it was, and ask again where it was not\nexit code 1\n",
     );
     closeSync(lock);
+    await eventually("the end of the daemon", () => hasEnded(daemon) || undefined);
     expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
     await t.run(["vfs", "write", "app", "go"]);
     // The install has registered it as the first one; what was asked for then was not done.

@@ -76,7 +76,8 @@ function masked(text: string, directory: string): string {
 /** Whether a process has ended: gone, or a zombie that waits for a parent who is in no hurry. */
 export function hasEnded(pid: number): boolean {
   try {
-    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+    // Until its last thread has ended it keeps its files, and the locks on them.
+    return /\) [ZX] (-?\d+ ){16}[01] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
   } catch {
     return true;
   }
