@@ -1,4 +1,4 @@
-import { type CommandSpec, type Options, type OptionSpec } from "../commands/command.ts";
+import { type Options, type OptionSpec } from "../commands/command.ts";
 import { AuroraError } from "../errors.ts";
 import { nearest } from "../system/nearest.ts";
 
@@ -176,17 +176,6 @@ export function encodePositionals(words: readonly string[]): string[] {
 
 export function decodePositionals(words: readonly string[]): string[] {
   return words.map((word) => word.slice(MARK.length));
-}
-
-/** cac's notation of the positional arguments, also used in the usage line: `<SRC> [...MORE]`. */
-export function cacNotation(spec: CommandSpec): string {
-  const takesPackOption = spec.args.some((arg) => arg.pack);
-  return spec.args
-    .map(({ name, optional, many }) => {
-      const inner = many ? `...${name}` : name;
-      return optional || takesPackOption ? `[${inner}]` : `<${inner}>`;
-    })
-    .join(" ");
 }
 
 /** `no-start` would be read as the negation of `start`: so no dashes and no leading "no-" reach cac. */

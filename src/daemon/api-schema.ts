@@ -67,6 +67,20 @@ export const actedPack = v.object({
   changed: v.boolean(),
 });
 
+export const signalRequest = v.strictObject({
+  signal: v.pipe(v.string(), about("Its name, such as HUP or SIGUSR1, or its number.")),
+  all: v.pipe(
+    v.optional(v.boolean(), false),
+    about("To all processes of the pack, not only to the one that its start became."),
+  ),
+});
+
+export const signalledPack = v.object({
+  pack_id: v.string(),
+  signal: v.string(),
+  pids: v.pipe(v.array(count), about("Who has got it; empty where the pack does not run.")),
+});
+
 export const supervisedService = v.object({
   pack_id: v.string(),
   generation: v.pipe(orNull(count), about("Null for a pack that is not supervised.")),

@@ -12,6 +12,7 @@ import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { bootId } from "../system/boot.ts";
+import { collectNowAndThen } from "../system/collect-now-and-then.ts";
 import { processIds, readProcess } from "../system/process-table.ts";
 import { isInTransaction } from "./in-transaction.ts";
 import { serviceEvents } from "./service-events.ts";
@@ -76,8 +77,10 @@ export class ServiceKeeper implements ServiceHost {
   /** Takes over what an earlier daemon left, and starts what is wanted and is not there. */
   async adopt(): Promise<void> {
     await this.#supervisor.adopt(allServiceSpecs(this.#workspace));
-    for (const { packId, generation, pid } of this.#supervisor.views())
+    for (const [index, { packId, generation, pid }] of this.#supervisor.views().entries()) {
       if (pid !== null) this.#processes.adopt(packId, generation, pid);
+      collectNowAndThen(index);
+    }
     this.#noteNow();
   }
 

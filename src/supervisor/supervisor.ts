@@ -2,6 +2,7 @@ import { AuroraError, systemReason } from "../errors.ts";
 import { send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
+import { collectNowAndThen } from "../system/collect-now-and-then.ts";
 import { adoptService } from "./adoption.ts";
 import { DueTimer } from "./due-timer.ts";
 import { type Effect, Fleet } from "./fleet.ts";
@@ -26,8 +27,6 @@ import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
 
-/** After so many starts their garbage is collected, by other threads: what stays of each lies scattered in it. */
-const COLLECT_EVERY = 5;
 /** Before so many starts at once the heap is made small, so that what stays of them lies close together. */
 const MANY = 10;
 
@@ -343,7 +342,7 @@ export class Supervisor {
     for (const [index, packId] of starting.entries()) {
       if (problem === undefined) this.#spawnOne(packId);
       else this.#handle(packId, { type: "spawn-failed", reason: `its start cannot be recorded: ${problem}` });
-      if (index % COLLECT_EVERY === COLLECT_EVERY - 1) Bun.gc(false);
+      collectNowAndThen(index);
     }
   }
 

@@ -154,6 +154,7 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     get signal() {
       return context.signal;
     },
+    ...(context.json ? {} : { progress: (message) => context.log.progress(message) }),
     info: (message) => context.log.info(message),
     warn: (message) => context.log.warn(message),
     underLock: (description, work) => withOwnOrHomeLock(context, description, work),
