@@ -115,7 +115,7 @@ export async function experiment(
   const isUnchanged = (found: HomeState) => Bun.deepEquals(state, found);
   if (!isUnchanged(await settledState(slot.home, isUnchanged)))
     faults.push("a second recovery changes something");
-  faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
+  faults.push(...leftoversIn(slot.home), ...(power ? await treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
   await endProcessesAt(slot.home);
   if (run.exitCode === INJECTOR_FAILED) return { wasHit: false, isVoid: true };

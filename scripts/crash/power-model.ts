@@ -175,6 +175,6 @@ export async function faultsOfState(
   return [
     ...judge(readHomeState(slot.home), old, changed, { said, hasRebooted: true, hasForeignData: true }),
     ...leftoversIn(slot.home),
-    ...treeFaults(slot.home),
+    ...(await treeFaults(slot.home)),
   ];
 }
