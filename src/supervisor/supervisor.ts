@@ -77,7 +77,7 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: () => new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      ownLeaders: () => this.#ownLeaders(),
       childExited: (child) => {
         for (const instance of this.#instances.values()) instance.childExited(child);
       },
@@ -239,6 +239,12 @@ export class Supervisor {
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
     await this.#host.logs[Symbol.asyncDispose]();
+  }
+
+  #ownLeaders(): Set<number> {
+    const found = new Set<number>();
+    for (const { ownLeader } of this.#instances.values()) if (ownLeader !== null) found.add(ownLeader);
+    return found;
   }
 
   #nowMs(): number {

@@ -22,6 +22,29 @@ export function becomeSubreaper(): boolean {
 }
 
 /**
+ * The children of this process, zombies included, as the kernel lists them: one look is compared with the next by its text. The runtime
+ * starts processes by its first thread alone, and to that the kernel gives those that have lost their parent.
+ *
+ * @returns undefined where the kernel does not list them
+ */
+export function ownChildList(): string | undefined {
+  try {
+    return childListOf(process.pid, process.pid);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The numbers of a list of children. */
+export function listedIds(list: string): number[] {
+  return list === "" ? [] : list.trimEnd().split(" ").map(Number);
+}
+
+function childListOf(pid: number, thread: number | string): string {
+  return readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
+}
+
+/**
  * The children of a process, zombies included; undefined where the kernel does not list them, or it is gone.
  *
  * @param threads how many it has, where that is known: most have one, whose number is the process's, and need not be listed
@@ -30,10 +53,8 @@ export function childIds(pid: number, threads?: number): number[] | undefined {
   try {
     const found: number[] = [];
     // Each thread has the children that it has forked.
-    for (const thread of threads === 1 ? [pid] : readdirSync(`/proc/${pid}/task`)) {
-      const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
-      if (text !== "") found.push(...text.trimEnd().split(" ").map(Number));
-    }
+    for (const thread of threads === 1 ? [pid] : readdirSync(`/proc/${pid}/task`))
+      found.push(...listedIds(childListOf(pid, thread)));
     return found;
   } catch {
     return undefined;
