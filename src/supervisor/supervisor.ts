@@ -77,7 +77,7 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: () => new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      ownLeaders: () => this.#ownLeaders(),
       childExited: (child) => {
         for (const instance of this.#instances.values()) instance.childExited(child);
       },
@@ -155,22 +155,6 @@ export class Supervisor {
     throw new AuroraError("failed", `cannot stop "${packId}": ${count} of its processes survive SIGKILL`);
   }
 
-  /**
-   * Stops a service and starts it again; resolves as `start`.
-   *
-   * @param dependents also those that depend on it and run, each one stopped before and started after what it depends on
-   */
-  async restart(packId: string, { dependents = false } = {}): Promise<ServiceView> {
-    const { spec } = this.#known(packId);
-    const { failures } = this.#fleet.stateOf(packId) ?? initialState;
-    const others = dependents ? this.#fleet.dependentsOf(packId) : [];
-    const running = others.filter((id) => !isAtRest(this.#fleet.stateOf(id) ?? initialState));
-    this.#apply(this.#fleet.stopInOrder([packId, ...running], this.#nowMs(), "restart"));
-    const isDone = (state: ServiceState) => isStartDecided(state, failures) && !this.#fleet.isHeld(packId);
-    await this.#until(packId, isDone, timeToRestartMs(spec));
-    return this.#viewOf(packId);
-  }
-
   /** Stops all services, each one after those that depend on it. What is left at the deadline gets SIGKILL. */
   async stopAll(deadlineMs: number): Promise<void> {
     const packIds = this.#fleet.packIds();
@@ -239,6 +223,12 @@ export class Supervisor {
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
     await this.#host.logs[Symbol.asyncDispose]();
+  }
+
+  #ownLeaders(): Set<number> {
+    const found = new Set<number>();
+    for (const { ownLeader } of this.#instances.values()) if (ownLeader !== null) found.add(ownLeader);
+    return found;
   }
 
   #nowMs(): number {

@@ -23,6 +23,26 @@ export function becomeSubreaper(): boolean {
 }
 
 /**
+ * The children of this process, zombies included, as the kernel lists them: one look is compared with the next by its text. The runtime
+ * starts processes by its first thread alone, and to that the kernel gives those that have lost their parent.
+ *
+ * @returns undefined where the kernel does not list them
+ */
+export function ownChildList(): string | undefined {
+  return childListOf(process.pid, process.pid);
+}
+
+/** The numbers of a list of children. */
+export function listedIds(list: string): number[] {
+  return list === "" ? [] : list.trimEnd().split(" ").map(Number);
+}
+
+/** Each thread has the children that it has forked. */
+function childListOf(pid: number, thread: number | string): string | undefined {
+  return readProcFile(`/proc/${pid}/task/${thread}/children`);
+}
+
+/**
  * The children of a process, zombies included; undefined where the kernel does not list them, or it is gone.
  *
  * @param threads how many it has, where that is known: most have one, whose number is the process's, and need not be listed
@@ -40,11 +60,9 @@ export function childIds(pid: number, threads?: number): number[] | undefined {
   return found;
 }
 
-/** Each thread has the children that it has forked. */
 function childrenOf(pid: number, thread: number | string): number[] | undefined {
-  const text = readProcFile(`/proc/${pid}/task/${thread}/children`);
-  if (text === undefined) return undefined;
-  return text === "" ? [] : text.trimEnd().split(" ").map(Number);
+  const list = childListOf(pid, thread);
+  return list === undefined ? undefined : listedIds(list);
 }
 
 function threadsOf(pid: number): string[] | undefined {

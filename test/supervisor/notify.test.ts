@@ -116,7 +116,7 @@ test("a start has failed when it was not ready in time, though it is tried again
   const reason = "it was not ready within 0.3 s: it has not said READY=1";
   const again = { state: expect.stringMatching(/^(starting|backoff)$/), reason };
   expect(await t.supervisor.start(spec)).toMatchObject(again);
-  expect(await t.supervisor.restart("web")).toMatchObject(again);
+  expect(await t.supervisor.start({ ...spec, generation: 2 })).toMatchObject(again);
 });
 
 test("a watchdog that is not answered any more is a failure", async () => {

@@ -75,9 +75,16 @@ export function systemRootAround({ system, home }: Policy): string | undefined {
 
 type SystemRoots = {
   list: Root[];
-  /** Where what may be read or executed really is. */
+  /** Where what may be executed or read really is. */
   places: { path: string; real: string }[];
+  /** That of what may be executed alone. */
+  executed: string[];
 };
+
+/** Where what may be executed of the system really is. */
+export function executedPlaces(system: SystemFiles): readonly string[] {
+  return systemRoots(system).executed;
+}
 
 /** The same for every pack, and a hundred of them may start at once: looked up once for each look at the system. */
 const known = new WeakMap<SystemFiles, SystemRoots>();
@@ -85,6 +92,7 @@ const known = new WeakMap<SystemFiles, SystemRoots>();
 function systemRoots(system: SystemFiles): SystemRoots {
   const kept = known.get(system);
   if (kept) return kept;
+  const really = (path: string) => realPath(path) ?? path;
   const found: SystemRoots = {
     list: [
       ...trusted(system.execute, "execute"),
@@ -92,7 +100,8 @@ function systemRoots(system: SystemFiles): SystemRoots {
       ...trusted(system.list, "list"),
       ...trusted(system.devices, "device"),
     ],
-    places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
+    places: [...system.execute, ...system.read].map((path) => ({ path, real: really(path) })),
+    executed: system.execute.map(really),
   };
   known.set(system, found);
   return found;
