@@ -49,7 +49,6 @@ function bytesOf(pid: number): { read: number; written: number } {
   return { read: count("rchar"), written: count("wchar") };
 }
 
-
 // The moment between the last look at the log and its emptying is made so long that a service which was not stopped writes in it.
 test.skipIf(!canTrace)(
   "while its log is emptied a service stands still, however long that takes (needs strace and the right to trace)",
