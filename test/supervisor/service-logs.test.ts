@@ -1,5 +1,5 @@
 /** The logs of running services: times, and being put aside while the service writes. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -19,7 +19,7 @@ import {
   serviceLogs,
 } from "../../src/process/service-log.ts";
 import { cutServiceLogs, KEPT_BYTES } from "../../src/supervisor/cut-service-logs.ts";
-import { LOG_TIME_PRECISION_MS } from "../../src/supervisor/log-keeper.ts";
+import { LOG_TIME_PRECISION_MS, LogKeeper } from "../../src/supervisor/log-keeper.ts";
 import { recoverRotation, rotateServiceLogs } from "../../src/supervisor/rotate-service-logs.ts";
 import { readProcess } from "../../src/system/process-table.ts";
 import { scratch } from "../support/aurora.ts";
@@ -126,6 +126,30 @@ test("an index that is full is put aside with its logs", async () => {
   await until(() => existsSync(`${stdout}.1`));
   expect([read(`${stdout}.1`), read(stdout)]).toEqual(["one\n", ""]);
   expect(statSync(`${index}.1`).size).toBeGreaterThan(MAX_SERVICE_INDEX_BYTES - 1);
+});
+
+test("a clock that is set back does not keep a full log from being tried again", async () => {
+  using directory = scratch();
+  const { stdout } = serviceLogs(directory.path);
+  writeFileSync(stdout, Buffer.alloc(MAX_SERVICE_LOG_BYTES, "a line\n"));
+  const failed = Promise.withResolvers<string>();
+  let isThere = false;
+  await using keeper = new LogKeeper({
+    treeOf: () => {
+      if (!isThere) throw new Error("not now");
+      return [];
+    },
+    warn: failed.resolve,
+  });
+  keeper.add("web", directory.path);
+  expect(await failed.promise).toBe('cannot put the logs of "web" aside: not now');
+  isThere = true;
+  setSystemTime(Date.now() - 3_600_000);
+  try {
+    await until(() => existsSync(`${stdout}.1`));
+  } finally {
+    setSystemTime();
+  }
 });
 
 describe("putting aside", () => {
