@@ -96,7 +96,7 @@ function countOption(text: string | undefined, isTimed: boolean): number {
 /** `10m` ago, or a moment: in RFC 3339, or a date or a time of this machine's zone. */
 async function sinceOption(context: Context, text: string | undefined): Promise<string | undefined> {
   if (text === undefined) return undefined;
-  const ago = parseDuration(text);
+  const ago = parseDuration(text.replace(/ ago$/, ""));
   if (ago !== undefined) return new Date(Math.max(0, context.now().getTime() - ago)).toISOString();
   const { machineTimezone, parseMoment } = await import("./shared/local-time.ts");
   try {

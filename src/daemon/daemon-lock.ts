@@ -4,6 +4,7 @@ import { AuroraError } from "../errors.ts";
 import { identify, isAlive } from "../process/tree.ts";
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
+import { keepFromPrograms } from "../system/replace-program.ts";
 
 export type DaemonHolder = { pid: number; version: string; started_at: string };
 
@@ -17,6 +18,13 @@ export type DaemonLock = Disposable & {
    * @returns false where another daemon has it by now
    */
   keep: () => boolean;
+  /**
+   * For the program that is put in this one's place: the lock is not let go of at the end any more, so that nobody else gets it in
+   * between.
+   *
+   * @returns the descriptor that it is held by, which that program has to be given; undefined where it cannot be
+   */
+  handOver: () => number | undefined;
 };
 
 /** Some numbers and a version. */
@@ -32,12 +40,16 @@ const TRIES = 4;
  * Takes the place of the home's one daemon. The kernel gives it to one of those who race for it, and frees it when the
  * holder dies: nothing is left to clear by hand.
  *
+ * @param inherited by what the program in whose place this one was put has held it (`handOver`)
  * @returns undefined where another daemon has it
  */
 export async function takeDaemonLock(
   paths: Pick<HomePaths, "run">,
   holder: DaemonHolder,
+  inherited?: number,
 ): Promise<DaemonLock | undefined> {
+  const own = inherited === undefined ? undefined : openInherited(paths, inherited);
+  if (own !== undefined) return lockOf(paths, holder, own);
   for (let tries = 1; ; tries++) {
     const lock = tryDaemonLock(paths, holder);
     if (lock || tries === TRIES) return lock;
@@ -46,31 +58,56 @@ export async function takeDaemonLock(
 }
 
 function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): DaemonLock | undefined {
-  const first = openLocked(paths, holder);
-  if (first === undefined) return undefined;
-  let descriptor = first;
+  const descriptor = openLocked(paths);
+  return descriptor === undefined ? undefined : lockOf(paths, holder, descriptor);
+}
+
+function lockOf(paths: Pick<HomePaths, "run">, holder: DaemonHolder, locked: number): DaemonLock {
+  let descriptor = locked;
+  let isHandedOver = false;
+  writeHolder(descriptor, holder);
   return {
     keep() {
       if (isFileOf(descriptor, lockPath(paths))) return true;
-      const again = openLocked(paths, holder);
+      const again = openLocked(paths);
       if (again === undefined) return false;
+      writeHolder(again, holder);
       closeSync(descriptor);
       descriptor = again;
       return true;
     },
+    handOver() {
+      if (process.platform !== "linux") return undefined;
+      isHandedOver = true;
+      return descriptor;
+    },
     [Symbol.dispose]() {
+      if (isHandedOver) return;
       ftruncateSync(descriptor, 0);
       closeSync(descriptor);
     },
   };
 }
 
-function openLocked(paths: Pick<HomePaths, "run">, holder: DaemonHolder): number | undefined {
+function openLocked(paths: Pick<HomePaths, "run">): number | undefined {
   const descriptor = openSync(lockPath(paths), "a+", 0o600);
-  if (!tryFlock(descriptor, "exclusive")) {
-    closeSync(descriptor);
-    return undefined;
+  if (tryFlock(descriptor, "exclusive")) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
+
+/** Whatever somebody may have said is inherited, it counts only where it is the lock, and held by it. */
+function openInherited(paths: Pick<HomePaths, "run">, inherited: number): number | undefined {
+  try {
+    if (!isFileOf(inherited, lockPath(paths)) || !tryFlock(inherited, "exclusive")) return undefined;
+  } catch {
+    return undefined; // EBADF
   }
+  keepFromPrograms(inherited);
+  return inherited;
+}
+
+function writeHolder(descriptor: number, holder: DaemonHolder): void {
   ftruncateSync(descriptor, 0);
   const self = identify(process.pid);
   const written: WrittenHolder = {
@@ -78,7 +115,6 @@ function openLocked(paths: Pick<HomePaths, "run">, holder: DaemonHolder): number
     ...(self && { start_time: self.startTime, boot_id: self.bootId }),
   };
   writeSync(descriptor, JSON.stringify(written));
-  return descriptor;
 }
 
 function isFileOf(descriptor: number, path: string): boolean {

@@ -165,6 +165,7 @@ test("wrong usage, and a pack that nobody knows", async () => {
   for (const since of [
     "0",
     "1h30m",
+    "10m ago",
     "99999999d",
     "2026-01-31",
     "2026-01-31 12:00",

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
 import { serviceLogs } from "../../src/process/service-log.ts";
 import { auroraCommand } from "../support/aurora.ts";
+import { canTrace } from "../support/can-trace.ts";
 import { eventually } from "../support/eventually.ts";
 import { daemonPid, processesOf } from "../support/test-home.ts";
 import { wholeLog } from "../support/whole-log.ts";
@@ -47,8 +48,6 @@ function bytesOf(pid: number): { read: number; written: number } {
   const count = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1]);
   return { read: count("rchar"), written: count("wchar") };
 }
-
-const canTrace = Bun.which("strace") !== null && Bun.spawnSync(["strace", "-o", "/dev/null", "true"]).success;
 
 // The moment between the last look at the log and its emptying is made so long that a service which was not stopped writes in it.
 test.skipIf(!canTrace)(
