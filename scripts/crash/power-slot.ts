@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
 import { endProcessesNowAt } from "./end-processes.ts";
 import { endTracer, type Tracer } from "./injector.ts";
+import { canHaveOwnNamespaces } from "./own-namespaces.ts";
 import { type Slot } from "./slot.ts";
 
 /** A file system that the power can be cut under. */
@@ -34,8 +35,8 @@ export function powerProblem(kind: FileSystem): string | undefined {
   if (process.getuid?.() !== 0) return "mounting a file system needs root";
   const [make = ""] = kinds[kind].make;
   if (Bun.which(make) === null) return `there is no ${make}`;
-  const tried = Bun.spawnSync(["unshare", "--mount", "losetup", "--find"]);
-  return tried.exitCode === 0 ? undefined : "there are no loop devices";
+  if (!canHaveOwnNamespaces()) return "there are no namespaces";
+  return Bun.spawnSync(["losetup", "--find"]).exitCode === 0 ? undefined : "there are no loop devices";
 }
 
 /** Why the power of a file system cannot be cut here although it can be mounted, or undefined: not every kind knows how. */
