@@ -92,7 +92,6 @@ const known = new WeakMap<SystemFiles, SystemRoots>();
 function systemRoots(system: SystemFiles): SystemRoots {
   const kept = known.get(system);
   if (kept) return kept;
-  const really = (path: string) => realPath(path) ?? path;
   const found: SystemRoots = {
     list: [
       ...trusted(system.execute, "execute"),
@@ -100,8 +99,8 @@ function systemRoots(system: SystemFiles): SystemRoots {
       ...trusted(system.list, "list"),
       ...trusted(system.devices, "device"),
     ],
-    places: [...system.execute, ...system.read].map((path) => ({ path, real: really(path) })),
-    executed: system.execute.map(really),
+    places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
+    executed: system.execute.map((path) => realPath(path) ?? path),
   };
   known.set(system, found);
   return found;
