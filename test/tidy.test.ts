@@ -108,6 +108,28 @@ describe("banned in src", () => {
   });
 });
 
+/** Anybody may set the clock on the wall, back or by a year, so it is looked at for what is shown; what else is decided by it says why. */
+test("who in the daemon looks at the wall clock", () => {
+  const readers: Record<string, string> = {
+    "src/daemon/confirmation-watch.ts": "a deadline over a reboot, which the monotonic clock does not know",
+    "src/daemon/jobs/job-service.ts": "jobs of a calendar; the clock is passed in, and watched for being set",
+    "src/daemon/jobs/job-view.ts": "shown",
+    "src/daemon/jobs/own-jobs.ts": "shown, and noted with a job that is added",
+    "src/daemon/jobs/run-keeper.ts": "when a run is tried again, which has to outlive a reboot",
+    "src/daemon/jobs/run-once.ts": "noted with a run",
+    "src/daemon/run-daemon.ts": "shown, and a deadline over a reboot",
+    "src/daemon/service-keeper.ts": "whether a start has just been: a moment is waited for more or less",
+    "src/supervisor/log-keeper.ts": "shown: the times of lines",
+    "src/supervisor/oom-watch.ts": "shown",
+    "src/supervisor/service-instance.ts": "shown",
+    "src/supervisor/service-view.ts": "shown",
+    "src/supervisor/supervisor.ts": "shown",
+  };
+  const looks = /\bDate\.now\(\)|\bnew Date\(\)|\bwallMs\(\)|(?<!performance)\.now\(\)|(?<![.\w])now\(\)/;
+  const found = files.filter((file) => /^src\/(daemon|supervisor)\//.test(file) && looks.test(textOf(file)));
+  expect(found).toEqual(Object.keys(readers));
+});
+
 test("files are kebab-case and not called utils, helpers, common or manager", () => {
   const wrong = files.filter(
     (file) =>

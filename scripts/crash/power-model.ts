@@ -1,5 +1,6 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
+import { removeTree } from "../../src/system/scratch.ts";
 import { endProcessesAt } from "./end-processes.ts";
 import {
   afterwards,
@@ -46,7 +47,7 @@ export async function tryLegalStates(
   const run = await inject(tools, subject.operation.argv, first, { mode: "record", record });
   endTracer(tracer);
   endTracer(run.tracer);
-  endProcessesAt(first.home);
+  await endProcessesAt(first.home);
   const trace = readTrace(readFileSync(record, "utf8"), first.home, before);
   trace.changes = trace.changes.filter(
     (change) =>
@@ -59,10 +60,10 @@ export async function tryLegalStates(
   await Promise.all(
     slots.map(async (slot) => {
       for (let state = queue.shift(); state !== undefined; state = queue.shift()) {
-        rmSync(slot.home, { recursive: true, force: true });
+        removeTree(slot.home);
         makeState(trace, state, slot.home);
         const faults = await faultsOfState(tools, subject, slot, state.isAfterEnd);
-        endProcessesAt(slot.home);
+        await endProcessesAt(slot.home);
         if (faults.length === 0) continue;
         const finding = {
           operation: subject.operation.name,
@@ -107,11 +108,11 @@ export async function tryKilledThenCut(
         const { again } = subject.operation;
         const old = again === undefined ? withoutOnlyStaged(reached, subject.old) : reached;
         for (const state of legalStatesAfterEnd(trace).slice(0, STATES_AFTER_KILL)) {
-          rmSync(slot.home, { recursive: true, force: true });
+          removeTree(slot.home);
           makeState(trace, state, slot.home);
           checked++;
           const faults = await faultsOfState(tools, { old, changed: reached }, slot, again !== undefined);
-          endProcessesAt(slot.home);
+          await endProcessesAt(slot.home);
           if (faults.length === 0) continue;
           const finding = { operation: subject.operation.name, mode, at, call: state.label, faults };
           findings.push(finding);
@@ -155,7 +156,7 @@ async function recordKilled(
   }
   const reached = readHomeState(slot.home);
   for (const tracer of tracers) endTracer(tracer);
-  endProcessesAt(slot.home);
+  await endProcessesAt(slot.home);
   return { trace: readTrace(records, slot.home, before), reached };
 }
 
@@ -174,6 +175,6 @@ export async function faultsOfState(
   return [
     ...judge(readHomeState(slot.home), old, changed, { said, hasRebooted: true, hasForeignData: true }),
     ...leftoversIn(slot.home),
-    ...treeFaults(slot.home),
+    ...(await treeFaults(slot.home)),
   ];
 }

@@ -1,11 +1,15 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { identify, isAlive } from "../process/tree.ts";
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
 import { keepFromPrograms } from "../system/replace-program.ts";
 
 export type DaemonHolder = { pid: number; version: string; started_at: string };
+
+/** As it is written into the lock's file; one that an earlier version has written does not tell the process from a later one. */
+type WrittenHolder = DaemonHolder & { start_time?: number; boot_id?: string };
 
 export type DaemonLock = Disposable & {
   /**
@@ -22,6 +26,9 @@ export type DaemonLock = Disposable & {
    */
   handOver: () => number | undefined;
 };
+
+/** Some numbers and a version. */
+const HOLDER_BYTES = 1024;
 
 const lockPath = (paths: Pick<HomePaths, "run">) => `${paths.run}/daemon.lock`;
 
@@ -102,7 +109,12 @@ function openInherited(paths: Pick<HomePaths, "run">, inherited: number): number
 
 function writeHolder(descriptor: number, holder: DaemonHolder): void {
   ftruncateSync(descriptor, 0);
-  writeSync(descriptor, JSON.stringify(holder));
+  const self = identify(process.pid);
+  const written: WrittenHolder = {
+    ...holder,
+    ...(self && { start_time: self.startTime, boot_id: self.bootId }),
+  };
+  writeSync(descriptor, JSON.stringify(written));
 }
 
 function isFileOf(descriptor: number, path: string): boolean {
@@ -127,11 +139,25 @@ export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | unde
     });
   }
   try {
-    if (tryFlock(descriptor, "shared")) return undefined;
-    return JSON.parse(readFileSync(descriptor, "utf8")) as DaemonHolder;
-  } catch {
-    return undefined; // It is being written.
+    const written = readWritten(descriptor);
+    // A daemon has the lock as long as it lives: that it does is told sooner than the C library, which tries locks, is bound.
+    if (written && isWriterAlive(written)) return written;
+    return tryFlock(descriptor, "shared") ? undefined : readWritten(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function readWritten(descriptor: number): WrittenHolder | undefined {
+  const bytes = new Uint8Array(HOLDER_BYTES);
+  const length = readSync(descriptor, bytes, 0, HOLDER_BYTES, 0);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(0, length))) as WrittenHolder;
+  } catch {
+    return undefined; // It is being written, or a daemon has ended.
+  }
+}
+
+function isWriterAlive({ pid, start_time: startTime, boot_id: bootId }: WrittenHolder): boolean {
+  return startTime !== undefined && bootId !== undefined && isAlive({ pid, startTime, bootId });
 }

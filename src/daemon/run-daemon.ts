@@ -233,7 +233,7 @@ async function takePlace(
       if (other?.idle_exit_seconds === null) return undefined;
       if (other && !isAsked) {
         info(`takes the place of the daemon that a command has started (pid ${other.pid})`);
-        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late });
+        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late, atOnce: true });
         isAsked = true;
       }
     } catch (thrown) {

@@ -3,6 +3,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
+import { insideOf } from "../process/inside.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf, type ServiceRow, services } from "../registry/services.ts";
@@ -37,6 +38,8 @@ export class ServiceKeeper implements ServiceHost {
   readonly #supervisor: Supervisor;
   readonly #processes: ServiceProcesses;
   readonly #changed = new Map<string, ServiceView>();
+  /** Noted before their launcher had come to the command, or without one. */
+  readonly #outside = new Set<string>();
   readonly #onEvent: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #textTimer: ReturnType<typeof setTimeout> | undefined;
@@ -49,7 +52,7 @@ export class ServiceKeeper implements ServiceHost {
     this.#workspace = workspace;
     this.#onEvent = onEvent;
     const { run } = workspace.paths;
-    this.#processes = new ServiceProcesses(workspace);
+    this.#processes = new ServiceProcesses(workspace, (packId) => this.#noteInside(packId));
     this.#records = new RecordFile(`${run}/services`);
     this.#supervisor = new Supervisor(
       {
@@ -233,6 +236,13 @@ export class ServiceKeeper implements ServiceHost {
     this.#timer ??= setTimeout(() => this.#noteNow(), NOTE_MS);
   }
 
+  /** What is inside of a pid namespace spares whoever looks at the service most of the look. */
+  #noteInside(packId: string): void {
+    if (!this.#outside.delete(packId)) return;
+    const view = this.#supervisor.view(packId);
+    if (view?.pid != null && insideOf(view.pid)) this.#note(view);
+  }
+
   /** Writes what has changed into the registry, with the events that it amounts to. */
   #noteNow(): void {
     clearTimeout(this.#timer);
@@ -279,6 +289,8 @@ export class ServiceKeeper implements ServiceHost {
     // Another generation is wanted by now: this one is the past.
     if (!before || before.generation !== view.generation) return;
     const leader = view.pid === null ? undefined : identify(view.pid);
+    const inside = leader && insideOf(leader.pid);
+    if (leader && !inside) this.#outside.add(view.packId);
     noteService(
       registry,
       {
@@ -289,7 +301,7 @@ export class ServiceKeeper implements ServiceHost {
         service_id: view.serviceId,
         session: view.pid,
         boot_id: bootId(),
-        processes: JSON.stringify(leader ? [leader] : []),
+        processes: JSON.stringify(leader ? [{ ...leader, inside }] : []),
         rc: view.exitCode,
         restarts: view.restarts,
         health: view.health,

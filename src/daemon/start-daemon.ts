@@ -50,9 +50,12 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
       stdio: ["ignore", "pipe", log],
       detached: true,
     });
-    child.unref();
     // It prints what it is as soon as it listens; one that finds another ends without a word on stdout.
-    const { done } = await child.stdout.getReader().read();
+    const said = child.stdout.getReader();
+    const { done } = await said.read();
+    // Not before: what the runtime need not wait for it asks for in a loop, on the processor that the daemon needs.
+    await said.cancel();
+    child.unref();
     if (!done) return;
   } finally {
     closeSync(log);

@@ -41,6 +41,7 @@ type Kept = {
   owner: LogOwner;
   /** At the last look. */
   sizes: Sizes;
+  /** By the clock that nobody sets, as all that is decided here. */
   lookedMs: number;
   /** Looks in a row that found nothing new; undefined while nobody looks and the next write is waited for. */
   quietLooks: number | undefined;
@@ -87,7 +88,7 @@ export class LogKeeper {
     const kept: Kept = {
       owner,
       sizes: sizesOf(logDirectory),
-      lookedMs: Date.now(),
+      lookedMs: performance.now(),
       quietLooks: undefined,
       watches: [],
       indexBytes: sizeOf(serviceLogs(logDirectory).index),
@@ -131,7 +132,7 @@ export class LogKeeper {
   remove(packId: string): void {
     const kept = this.#kept.get(packId);
     if (!kept) return;
-    if (kept.quietLooks === undefined) kept.lookedMs = Date.now();
+    if (kept.quietLooks === undefined) kept.lookedMs = performance.now();
     this.#note(kept);
     this.#unwatch(kept);
     this.#kept.delete(packId);
@@ -183,7 +184,7 @@ export class LogKeeper {
   #wake(kept: Kept): void {
     this.#unwatch(kept);
     if (this.#kept.get(kept.owner.packId) !== kept) return;
-    kept.lookedMs = Date.now();
+    kept.lookedMs = performance.now();
     kept.quietLooks = 0;
     this.#appendIndex(kept, kept.sizes);
     this.#arm(kept.lookedMs + FIRST_LOOK_MS);
@@ -193,7 +194,7 @@ export class LogKeeper {
     if (dueMs >= this.#dueMs) return;
     clearTimeout(this.#timer);
     this.#dueMs = dueMs;
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, dueMs - Date.now()));
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, dueMs - performance.now()));
   }
 
   #look(): void {
@@ -211,7 +212,7 @@ export class LogKeeper {
   /** Returns when to look again. */
   #lookAt(kept: Kept): number {
     const before = kept.sizes;
-    const elapsedMs = Math.max(1, Date.now() - kept.lookedMs);
+    const elapsedMs = Math.max(1, performance.now() - kept.lookedMs);
     const isNew = this.#note(kept);
     kept.quietLooks = isNew ? 0 : (kept.quietLooks ?? 0) + 1;
     const { lookedMs, sizes } = kept;
@@ -229,7 +230,7 @@ export class LogKeeper {
     const isNew = hasGrown(kept.sizes, sizes);
     if (isNew) this.#appendIndex(kept, kept.sizes);
     kept.sizes = sizes;
-    kept.lookedMs = Date.now();
+    kept.lookedMs = performance.now();
     return isNew;
   }
 
@@ -252,21 +253,21 @@ export class LogKeeper {
         this.#appendIndex(kept, kept.sizes);
       } else if (result === "no-space" && (await cutServiceLogs(logDirectory, this.#freezer(kept)))) {
         kept.sizes = sizesOf(logDirectory);
-        kept.lookedMs = Date.now();
+        kept.lookedMs = performance.now();
         kept.indexBytes = sizeOf(serviceLogs(logDirectory).index);
         kept.notedBytes = -1;
         this.#warn(kept, `the disk is full: only the end is left of the logs of "${packId}"`);
       } else {
-        kept.retryMs = Date.now() + RETRY_MS;
+        kept.retryMs = performance.now() + RETRY_MS;
         if (result === "no-space")
           this.#warn(kept, `cannot put the logs of "${packId}" aside: there is no space for a copy`);
       }
     } catch (thrown) {
-      kept.retryMs = Date.now() + RETRY_MS;
+      kept.retryMs = performance.now() + RETRY_MS;
       this.#warn(kept, `cannot put the logs of "${packId}" aside: ${(thrown as Error).message}`);
     }
     kept.isRotating = false;
-    if (this.#kept.get(packId) === kept) this.#arm(Date.now() + LEAST_LOOK_MS);
+    if (this.#kept.get(packId) === kept) this.#arm(performance.now() + LEAST_LOOK_MS);
   }
 
   #rotateOnce(kept: Kept) {
@@ -291,11 +292,16 @@ export class LogKeeper {
     if (bytes === kept.notedBytes) return;
     kept.notedBytes = bytes;
     try {
-      kept.indexBytes += appendTimeIndex(owner.logDirectory, new Date(lookedMs).toISOString(), sizes);
+      kept.indexBytes += appendTimeIndex(owner.logDirectory, wallTimeOf(lookedMs), sizes);
     } catch {
       return;
     }
   }
+}
+
+/** What the clock on the wall would have shown then. */
+function wallTimeOf(monotonicMs: number): string {
+  return new Date(Date.now() - (performance.now() - monotonicMs)).toISOString();
 }
 
 function isFull({ sizes, indexBytes }: Kept): boolean {

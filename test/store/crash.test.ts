@@ -9,14 +9,13 @@ import { sweepStore } from "../../src/store/sweep-store.ts";
 import { hasTree, listTrees } from "../../src/store/tree-record.ts";
 import { verifyTree } from "../../src/store/verify-tree.ts";
 import { sweepScratch } from "../../src/system/scratch.ts";
+import { canTrace } from "../support/can-trace.ts";
 import { createStore, put, type Store } from "./fixture.ts";
 
 const CALLS = ["mkdir", "chmod", "symlink", "rename", "renameat2", "unlink", "unlinkat"];
 if (Bun.env["AURORA_CRASH_FSYNC"] === "1") CALLS.push("fsync");
 /** Far more than any of these scripts makes of one kind. */
 const MAX_POINTS = 60;
-
-const canTrace = Bun.which("strace") !== null && Bun.spawnSync(["strace", "-o", "/dev/null", "true"]).success;
 
 function fill(pack: string): void {
   mkdirSync(`${pack}/d`);

@@ -81,6 +81,20 @@ test("what says it may have ended when it is heard, as systemd-notify does", asy
     });
 });
 
+test.each([0, 3])("who ends with %i before it is ready has failed", async (rc) => {
+  await using t = supervised();
+  const spec = t.service("web", "", {
+    type: "notify",
+    argv: ["/bin/sh", "-c", `exit ${rc}`],
+    restart: "no",
+  });
+  expect(await t.supervisor.start(spec)).toMatchObject({
+    state: "failed",
+    exitCode: rc,
+    reason: `it ended with exit code ${rc} before it had said READY=1`,
+  });
+});
+
 test("who is not ready in time is stopped", async () => {
   await using t = supervised();
   const spec = t.service("web", "", { ...saying("wait"), startTimeoutSeconds: 0.3, restart: "no" });

@@ -1,5 +1,5 @@
 /** The logs of running services: times, and being put aside while the service writes. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -19,17 +19,15 @@ import {
   serviceLogs,
 } from "../../src/process/service-log.ts";
 import { cutServiceLogs, KEPT_BYTES } from "../../src/supervisor/cut-service-logs.ts";
-import { LOG_TIME_PRECISION_MS } from "../../src/supervisor/log-keeper.ts";
+import { LOG_TIME_PRECISION_MS, LogKeeper } from "../../src/supervisor/log-keeper.ts";
 import { recoverRotation, rotateServiceLogs } from "../../src/supervisor/rotate-service-logs.ts";
 import { readProcess } from "../../src/system/process-table.ts";
 import { scratch } from "../support/aurora.ts";
+import { wholeLog } from "../support/whole-log.ts";
 import { supervised } from "./service.ts";
 
 const standing = async () => ({ holds: () => true, thaw: () => {} });
 const read = (path: string) => readFileSync(path, "utf8");
-/** All that was printed, oldest first. */
-const whole = (log: string) =>
-  [3, 2, 1].map((age) => (existsSync(`${log}.${age}`) ? read(`${log}.${age}`) : "")).join("") + read(log);
 
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await Bun.sleep(5);
@@ -45,8 +43,8 @@ describe("while the service writes at full speed", () => {
     const { stdout } = serviceLogs(spec.logDirectory);
     await until(() => statSync(stdout).size < MAX_SERVICE_LOG_BYTES);
     const expected = Bun.spawnSync(["seq", "1", "3000000"]).stdout.toString();
-    expect(Bun.hash(whole(stdout))).toBe(Bun.hash(expected));
-    expect(whole(stdout).length).toBe(expected.length);
+    expect(Bun.hash(wholeLog(stdout))).toBe(Bun.hash(expected));
+    expect(wholeLog(stdout).length).toBe(expected.length);
     expect(existsSync(`${stdout}.1`)).toBe(true);
     for (const name of readdirSync(spec.logDirectory).filter((other) =>
       other.startsWith("service.stdout.log."),
@@ -71,7 +69,7 @@ setInterval(() => {}, 1e9);`;
     await until(() => existsSync(`${t.directory}/done`));
     const { stdout } = serviceLogs(spec.logDirectory);
     await until(() => statSync(stdout).size < MAX_SERVICE_LOG_BYTES);
-    const printed = whole(stdout);
+    const printed = wholeLog(stdout);
     expect(printed.length).toBe(count * 100);
     const wrong = Array.from({ length: count }, (_, i) => i).find(
       (i) => printed.slice(i * 100, (i + 1) * 100) !== line(i),
@@ -130,6 +128,30 @@ test("an index that is full is put aside with its logs", async () => {
   expect(statSync(`${index}.1`).size).toBeGreaterThan(MAX_SERVICE_INDEX_BYTES - 1);
 });
 
+test("a clock that is set back does not keep a full log from being tried again", async () => {
+  using directory = scratch();
+  const { stdout } = serviceLogs(directory.path);
+  writeFileSync(stdout, Buffer.alloc(MAX_SERVICE_LOG_BYTES, "a line\n"));
+  const failed = Promise.withResolvers<string>();
+  let isThere = false;
+  await using keeper = new LogKeeper({
+    treeOf: () => {
+      if (!isThere) throw new Error("not now");
+      return [];
+    },
+    warn: failed.resolve,
+  });
+  keeper.add({ packId: "web", logDirectory: directory.path });
+  expect(await failed.promise).toBe('cannot put the logs of "web" aside: not now');
+  isThere = true;
+  setSystemTime(Date.now() - 3_600_000);
+  try {
+    await until(() => existsSync(`${stdout}.1`));
+  } finally {
+    setSystemTime();
+  }
+});
+
 describe("putting aside", () => {
   const setUp = (stdout: string, stderr = "") => {
     const directory = scratch();
@@ -154,7 +176,7 @@ describe("putting aside", () => {
       writeFileSync(t.logs.stdout, `${i}\n`, { flag: "a" });
       await rotateServiceLogs(t.directory, standing);
     }
-    expect(whole(t.logs.stdout)).toBe("4\n5\n6\n");
+    expect(wholeLog(t.logs.stdout)).toBe("4\n5\n6\n");
     expect(existsSync(`${t.logs.stdout}.4`)).toBe(false);
   });
 
@@ -238,7 +260,7 @@ test.skipIf(process.getuid?.() !== 0)(
       await until(() => existsSync(`${t.directory}/done`));
       expect(t.supervisor.view("web")).toMatchObject({ state: "running" });
       const { stdout } = serviceLogs(spec.logDirectory);
-      const lines = whole(stdout).split("\n");
+      const lines = wholeLog(stdout).split("\n");
       const first = Number(lines[0]);
       expect(lines.slice(0, 1000)).toEqual(Array.from({ length: 1000 }, (_, i) => String(first + i)));
       await t.supervisor.stop("web");

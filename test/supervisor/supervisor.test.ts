@@ -96,7 +96,7 @@ describe("a simple service", () => {
       {
         exitCode: null,
         reason: null,
-        lastEnd: expect.stringContaining("it died of SIGKILL, which Aurora did not send"),
+        lastEnd: expect.stringContaining("it died of SIGKILL, which the daemon did not send"),
       },
     );
     const spec = t.service("other", "exit 137", { restart: "no" });

@@ -61,9 +61,13 @@ export function scratch(parent: string = tmpdir()): { path: string; [Symbol.disp
   return {
     path,
     [Symbol.dispose]() {
-      // Stored trees are read-only: without root they cannot be removed before they are writable.
-      Bun.spawnSync(["chmod", "-R", "u+rwX", path]);
-      rmSync(path, { recursive: true, force: true });
+      try {
+        rmSync(path, { recursive: true, force: true });
+      } catch {
+        // Stored trees are read-only: without root they cannot be removed before they are writable.
+        Bun.spawnSync(["chmod", "-R", "u+rwX", path]);
+        rmSync(path, { recursive: true, force: true });
+      }
     },
   };
 }

@@ -24,9 +24,9 @@ export const plantedLinks: Record<string, string> = {
   root: ".",
 };
 
-/** A directory with everything in it that leads out, beside one that must stay as it is. */
-export function plantedRoot() {
-  const directory = scratch();
+/** A directory with everything in it that leads out, beside one that must stay as it is; below `parent`, where given. */
+export function plantedRoot(parent?: string) {
+  const directory = scratch(parent);
   const [inside, outside] = [`${directory.path}/root`, `${directory.path}/outside`];
   mkdirSync(`${inside}/d/e`, { recursive: true });
   mkdirSync(`${inside}/empty`);

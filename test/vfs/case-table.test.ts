@@ -3,6 +3,7 @@
  * and by way of each kind of mount: what a path is decides, not how it is written, found or mounted.
  */
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
 
@@ -129,24 +130,27 @@ const spellings: [name: string, spell: (path: string) => string][] = [
   ["by way of what is not there", (path) => `no-such/../d/../${path}`],
 ];
 
-type Kind = { open: (inside: string) => SyncVfs; isDisk: boolean };
+/** The kernel's way is tried on a disk; all others in memory where there is some, since each row makes some thirty names ten times. */
+const memory = existsSync("/dev/shm") ? "/dev/shm" : undefined;
+
+type Kind = { open: (inside: string) => SyncVfs; isDisk: boolean; parent?: string | undefined };
 
 const kinds: [name: string, kind: Kind][] = [
   ["by the kernel", { open: (inside) => onDisk(inside, resolveByKernel), isDisk: true }],
-  ["by hand", { open: (inside) => onDisk(inside, resolveByWalk), isDisk: true }],
-  ["in memory", { open: inMemory, isDisk: false }],
+  ["by hand", { open: (inside) => onDisk(inside, resolveByWalk), isDisk: true, parent: memory }],
+  ["in memory", { open: inMemory, isDisk: false, parent: memory }],
 ];
 
 function onDisk(inside: string, resolve: Resolve): SyncVfs {
   return new SyncVfs(new DiskMount(inside, { resolve }), []);
 }
 
-describe.each(kinds)("%s", (_kind, { open, isDisk }) => {
+describe.each(kinds)("%s", (_kind, { open, isDisk, parent }) => {
   describe.each(
     rows.filter(({ isDiskOnly }) => isDisk || !isDiskOnly).map((row) => [row.path, row] as const),
   )("%s", (path, { cells }) => {
     test.each(spellings)("%s", async (_name, spell) => {
-      const seen = await codesAt({ open, path, spell, beside: (name) => name });
+      const seen = await codesAt({ open, parent, path, spell, beside: (name) => name });
       expect(shown(seen)).toEqual(shown(cells.map((cell) => codes[cell] as string)));
     });
   });
@@ -181,7 +185,7 @@ describe.each(mounted)("mounted: %s", (kind, spec) => {
     "%s",
     async (path, { cells }) => {
       const at = (name: string) => `/m/${name}`;
-      const seen = await codesAt({ open, path, spell: at, beside: at });
+      const seen = await codesAt({ open, parent: memory, path, spell: at, beside: at });
       const expected = names.map((name, i) => {
         const code = codes[cells[i] as string] as string;
         if (!isReadOnly || looks.includes(name)) return code;
@@ -195,7 +199,13 @@ describe.each(mounted)("mounted: %s", (kind, spec) => {
   const crossing = ["move", "onto", "over", "copy", "copy -r", "copy to"];
 
   test.skipIf(isReadOnly).each(below)("%s, to and from another mount", async (path, { cells }) => {
-    const way = { open, path, spell: (name: string) => `/m/${name}`, beside: (name: string) => `/${name}` };
+    const way = {
+      open,
+      parent: memory,
+      path,
+      spell: (name: string) => `/m/${name}`,
+      beside: (name: string) => `/${name}`,
+    };
     const seen = await codesAt(way, crossing);
     // What a copy refuses to take along cannot be moved either: what is outside, links out, and what is no file.
     const stays = "hard-out d d/ d/. out-file out-dir through-dots absolute absolute-back proc-root".split(
@@ -215,15 +225,17 @@ describe.each(mounted)("mounted: %s", (kind, spec) => {
 
 type Way = {
   open: (inside: string) => SyncVfs;
+  /** Where the directory is: on a disk by default. */
+  parent?: string | undefined;
   path: string;
   spell: (path: string) => string;
   beside: (name: string) => string;
 };
 
 /** What each operation says of a path. What is outside is never shown or changed. */
-async function codesAt({ open, path, spell, beside }: Way, which = names): Promise<string[]> {
+async function codesAt({ open, parent, path, spell, beside }: Way, which = names): Promise<string[]> {
   const seen: string[] = [];
-  let t = setUp(open, path);
+  let t = setUp(open, path, parent);
   try {
     for (const name of which) {
       const results: unknown[] = [];
@@ -236,7 +248,7 @@ async function codesAt({ open, path, spell, beside }: Way, which = names): Promi
       if (code !== "ok" || looks.includes(name)) continue;
       // It changed something, so the next operation gets everything anew.
       t[Symbol.dispose]();
-      t = setUp(open, path);
+      t = setUp(open, path, parent);
     }
   } finally {
     t[Symbol.dispose]();
@@ -248,8 +260,8 @@ function shown(list: readonly string[], which = names): string[] {
   return which.map((name, i) => `${name}: ${list[i]}`);
 }
 
-function setUp(open: (inside: string) => SyncVfs, path: string) {
-  const root = plantedRoot();
+function setUp(open: (inside: string) => SyncVfs, path: string, parent: string | undefined) {
+  const root = plantedRoot(parent);
   if (path === "fifo") Bun.spawnSync(["mkfifo", `${root.inside}/fifo`]);
   const server = path === "socket" ? createServer().listen(`${root.inside}/socket`) : undefined;
   const vfs = open(root.inside);

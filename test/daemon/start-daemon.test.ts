@@ -1,0 +1,64 @@
+/** A command that needs the daemon starts it and hears from it that it listens: no time goes by that nobody needs. */
+import { expect, jest, test } from "bun:test";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+
+import { startDaemon } from "../../src/daemon/start-daemon.ts";
+import { homePaths } from "../../src/system/home.ts";
+import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
+import { canTrace } from "../support/can-trace.ts";
+import { testHome } from "../support/test-home.ts";
+import { simplePack } from "./service-home.ts";
+
+test("no clock decides when it is there", async () => {
+  using directory = scratch();
+  const self = `${directory.path}/program`;
+  writeFileSync(self, `#!/bin/sh\necho $$ > ${directory.path}/pid\necho "{}"\nexec sleep 300\n`);
+  chmodSync(self, 0o755);
+  const paths = homePaths(`${directory.path}/home`);
+  // Whoever waits for a time waits for ever now.
+  jest.useFakeTimers();
+  try {
+    await startDaemon({ paths, self, env: Bun.env, signal: new AbortController().signal });
+  } finally {
+    jest.useRealTimers();
+  }
+  process.kill(Number(readFileSync(`${directory.path}/pid`, "utf8")), "SIGKILL");
+});
+
+/** Calls by which a thread waits; what the processes of a program's other threads do is not followed. */
+const WAITS = ["epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "nanosleep", "clock_nanosleep"];
+/** More than all that it waits for, on a machine on which each wait is interrupted; who asks again and again asks thousands of times. */
+const MANY = 50;
+
+const tracedTo = (path: string) => ["strace", "-qq", "-o", path, "-e", `trace=openat,write,${WAITS.join()}`];
+const waitsIn = (calls: readonly string[]) =>
+  calls.filter((call) => WAITS.some((name) => call.startsWith(`${name}(`)));
+
+test.skipIf(!canTrace)("neither asks again and again (needs strace and the right to trace)", async () => {
+  await using t = testHome();
+  t.write(simplePack());
+  await t.run(["install", "app", "--no-start"]);
+  using directory = scratch();
+  const trace = `${directory.path}/trace`;
+  const callsOf = () => readFileSync(trace, "utf8").split("\n");
+
+  expect(await aurora(["start", "app"], { home: t.home, prefix: tracedTo(trace) })).toMatchObject({
+    stderr: "",
+    exitCode: 0,
+  });
+  // Before the start and, for what is asked of it, after that.
+  expect(callsOf().filter((call) => call.includes("/run/daemon.lock"))).toHaveLength(2);
+  expect(waitsIn(callsOf()).length).toBeLessThan(MANY);
+
+  await t.run(["daemon", "stop", "--services"]);
+  const daemon = Bun.spawn([...tracedTo(trace), ...auroraCommand, "daemon", "--home", t.home, "--json"], {
+    env: { PATH: Bun.env["PATH"] ?? "" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await daemon.stdout.getReader().read();
+  await t.run(["daemon", "stop", "--services"]);
+  await daemon.exited;
+  const ready = callsOf().findIndex((call) => call.startsWith('write(1, "{\\"running\\":true'));
+  expect(ready).toBeGreaterThan(0);
+  expect(waitsIn(callsOf().slice(0, ready)).length).toBeLessThan(MANY);
+});
