@@ -2,9 +2,10 @@
  * Crashes Aurora at every system call that changes a file, in every way there is, and looks at what is left:
  * `bun run crashtest --help` says how. A signal ends it with everything that it has started and mounted.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 
+import { removeTree } from "../src/system/scratch.ts";
 import { blocksProblem } from "./crash/block-power.ts";
 import { type CommandLine, helpText, readCommandLine, UsageError } from "./crash/command-line.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
@@ -36,7 +37,7 @@ const injector = buildInjector(`${directory}/bin`);
 const dispose = () => {
   endProcessesAt(directory);
   unmountBelow(directory);
-  rmSync(directory, { recursive: true, force: true });
+  removeTree(directory);
 };
 for (const signal of SIGNALS)
   process.on(signal, () => {

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 
 import { errorCodes } from "../../src/errors.ts";
 import { runChild } from "../../src/lifecycle/selftest/run-child.ts";
+import { removeTree } from "../../src/system/scratch.ts";
 import { endProcessesAt } from "./end-processes.ts";
 import { type HomeState, leftoversIn, readHomeState, treeFaults } from "./home-state.ts";
 import { endTracer, type Inject, runInjected, type Traced, type Tracer } from "./injector.ts";
@@ -34,7 +35,7 @@ export async function prepareSubject(
   slot: Slot,
   template: string,
 ): Promise<Subject> {
-  rmSync(template, { recursive: true, force: true });
+  removeTree(template);
   for (const argv of operation.prepare) await mustRun(tools, argv, template);
   for (const packId of operation.running) await mustRun(tools, ["stop", packId], template);
   endProcessesAt(template);
@@ -182,7 +183,7 @@ function faultsOfRun({ exitCode, stderr, wasHit }: Traced, { mode }: Inject, cal
 /** Puts the slot's home into the state before the operation, with the services that are to run. */
 export async function restore(tools: Tools, { operation, template }: Subject, slot: Slot): Promise<void> {
   endProcessesAt(slot.home);
-  rmSync(slot.home, { recursive: true, force: true });
+  removeTree(slot.home);
   mkdirSync(slot.directory, { recursive: true });
   if (existsSync(template)) {
     const copied = Bun.spawnSync(["cp", "-a", template, slot.home]);

@@ -1,5 +1,6 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
+import { removeTree } from "../../src/system/scratch.ts";
 import { endProcessesAt } from "./end-processes.ts";
 import {
   afterwards,
@@ -59,7 +60,7 @@ export async function tryLegalStates(
   await Promise.all(
     slots.map(async (slot) => {
       for (let state = queue.shift(); state !== undefined; state = queue.shift()) {
-        rmSync(slot.home, { recursive: true, force: true });
+        removeTree(slot.home);
         makeState(trace, state, slot.home);
         const faults = await faultsOfState(tools, subject, slot, state.isAfterEnd);
         endProcessesAt(slot.home);
@@ -107,7 +108,7 @@ export async function tryKilledThenCut(
         const { again } = subject.operation;
         const old = again === undefined ? withoutOnlyStaged(reached, subject.old) : reached;
         for (const state of legalStatesAfterEnd(trace).slice(0, STATES_AFTER_KILL)) {
-          rmSync(slot.home, { recursive: true, force: true });
+          removeTree(slot.home);
           makeState(trace, state, slot.home);
           checked++;
           const faults = await faultsOfState(tools, { old, changed: reached }, slot, again !== undefined);
