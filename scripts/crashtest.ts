@@ -9,10 +9,11 @@ import { removeTree } from "../src/system/scratch.ts";
 import { blocksProblem } from "./crash/block-power.ts";
 import { type CommandLine, helpText, readCommandLine, UsageError } from "./crash/command-line.ts";
 import { runCrashTest } from "./crash/crash-test.ts";
-import { endProcessesAt } from "./crash/end-processes.ts";
+import { endProcessesNowAt } from "./crash/end-processes.ts";
 import { buildInjector } from "./crash/injector.ts";
 import { blocksOf, fileSystemOf } from "./crash/modes.ts";
-import { cutProblem, inOwnMounts, powerProblem, unmountBelow } from "./crash/power-slot.ts";
+import { inOwnNamespaces } from "./crash/own-namespaces.ts";
+import { cutProblem, powerProblem, unmountBelow } from "./crash/power-slot.ts";
 import { table } from "./crash/report.ts";
 import { writeTestPacks } from "./crash/test-packs.ts";
 
@@ -27,15 +28,13 @@ const modes = given.modes.filter((mode) => {
   const fileSystem = blocksOf(mode)?.fileSystem ?? fileSystemOf(mode);
   return isPossible(mode, fileSystem && powerProblem(fileSystem));
 });
-if (modes.some((mode) => blocksOf(mode) ?? fileSystemOf(mode))) {
-  const code = await inOwnMounts(SIGNALS);
-  if (code !== undefined) process.exit(code);
-}
+const code = await inOwnNamespaces(SIGNALS);
+if (code !== undefined) process.exit(code);
 const directory = mkdtempSync(`${given.scratch}/aurora-crash-`);
 const injector = buildInjector(`${directory}/bin`);
 /** Also of what an experiment that was cut short has left. */
 const dispose = () => {
-  endProcessesAt(directory);
+  endProcessesNowAt(directory);
   unmountBelow(directory);
   removeTree(directory);
 };

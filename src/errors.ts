@@ -18,6 +18,10 @@ export const errorCodes = {
   "script-failed": { exit: 1, meaning: "A pack's script ended with a non-zero exit code." },
   "no-space": { exit: 1, meaning: "There is not enough free disk space." },
   "home-unusable": { exit: 1, meaning: "The home directory cannot be created or used." },
+  "unknown-outcome": {
+    exit: 1,
+    meaning: "It may have been done or not: whoever was asked has ended without an answer.",
+  },
   "not-supported": { exit: 1, meaning: "This build or this machine cannot do that." },
   "quota-exceeded": { exit: 1, meaning: "The pack's quota does not allow this write." },
   "too-large": { exit: 1, meaning: "The value is larger than the limit." },
@@ -102,6 +106,7 @@ const systemReasons: Record<string, string> = {
   EIO: "input/output error",
   EMFILE: "too many open files",
   ENFILE: "too many open files on this machine",
+  EEXIST: "there is something else already",
   ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
   EISDIR: "is a directory",

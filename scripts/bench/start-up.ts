@@ -13,6 +13,7 @@ const WARM_UP_ROUNDS = 5;
 const PACKS = 200;
 const VERSION_TARGET = 1.5;
 const LIST_TARGET = 2.5;
+const STATUS_TARGET = 2;
 const HELLO = "compiled hello-world";
 
 type Case = { argv: string[]; home?: string; target?: number };
@@ -32,7 +33,7 @@ export async function bench(): Promise<BenchRow[]> {
       const home = join(directory, `home-${count}`);
       const another = fillHome(aurora, join(directory, `packs-${count}`), home, count);
       cases.set(`aurora list, ${count} packs`, { argv: [aurora, "list"], home, target: LIST_TARGET });
-      cases.set(`aurora status, ${count} packs`, { argv: [aurora, "status"], home });
+      cases.set(`aurora status, ${count} packs`, { argv: [aurora, "status"], home, target: STATUS_TARGET });
       if (another) cases.set(`aurora plan, ${count} packs`, { argv: [aurora, "plan", another], home });
     }
     const times = measure(cases);

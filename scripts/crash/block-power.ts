@@ -156,7 +156,7 @@ async function recordOperation(
     const trace = readBlockTrace(disk.record(), begin, disk.length());
     tracers.push(run.tracer);
     for (const tracer of tracers) endTracer(tracer);
-    endProcessesAt(disk.mount);
+    await endProcessesAt(disk.mount);
     return { trace, calls: run.points.length };
   } finally {
     disk.dispose();
@@ -186,7 +186,7 @@ function replayedDisk(fileSystem: FileSystem, { directory }: Slot, image: string
       try {
         return await faultsOfState(tools, subject, slot, state.isAfterEnd);
       } finally {
-        endProcessesAt(mount);
+        await endProcessesAt(mount);
         detach(mount);
       }
     },

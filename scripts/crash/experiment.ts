@@ -38,7 +38,7 @@ export async function prepareSubject(
   removeTree(template);
   for (const argv of operation.prepare) await mustRun(tools, argv, template);
   for (const packId of operation.running) await mustRun(tools, ["stop", packId], template);
-  endProcessesAt(template);
+  await endProcessesAt(template);
   const subject: Subject = {
     operation,
     template,
@@ -63,7 +63,7 @@ export async function prepareSubject(
   subject.points = clean.points;
   const faults = leftoversIn(slot.home);
   endTracer(clean.tracer);
-  endProcessesAt(slot.home);
+  await endProcessesAt(slot.home);
   if (faults.length > 0) throw new Error(`${operation.name} leaves something behind: ${faults.join("; ")}`);
   return subject;
 }
@@ -107,21 +107,17 @@ export async function experiment(
   const hasRebooted = fault.mode === "cut-power" || fault.mode === "kill-all";
   // A command that only looks brings transactions to their end; `recover` also removes the scratch of the dead.
   await afterwards(tools, ["verify"], slot, faults);
-  let state = readHomeState(slot.home);
-  const verdict = () => {
-    state = readHomeState(slot.home);
-    return judge(state, subject.old, subject.changed, { said, hasRebooted, isStuck });
-  };
-  // A process in the middle of an execve(2) has no environment to be known by.
-  for (let tries = 0; tries < 5 && verdict().length > 0; tries++) await Bun.sleep(20);
-  faults.push(...verdict());
+  const verdictOn = (state: HomeState) =>
+    judge(state, subject.old, subject.changed, { said, hasRebooted, isStuck });
+  const state = await settledState(slot.home, (found) => verdictOn(found).length === 0);
+  faults.push(...verdictOn(state));
   await afterwards(tools, ["recover"], slot, faults);
-  const isUnchanged = () => Bun.deepEquals(state, readHomeState(slot.home));
-  for (let tries = 0; tries < 5 && !isUnchanged(); tries++) await Bun.sleep(20);
-  if (!isUnchanged()) faults.push("a second recovery changes something");
-  faults.push(...leftoversIn(slot.home), ...(power ? treeFaults(slot.home) : []));
+  const isUnchanged = (found: HomeState) => Bun.deepEquals(state, found);
+  if (!isUnchanged(await settledState(slot.home, isUnchanged)))
+    faults.push("a second recovery changes something");
+  faults.push(...leftoversIn(slot.home), ...(power ? await treeFaults(slot.home) : []));
   for (const tracer of tracers) endTracer(tracer);
-  endProcessesAt(slot.home);
+  await endProcessesAt(slot.home);
   if (run.exitCode === INJECTOR_FAILED) return { wasHit: false, isVoid: true };
   return {
     wasHit: run.wasHit || isAfterEnd,
@@ -130,6 +126,17 @@ export async function experiment(
       : {}),
   };
 }
+
+/** Looks a few times: a process in the middle of an execve(2) has no environment to be known by. */
+async function settledState(home: string, isRight: (state: HomeState) => boolean): Promise<HomeState> {
+  for (let looks = 1; ; looks++) {
+    const state = readHomeState(home);
+    if (looks === MAX_LOOKS || isRight(state)) return state;
+    await Bun.sleep(LOOK_MS);
+  }
+}
+const MAX_LOOKS = 6;
+const LOOK_MS = 20;
 
 /**
  * SQLite flushes the home's directory when the rollback journal is created, where it takes a failure for nothing, and when it is
@@ -182,12 +189,12 @@ function faultsOfRun({ exitCode, stderr, wasHit }: Traced, { mode }: Inject, cal
 
 /** Puts the slot's home into the state before the operation, with the services that are to run. */
 export async function restore(tools: Tools, { operation, template }: Subject, slot: Slot): Promise<void> {
-  endProcessesAt(slot.home);
+  await endProcessesAt(slot.home);
   removeTree(slot.home);
   mkdirSync(slot.directory, { recursive: true });
   if (existsSync(template)) {
-    const copied = Bun.spawnSync(["cp", "-a", template, slot.home]);
-    if (copied.exitCode !== 0) throw new Error(copied.stderr.toString());
+    const copied = Bun.spawn(["cp", "-a", template, slot.home], { stderr: "pipe" });
+    if ((await copied.exited) !== 0) throw new Error(await copied.stderr.text());
   } else mkdirSync(slot.home, { mode: 0o700 });
   for (const packId of operation.running) await mustRun(tools, ["start", packId], slot.home);
 }

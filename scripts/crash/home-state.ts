@@ -107,15 +107,16 @@ function isUnused(database: Database): boolean {
 }
 
 /** Stored trees whose bytes are not what their name says: hashed with plain tar, as anybody can. */
-export function treeFaults(home: string): string[] {
+export async function treeFaults(home: string): Promise<string[]> {
   const trees = namesIn(`${home}/store`).filter((name) => /^[0-9a-f]{64}$/.test(name));
   const tar =
     'LC_ALL=C tar -C "$0" --exclude=./logs --exclude=./data --sort=name --mtime=@0 --owner=0 --group=0 ' +
     "--numeric-owner --mode=u=rwX,go=rX --hard-dereference --format=ustar -cf - . | sha256sum";
-  return trees.flatMap((hex) => {
-    const printed = Bun.spawnSync(["sh", "-c", tar, `${home}/store/${hex}`]).stdout.toString();
+  const faults = trees.map(async (hex) => {
+    const printed = await Bun.spawn(["sh", "-c", tar, `${home}/store/${hex}`]).stdout.text();
     return printed.startsWith(hex) ? [] : [`store/${hex} has other content: ${printed.slice(0, 64)}`];
   });
+  return (await Promise.all(faults)).flat();
 }
 
 /** The processes that starts have left running in a home, by what is in their environment. */

@@ -44,13 +44,14 @@ export function legalStatesAfterEnd(trace: Trace): LegalState[] {
 function distinctStates(trace: Trace, firstCut: number): LegalState[] {
   const states = new Map<string, LegalState>();
   const seen = new Set<string>();
+  const digests = new Map<string, string>();
   for (const model of ["posix", "ordered"] as const)
     for (let count = firstCut; count <= trace.changes.length; count++)
       for (const state of statesAfter(trace, model, count)) {
         const selection = `${state.there.join()} ${state.isTorn} ${state.isAfterEnd}`;
         if (seen.has(selection)) continue;
         seen.add(selection);
-        const key = `${fingerprint(trace, state)}${state.isAfterEnd ? " end" : ""}`;
+        const key = `${fingerprint(trace, state, digests)}${state.isAfterEnd ? " end" : ""}`;
         if (!states.has(key)) states.set(key, state);
       }
   return [...states.values()];
@@ -113,12 +114,11 @@ function keeps(synced: number, change: Change, nodes: readonly Node[], model: Mo
 }
 
 function withEarlierNames(changes: readonly Change[], model: Model, some: number[], count: number): number[] {
+  if (model === "posix") return some.toSorted((a, b) => a - b);
   const there = new Set(some);
-  if (model === "ordered") {
-    const last = Math.max(-1, ...some.filter((index) => isName(changes[index] as Change)));
-    for (let index = 0; index < Math.min(last, count); index++)
-      if (isName(changes[index] as Change)) there.add(index);
-  }
+  const last = Math.max(-1, ...some.filter((index) => isName(changes[index] as Change)));
+  for (let index = 0; index < Math.min(last, count); index++)
+    if (isName(changes[index] as Change)) there.add(index);
   return [...there].toSorted((a, b) => a - b);
 }
 
@@ -126,7 +126,8 @@ const isName = ({ kind }: Change) => kind === "name" || kind === "rename";
 const isFlush = ({ kind }: Change) => kind === "sync" || kind === "sync-all";
 
 type Built = {
-  data: Map<number, FileBytes>;
+  /** Of each file whose bytes change: the changes, as indices. */
+  edits: Map<number, number[]>;
   modes: Map<number, number>;
   names: Map<number, Map<string, number>>;
 };
@@ -160,22 +161,16 @@ class FileBytes {
   }
 }
 
-function build({ nodes, changes }: Trace, { there, isTorn }: LegalState): Built {
-  const built: Built = { data: new Map(), modes: new Map(), names: new Map() };
+function build({ nodes, changes }: Trace, { there }: LegalState): Built {
+  const built: Built = { edits: new Map(), modes: new Map(), names: new Map() };
   for (const { id, type, entries } of nodes) if (type === "directory") built.names.set(id, new Map(entries));
-  const fileOf = (id: number): FileBytes => {
-    const known = built.data.get(id) ?? new FileBytes(nodes[id]?.data ?? Buffer.alloc(0));
-    built.data.set(id, known);
-    return known;
-  };
   for (const index of there) {
     const change = changes[index] as Change;
-    if (change.kind === "write") {
-      const isHalf = isTorn && index === there.at(-1);
-      const bytes = isHalf ? change.data.subarray(0, change.data.length >> 1) : change.data;
-      fileOf(change.node).write(change.offset, bytes);
-    } else if (change.kind === "truncate") fileOf(change.node).resize(change.size);
-    else if (change.kind === "mode") built.modes.set(change.node, change.mode);
+    if (change.kind === "write" || change.kind === "truncate") {
+      const edits = built.edits.get(change.node) ?? [];
+      edits.push(index);
+      built.edits.set(change.node, edits);
+    } else if (change.kind === "mode") built.modes.set(change.node, change.mode);
     else if (change.kind === "rename") applyRename(built.names, change);
     else if (change.kind === "name") {
       if (change.node === null) built.names.get(change.directory)?.delete(change.name);
@@ -185,18 +180,47 @@ function build({ nodes, changes }: Trace, { there, isTorn }: LegalState): Built 
   return built;
 }
 
-function fingerprint(trace: Trace, state: LegalState): string {
-  const built = build(trace, state);
-  const hash = new Bun.CryptoHasher("sha1");
+/** The bytes of a file after some changes to it. */
+function bytesOf({ changes }: Trace, node: Node, edits: readonly number[], isLastTorn: boolean): Buffer {
+  if (edits.length === 0) return node.data;
+  const file = new FileBytes(node.data);
+  for (const index of edits) {
+    const change = changes[index] as Change;
+    if (change.kind === "truncate") file.resize(change.size);
+    if (change.kind !== "write") continue;
+    const isHalf = isLastTorn && index === edits.at(-1);
+    file.write(change.offset, isHalf ? change.data.subarray(0, change.data.length >> 1) : change.data);
+  }
+  return file.bytes;
+}
+
+/** Whether it is a write to this file that is there by half. */
+const isTornIn = ({ isTorn, there }: LegalState, edits: readonly number[]) =>
+  isTorn && edits.length > 0 && edits.at(-1) === there.at(-1);
+
+/** @param digests of files after some changes: states have most of them in common */
+function fingerprint(trace: Trace, state: LegalState, digests: Map<string, string>): string {
+  const { edits: allEdits, modes, names } = build(trace, state);
+  const digestOf = (node: Node): string => {
+    const edits = allEdits.get(node.id) ?? [];
+    const isTorn = isTornIn(state, edits);
+    const key = `${node.id} ${edits.join()} ${isTorn}`;
+    const known = digests.get(key);
+    if (known !== undefined) return known;
+    const digest = Bun.SHA1.hash(bytesOf(trace, node, edits, isTorn), "hex");
+    digests.set(key, digest);
+    return digest;
+  };
+  let text = "";
   const add = (id: number, path: string): void => {
     const node = trace.nodes[id] as Node;
-    hash.update(`${path}\0${node.type}\0${built.modes.get(id) ?? node.mode}\0${node.target}\0`);
-    if (node.type === "file") hash.update(built.data.get(id)?.bytes ?? node.data);
-    for (const name of [...(built.names.get(id)?.keys() ?? [])].toSorted())
-      add(built.names.get(id)?.get(name) as number, `${path}/${name}`);
+    text += `${path}\0${node.type}\0${modes.get(id) ?? node.mode}\0${node.target}\0`;
+    if (node.type === "file") text += digestOf(node);
+    for (const name of [...(names.get(id)?.keys() ?? [])].toSorted())
+      add(names.get(id)?.get(name) as number, `${path}/${name}`);
   };
   add(trace.root, "");
-  return hash.digest("hex");
+  return Bun.SHA1.hash(text, "hex");
 }
 
 /** Makes a state's files in a directory that does not exist yet. */
@@ -205,8 +229,10 @@ export function makeState(trace: Trace, state: LegalState, directory: string): v
   const make = (id: number, path: string): void => {
     const node = trace.nodes[id] as Node;
     if (node.type === "symlink") return symlinkSync(node.target, path);
-    if (node.type === "file") writeFileSync(path, built.data.get(id)?.bytes ?? node.data);
-    else {
+    if (node.type === "file") {
+      const edits = built.edits.get(id) ?? [];
+      writeFileSync(path, bytesOf(trace, node, edits, isTornIn(state, edits)));
+    } else {
       mkdirSync(path);
       for (const [name, child] of built.names.get(id) ?? []) make(child, `${path}/${name}`);
     }

@@ -47,7 +47,7 @@ export async function tryLegalStates(
   const run = await inject(tools, subject.operation.argv, first, { mode: "record", record });
   endTracer(tracer);
   endTracer(run.tracer);
-  endProcessesAt(first.home);
+  await endProcessesAt(first.home);
   const trace = readTrace(readFileSync(record, "utf8"), first.home, before);
   trace.changes = trace.changes.filter(
     (change) =>
@@ -63,7 +63,7 @@ export async function tryLegalStates(
         removeTree(slot.home);
         makeState(trace, state, slot.home);
         const faults = await faultsOfState(tools, subject, slot, state.isAfterEnd);
-        endProcessesAt(slot.home);
+        await endProcessesAt(slot.home);
         if (faults.length === 0) continue;
         const finding = {
           operation: subject.operation.name,
@@ -112,7 +112,7 @@ export async function tryKilledThenCut(
           makeState(trace, state, slot.home);
           checked++;
           const faults = await faultsOfState(tools, { old, changed: reached }, slot, again !== undefined);
-          endProcessesAt(slot.home);
+          await endProcessesAt(slot.home);
           if (faults.length === 0) continue;
           const finding = { operation: subject.operation.name, mode, at, call: state.label, faults };
           findings.push(finding);
@@ -156,7 +156,7 @@ async function recordKilled(
   }
   const reached = readHomeState(slot.home);
   for (const tracer of tracers) endTracer(tracer);
-  endProcessesAt(slot.home);
+  await endProcessesAt(slot.home);
   return { trace: readTrace(records, slot.home, before), reached };
 }
 
@@ -175,6 +175,6 @@ export async function faultsOfState(
   return [
     ...judge(readHomeState(slot.home), old, changed, { said, hasRebooted: true, hasForeignData: true }),
     ...leftoversIn(slot.home),
-    ...treeFaults(slot.home),
+    ...(await treeFaults(slot.home)),
   ];
 }

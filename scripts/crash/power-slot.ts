@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
-import { endProcessesAt } from "./end-processes.ts";
+import { endProcessesNowAt } from "./end-processes.ts";
 import { endTracer, type Tracer } from "./injector.ts";
+import { canHaveOwnNamespaces } from "./own-namespaces.ts";
 import { type Slot } from "./slot.ts";
 
 /** A file system that the power can be cut under. */
@@ -34,8 +35,8 @@ export function powerProblem(kind: FileSystem): string | undefined {
   if (process.getuid?.() !== 0) return "mounting a file system needs root";
   const [make = ""] = kinds[kind].make;
   if (Bun.which(make) === null) return `there is no ${make}`;
-  const tried = Bun.spawnSync(["unshare", "--mount", "losetup", "--find"]);
-  return tried.exitCode === 0 ? undefined : "there are no loop devices";
+  if (!canHaveOwnNamespaces()) return "there are no namespaces";
+  return Bun.spawnSync(["losetup", "--find"]).exitCode === 0 ? undefined : "there are no loop devices";
 }
 
 /** Why the power of a file system cannot be cut here although it can be mounted, or undefined: not every kind knows how. */
@@ -51,7 +52,7 @@ export function cutProblem(kind: FileSystem, injector: string, directory: string
   }
 }
 
-/** Makes a file system in a file and mounts it. Only in a mount namespace of our own: see `inOwnMounts`. */
+/** Makes a file system in a file and mounts it. Only in a mount namespace of our own: see `inOwnNamespaces`. */
 export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot {
   const image = `${directory}/${kind}.img`;
   const mount = `${directory}/${kind}`;
@@ -66,7 +67,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
     settle: () => must(["sync", "-f", mount]),
     powerOn(tracers) {
       for (const tracer of tracers) endTracer(tracer);
-      endProcessesAt(mount);
+      endProcessesNowAt(mount);
       detach(mount);
       awaitRelease(image);
       attach(kind, image, mount);
@@ -79,7 +80,7 @@ export function createPowerSlot(kind: FileSystem, directory: string): PowerSlot 
       );
     },
     dispose() {
-      endProcessesAt(mount);
+      endProcessesNowAt(mount);
       detach(mount);
       rmSync(image, { force: true });
     },
@@ -134,24 +135,4 @@ export function must(argv: string[], expected = 0): void {
   const { exitCode, signalCode, stderr } = Bun.spawnSync(argv);
   if (exitCode !== expected)
     throw new Error(`${argv.join(" ")}: ${exitCode ?? signalCode} ${stderr.toString()}`);
-}
-
-/**
- * Runs this program again in a mount namespace of its own, where it is not yet: otherwise any other process that copies its
- * mounts meanwhile would keep a file system alive that was shut down. Confined processes copy them all the same, those of other
- * experiments too: to their copies each unmount is passed on. A signal that is to end this program is passed on to the other,
- * which cleans up; however this one ends, the other is told to.
- *
- * @returns the exit code of the program, or undefined inside
- */
-export async function inOwnMounts(signals: readonly NodeJS.Signals[]): Promise<number | undefined> {
-  if (Bun.env["AURORA_CRASH_MOUNTS"] === "own") return undefined;
-  const share = 'mount --make-rshared / && exec setpriv --pdeathsig TERM -- "$0" "$@"';
-  const own = ["unshare", "--mount", "--propagation", "private", "sh", "-c", share];
-  const child = Bun.spawn([...own, process.execPath, ...process.argv.slice(1)], {
-    stdio: ["inherit", "inherit", "inherit"],
-    env: { ...process.env, AURORA_CRASH_MOUNTS: "own" },
-  });
-  for (const signal of signals) process.on(signal, () => child.kill(signal));
-  return await child.exited;
 }

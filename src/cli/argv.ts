@@ -1,4 +1,4 @@
-import { type CommandSpec, type Options, type OptionSpec } from "../commands/command.ts";
+import { type Options, type OptionSpec } from "../commands/command.ts";
 import { AuroraError } from "../errors.ts";
 import { nearest } from "../system/nearest.ts";
 
@@ -100,8 +100,16 @@ function skipOptions(words: readonly string[], start: number, takesValue: (word:
   return Math.min(place, words.length);
 }
 
-/** Puts the words of one command into the form that cac cannot misread. Throws `usage` with the nearest known option. */
-export function encodeArgv(words: readonly string[], options: Options): string[] {
+/**
+ * Puts the words of one command into the form that cac cannot misread. Throws `usage` with the nearest known option.
+ *
+ * @param hint where none is near
+ */
+export function encodeArgv(
+  words: readonly string[],
+  options: Options,
+  hint = "--help lists the options",
+): string[] {
   const flags: string[] = [];
   const positionals: string[] = [];
   const shorts = new Map(
@@ -121,14 +129,14 @@ export function encodeArgv(words: readonly string[], options: Options): string[]
     if (long) [, name, inline] = long as unknown as [string, string, string | undefined];
     else {
       const letter = short?.[1] as string;
-      name = shorts.get(letter) ?? unknownOption(`-${letter}`, []);
+      name = shorts.get(letter) ?? unknownOption(`-${letter}`, [], hint);
       const tail = short?.[2] as string;
       if (tail !== "" && options[name]?.value === undefined)
         words = [...words.slice(0, i + 1), `-${tail}`, ...words.slice(i + 1)];
       else if (tail !== "") inline = tail.replace(/^=/, "");
     }
     const spec: OptionSpec | undefined = Object.hasOwn(options, name) ? options[name] : undefined;
-    if (!spec) unknownOption(`--${name}`, Object.keys(options));
+    if (!spec) unknownOption(`--${name}`, Object.keys(options), hint);
     else if (spec.value === undefined) {
       if (inline !== undefined) throw new AuroraError("usage", `option --${name} takes no value`);
       flags.push(`--${optionKey(name)}`);
@@ -170,26 +178,15 @@ export function decodePositionals(words: readonly string[]): string[] {
   return words.map((word) => word.slice(MARK.length));
 }
 
-/** cac's notation of the positional arguments, also used in the usage line: `<SRC> [...MORE]`. */
-export function cacNotation(spec: CommandSpec): string {
-  const takesPackOption = spec.args.some((arg) => arg.pack);
-  return spec.args
-    .map(({ name, optional, many }) => {
-      const inner = many ? `...${name}` : name;
-      return optional || takesPackOption ? `[${inner}]` : `<${inner}>`;
-    })
-    .join(" ");
-}
-
 /** `no-start` would be read as the negation of `start`: so no dashes and no leading "no-" reach cac. */
 function optionKey(name: string): string {
   return `o_${name.replaceAll("-", "_")}`;
 }
 
-function unknownOption(shown: string, known: readonly string[]): never {
+function unknownOption(shown: string, known: readonly string[], hint: string): never {
   const near = nearest(shown.replace(/^-+/, ""), known);
   throw new AuroraError("usage", `unknown option "${shown}"`, {
-    hint: near ? `did you mean --${near}?` : "--help lists the options",
+    hint: near ? `did you mean --${near}?` : hint,
   });
 }
 

@@ -1,6 +1,6 @@
 import { type Context, type Paint } from "../commands/command.ts";
 import { AuroraError, systemReason } from "../errors.ts";
-import { homeDirectory } from "../system/home.ts";
+import { homeDirectory, withoutLinks } from "../system/home.ts";
 import { parseDuration } from "../system/units.ts";
 import { createLazyLog } from "./lazy-log.ts";
 import { writeAll } from "./output.ts";
@@ -44,10 +44,14 @@ export async function createContext(
     return createLog(stderrIsTerminal, flags.quiet, paint);
   });
   const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
+  let home: string | undefined;
   const context: Context = {
     // Found out when it is first needed: `version` and `device` work for somebody who has no home at all.
     get home() {
-      return homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, currentDirectory);
+      home ??= withoutLinks(
+        homeDirectory(flags.home, process.env, process.getuid?.() ?? 0, currentDirectory),
+      );
+      return home;
     },
     // As late: whoever stands in a directory that was removed may still name others.
     get cwd() {

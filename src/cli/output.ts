@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
+import { AuroraError, systemReason } from "../errors.ts";
 
 /**
  * Writes all of `data` to stdout (1) or stderr (2).
@@ -22,9 +22,13 @@ export function writeAll(descriptor: 1 | 2, data: string | Uint8Array): void {
       if (code === "EAGAIN") Bun.sleepSync(1);
       else if (code === "EPIPE") throw new ClosedPipe();
       else if (code !== "EINTR")
-        throw new AuroraError("output-failed", `cannot write the output: ${code ?? String(thrown)}`, {
-          cause: thrown,
-        });
+        throw new AuroraError(
+          "output-failed",
+          `cannot write the output: ${systemReason(thrown) ?? String(thrown)}`,
+          {
+            cause: thrown,
+          },
+        );
     }
   }
 }

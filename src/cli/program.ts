@@ -15,7 +15,6 @@ import { type RE_EXEC_WORD as ReExecWord } from "../process/confinement/re-exec.
 import { type Arch } from "../process/confinement/system-calls.ts";
 import { nearest } from "../system/nearest.ts";
 import {
-  cacNotation,
   cacOption,
   decodeOptions,
   decodePositionals,
@@ -154,52 +153,23 @@ type Parsed = { args: string[]; options: ReturnType<typeof decodeOptions> };
 
 /**
  * cac sees only the wanted command and the options that are given: it parses argv once for each command that it knows. Without
- * words there is nothing to parse, which saves a tenth of the start-up of `version` and `list`.
+ * options there is nothing to parse, which saves a tenth of the start-up of `version` and `status PACK`.
  */
 function parse(spec: CommandSpec, options: Options, words: string[], passed: string[] = []): Parsed {
-  if (words.length + passed.length === 0) return { args: [], options: {} };
+  if (!words.some((word) => word.startsWith("-"))) return { args: [...words, ...passed], options: {} };
   const cli = cac("aurora");
-  const entry = cli.command(`run ${cacNotation(spec)}`.trim());
-  const encoded = [...encodeArgv(words, options), ...encodePositionals(passed)];
+  const entry = cli.command("run [...words]");
+  const encoded = [...encodeArgv(words, options, hintOfRest(spec)), ...encodePositionals(passed)];
   for (const [name, option] of givenOptions(encoded, options))
     entry.option(cacOption(name, option), option.help);
-  let decoded: ReturnType<typeof decodeOptions> = {};
-  let args: string[] = [];
-  entry.action(() => {
-    args = decodePositionals(cli.args);
-    decoded = decodeOptions(cli.options, options);
-  });
-  const asksHelp = encoded.includes("--o_help") || encoded.includes("--o_version");
-  try {
-    cli.parse(["", "", "run", ...encoded], { run: false });
-    if (asksHelp) return { args: [], options: decodeOptions(cli.options, options) };
-    cli.runMatchedCommand();
-  } catch (thrown) {
-    if (!(thrown instanceof Error) || thrown.name !== "CACError") throw thrown;
-    const isMissing = thrown.message.startsWith("missing required");
-    throw new AuroraError(
-      "usage",
-      isMissing ? `"${spec.name}" needs ${missing(spec, words)}` : unexpected(spec, cli.args),
-      {
-        hint: `aurora help ${spec.name} shows how it is called`,
-      },
-    );
-  }
-  return { args, options: decoded };
+  cli.parse(["", "", "run", ...encoded], { run: false });
+  return { args: decodePositionals(cli.args), options: decodeOptions(cli.options, options) };
 }
 
-function missing(spec: CommandSpec, words: string[]): string {
-  const given = words.filter((word) => !word.startsWith("-")).length;
-  const required = spec.args.filter((arg) => !arg.optional);
-  return required
-    .slice(Math.min(given, required.length - 1))
-    .map((arg) => `<${arg.name}>`)
-    .join(" ");
-}
-
-function unexpected(spec: CommandSpec, args: readonly string[]): string {
-  const extra = decodePositionals(args).slice(spec.args.length);
-  return `"${spec.name}" takes no argument ${extra.map((word) => JSON.stringify(word)).join(" ")}`;
+/** For whoever leaves out the "--" before a command, as docker and kubectl let them. */
+function hintOfRest({ name, args, rest }: CommandSpec): string | undefined {
+  if (rest === undefined) return undefined;
+  return `a command stands behind "--": aurora ${[name, ...args.map((arg) => arg.name), "--", rest].join(" ")}`;
 }
 
 const PACK_OPTION = { help: "The pack, instead of as an argument", value: "ID" };
@@ -218,20 +188,24 @@ function positionals(
   const named = parsed.options["pack"];
   const args = [...parsed.args];
   if (named !== undefined && spec.args.some((arg) => arg.pack)) args.unshift(...([named].flat() as string[]));
-  const required = spec.args.filter((arg) => !arg.optional).length;
-  const hint = `aurora help ${spec.name} shows how it is called`;
-  if (args.length < required)
-    throw new AuroraError("usage", `"${spec.name}" needs ${missing(spec, args)}`, { hint });
-  if (args.length > spec.args.length && !spec.args.some((arg) => arg.many))
-    throw new AuroraError(
-      "usage",
-      unexpected(
-        spec,
-        args.map((arg) => `\0${arg}`),
-      ),
-      { hint },
-    );
+  const help = `aurora help ${spec.name} shows how it is called`;
+  const required = spec.args.filter((arg) => !arg.optional);
+  if (args.length < required.length)
+    throw new AuroraError("usage", `"${spec.name}" needs ${missing(required, args.length)}`, { hint: help });
+  if (args.length > spec.args.length && !spec.args.some((arg) => arg.many)) {
+    const extra = args.slice(spec.args.length).map((word) => JSON.stringify(word));
+    throw new AuroraError("usage", `"${spec.name}" takes no argument ${extra.join(" ")}`, {
+      hint: hintOfRest(spec) ?? help,
+    });
+  }
   return args;
+}
+
+function missing(required: CommandSpec["args"], given: number): string {
+  return required
+    .slice(Math.min(given, required.length - 1))
+    .map(({ name }) => `<${name}>`)
+    .join(" ");
 }
 
 function restOf(spec: CommandSpec, rest: string[] | undefined): string[] {

@@ -8,7 +8,7 @@ type Result = TransactionEnd & { pack_id: string };
 export function run(context: Context, { args: [packId = ""] }: Input): Promise<Result> {
   return withHomeLock(context, `confirm ${packId}`, async (workspace) => {
     requireLivePack(workspace, packId);
-    return { ...confirmTransaction(workspace, packId), pack_id: packId };
+    return { ...(await confirmTransaction(workspace, packId)), pack_id: packId };
   });
 }
 

@@ -3,11 +3,15 @@ import { runDaemon } from "../daemon/run-daemon.ts";
 import { systemdUnit } from "../daemon/systemd-unit.ts";
 import { AuroraError, systemReason } from "../errors.ts";
 import { homePaths } from "../system/home.ts";
+import { replaceProgram } from "../system/replace-program.ts";
 import { systemdVersion } from "../system/systemd-version.ts";
 import { type Context, type Input } from "./command.ts";
 import { durationOption } from "./shared/install-flow.ts";
 
 type Result = { unit: string } | undefined;
+
+/** Tells the program that is put in a daemon's place which descriptor holds the daemon's lock. */
+const LOCK_VARIABLE = "AURORA_DAEMON_LOCK";
 
 export async function run(
   context: Context,
@@ -20,7 +24,7 @@ export async function run(
   if (isUser) throw new AuroraError("usage", "option --user belongs to --print-systemd-unit");
   const idleExit = options["idle-exit"];
   const say = messenger(context);
-  const ending = await runDaemon({
+  const { ending, lock } = await runDaemon({
     paths: homePaths(home),
     env,
     self,
@@ -29,10 +33,11 @@ export async function run(
     warn: (message) => say(context.log.warn, message),
     ready: (status) => announce(context, status, say),
     idleExitMs: idleExit === undefined ? null : durationOption("--idle-exit", idleExit),
+    inheritedLock: env[LOCK_VARIABLE] === undefined ? undefined : Number(env[LOCK_VARIABLE]),
   });
   if (ending === "become-binary") {
     await context.log.flush();
-    becomeBinary(context, idleExit);
+    becomeBinary(context, idleExit, lock);
   }
   return undefined;
 }
@@ -59,16 +64,21 @@ function whereItCan(write: () => void): void {
 }
 
 /** Puts the program file as it is now in this process's place: same number, same children. */
-function becomeBinary({ self, home, env, log }: Context, idleExit: string | undefined): void {
+function becomeBinary(context: Context, idleExit: string | undefined, lock: number | undefined): void {
+  const { self, home, log } = context;
+  const env = {
+    ...(context.env as Record<string, string>),
+    ...(lock === undefined ? {} : { [LOCK_VARIABLE]: String(lock) }),
+  };
   const argv = [self, "daemon", "--home", home, ...(idleExit === undefined ? [] : ["--idle-exit", idleExit])];
   // That it is experimental is said on stderr with each call, which is the daemon's log.
   process.emitWarning = () => {};
   try {
-    process.execve?.(self, argv, env as Record<string, string>);
+    replaceProgram(self, argv, env, lock);
   } catch (thrown) {
     // Services need their daemon, also where the file has gone since: then it begins anew as the program that it is.
     whereItCan(() => log.warn(`cannot become "${self}" (${systemReason(thrown) ?? String(thrown)})`));
-    process.execve?.("/proc/self/exe", argv, env as Record<string, string>);
+    replaceProgram("/proc/self/exe", argv, env, lock);
   }
 }
 

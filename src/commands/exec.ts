@@ -44,9 +44,6 @@ type ExecInput = Input<
   "timeout" | "kill"
 >;
 
-/** How long a command in the background has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
-const KILL_GRACE_MS = 5_000;
-
 export async function run(context: Context, input: ExecInput): Promise<Result> {
   checkForm(input);
   const timeoutMs = parseTimeout(input.options.timeout);
@@ -55,7 +52,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     workspace.requireConfinement = input.options["require-confinement"] === true;
     const packId = input.args[0] as string;
     const pack = requireLivePack(workspace, packId).script;
-    const records = `${workspace.paths.run}/background`;
+    const records = workspace.paths.background;
     if (input.options.list) return listBackground(records, packId).map(listed);
     if (input.options.kill !== undefined) return await kill(records, packId, input.options.kill);
     if (input.options.explain)
@@ -211,6 +208,6 @@ async function kill(records: string, packId: string, id: string): Promise<Killed
     throw new AuroraError("not-found", `"${packId}" has no command "${id}" in the background`, {
       hint: `aurora exec --list ${packId} shows them`,
     });
-  const { stopped, survivors } = await stopBackground(record, KILL_GRACE_MS);
+  const { stopped, survivors } = await stopBackground(record);
   return { id, stopped: stopped.length, survivors: survivors.length };
 }

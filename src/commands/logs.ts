@@ -1,10 +1,12 @@
+import { existsSync, readdirSync } from "node:fs";
+
 import { AuroraError } from "../errors.ts";
-import { type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
+import { inOrder, type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../registry/packs.ts";
 import { parseDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
-import { ownDirectory } from "./shared/own-pack.ts";
+import { ownDirectory, ownPackId } from "./shared/own-pack.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 const DEFAULT_COUNT = 100;
@@ -13,23 +15,67 @@ const POLL_MS = 200;
 
 export async function run(
   context: Context,
-  { args: [packId = ""], options }: Input<"follow", "number" | "since">,
+  { args: packIds, options }: Input<"follow", "number" | "since">,
 ): Promise<LogLine[] | undefined> {
   const since = await sinceOption(context, options.since);
   const count = countOption(options.number, since !== undefined);
-  const logDirectory = await logDirectoryOf(context, packId);
-  const positions: LogPositions = new Map();
   const isFollowed = options.follow === true;
-  const lines = readLogs(logDirectory, packId, { count, since, positions, isFollowed });
-  if (!isFollowed) return lines;
-  let shown = lines;
+  const directories = await logDirectoriesOf(context, packIds);
+  const read = logReader(directories, { since, isFollowed });
+  const isMany = packIds.length !== 1;
+  const write = (lines: readonly LogLine[]) => {
+    const texts = lines.map((line) => (context.json ? JSON.stringify(line) : lineText(line, isMany)));
+    if (texts.length > 0) context.stdout.write(`${texts.join("\n")}\n`);
+  };
+  if (!isFollowed && context.json) return read(count);
+  write(read(count));
+  if (!isFollowed) return undefined;
   while (!context.signal.aborted) {
-    for (const line of shown)
-      context.stdout.write(`${context.json ? JSON.stringify(line) : lineText(line)}\n`);
     await Bun.sleep(POLL_MS);
-    shown = readLogs(logDirectory, packId, { count: MAX_LINES, since, positions, isFollowed });
+    write(read(MAX_LINES));
   }
   return undefined;
+}
+
+/**
+ * Reads what has come to the logs of several packs since the last time, in the order of time.
+ *
+ * @param directories where the logs of each pack are, now: there may be more of them the next time
+ */
+function logReader(
+  directories: () => ReadonlyMap<string, string>,
+  how: { since: string | undefined; isFollowed: boolean },
+): (count: number) => LogLine[] {
+  const positions = new Map<string, LogPositions>();
+  return (count) => {
+    const lines = [...directories()].flatMap(([packId, directory]) => {
+      const known: LogPositions = positions.get(packId) ?? new Map();
+      positions.set(packId, known);
+      return readLogs(directory, packId, { count, positions: known, ...how });
+    });
+    return positions.size > 1 ? inOrder(lines).slice(-count) : lines;
+  };
+}
+
+/** Of the packs that were named, or else of all that are installed, one that is installed later included. */
+async function logDirectoriesOf(
+  context: Context,
+  packIds: readonly string[],
+): Promise<() => ReadonlyMap<string, string>> {
+  const own = ownPackId(context);
+  const named = packIds.length > 0 || own === undefined ? packIds : [own];
+  if (named.length === 0) {
+    using workspace = await openForReading(context);
+    const { paths } = workspace;
+    return () => new Map(namesIn(paths.live).map((packId) => [packId, paths.logsOf(packId)]));
+  }
+  const directories = new Map<string, string>();
+  for (const packId of named) directories.set(packId, await logDirectoryOf(context, packId));
+  return () => directories;
+}
+
+function namesIn(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory).toSorted() : [];
 }
 
 async function logDirectoryOf(context: Context, packId: string): Promise<string> {
@@ -50,7 +96,7 @@ function countOption(text: string | undefined, isTimed: boolean): number {
 /** `10m` ago, or a moment: in RFC 3339, or a date or a time of this machine's zone. */
 async function sinceOption(context: Context, text: string | undefined): Promise<string | undefined> {
   if (text === undefined) return undefined;
-  const ago = parseDuration(text);
+  const ago = parseDuration(text.replace(/ ago$/, ""));
   if (ago !== undefined) return new Date(Math.max(0, context.now().getTime() - ago)).toISOString();
   const { machineTimezone, parseMoment } = await import("./shared/local-time.ts");
   try {
@@ -63,10 +109,6 @@ async function sinceOption(context: Context, text: string | undefined): Promise<
   }
 }
 
-function lineText({ at, source, stream, line }: LogLine): string {
-  return `${at} ${source}${stream === "stderr" ? "!" : ":"} ${line}`;
-}
-
-export function render(lines: LogLine[]): string {
-  return lines.map(lineText).join("\n");
+function lineText({ at, pack_id: packId, source, stream, line }: LogLine, isMany: boolean): string {
+  return `${at} ${isMany ? `${packId} ` : ""}${source}${stream === "stderr" ? "!" : ":"} ${line}`;
 }

@@ -1,16 +1,15 @@
-import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
-import { startHealthy, startPacks } from "../lifecycle/start-packs.ts";
+import { type ActedPack } from "../lifecycle/acted-packs.ts";
+import { runsAlready } from "../lifecycle/nothing-to-do.ts";
 import { type Context, type Input } from "./command.ts";
 import { renderActed } from "./shared/acted-text.ts";
-import { selectLivePacks } from "./shared/packs.ts";
-import { withHomeLock } from "./shared/workspace.ts";
+import { lookUnderLock } from "./shared/workspace.ts";
 
-export function run(context: Context, { args, options }: Input<"wait-healthy">): Promise<ActedPack[]> {
-  return withHomeLock(context, `start ${args.join(" ")}`, async (workspace) => {
-    const packs = selectLivePacks(workspace, args).map(({ script }) => script);
-    const start = options["wait-healthy"] === true ? startHealthy : startPacks;
-    return actedPacks(workspace, await start(workspace, packs));
-  });
+export async function run(context: Context, { args, options }: Input<"wait-healthy">): Promise<ActedPack[]> {
+  const [packId = "", ...others] = args;
+  const already = others.length > 0 ? undefined : lookUnderLock(context, (home) => runsAlready(home, packId));
+  if (already) return [already];
+  const { startFlow } = await import("./shared/start-flow.ts");
+  return await startFlow(context, args, options["wait-healthy"] === true);
 }
 
 export const render = renderActed;

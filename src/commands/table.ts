@@ -345,6 +345,17 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./restart.ts"),
   }),
   command({
+    name: "signal",
+    group: "Running",
+    summary: "Send a signal to a pack's service, for example to have it read its configuration again",
+    details:
+      "The process that the start entrypoint became gets it; of a oneshot pack all that its start left running. A service\nthat ends by it is started again where its restart policy says so.",
+    args: [{ name: "PACK", pack: true }, { name: "SIGNAL" }],
+    options: { all: { help: "To all processes of the pack" } },
+    examples: ["signal pack03_os_base HUP", "signal pack03_os_base SIGUSR1 --all"],
+    load: () => import("./signal.ts"),
+  }),
+  command({
     name: "status",
     group: "Running",
     summary: "Show which packs run, and how they are",
@@ -389,8 +400,9 @@ export const commands: readonly CommandSpec[] = [
   command({
     name: "logs",
     group: "Running",
-    summary: "Show what a pack's scripts and service have printed",
-    args: [{ name: "PACK", pack: true }],
+    summary: "Show what the scripts and services of packs have printed",
+    details: "Without PACK: of all that are installed. Of several, each line says which it is of.",
+    args: [{ name: "PACK", optional: true, many: true, pack: true }],
     options: {
       follow: { help: "Go on with new lines as they come", short: "f" },
       number: { value: "N", help: "Show the last N lines (default: 100)", short: "n" },
@@ -399,7 +411,7 @@ export const commands: readonly CommandSpec[] = [
         help: "Show lines from then on: 10m ago, 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00Z",
       },
     },
-    examples: ["logs pack03_os_base -n 20", "logs pack03_os_base -f --json"],
+    examples: ["logs pack03_os_base -n 20", "logs -f", "logs pack03_os_base -f --json"],
     load: () => import("./logs.ts"),
   }),
   command({
@@ -409,7 +421,7 @@ export const commands: readonly CommandSpec[] = [
     details: [
       "The command is run as it stands, with no shell between. Its exit code is passed on; 128+N says that it died of",
       "signal N, 124 that the time was up, 125 to 127 that it was not run. What it leaves behind is ended with it, but",
-      "for --background, which returns at once.",
+      "for --background, which returns at once; such a command goes on over stop and upgrades, until --kill or remove.",
     ].join("\n"),
     args: [{ name: "PACK", pack: true }],
     rest: "CMD…",
@@ -440,6 +452,15 @@ export const commands: readonly CommandSpec[] = [
     options: {},
     examples: ["run script.ts", "run script.ts --depth 3"],
     load: () => import("./run.ts"),
+  }),
+  command({
+    name: "notify",
+    group: "Running",
+    summary: "Tell the supervisor how the service is that calls this, as in sd_notify(3)",
+    args: [{ name: "STATE", many: true }],
+    options: {},
+    examples: ["notify READY=1", 'notify READY=1 "STATUS=12 clients"', "notify WATCHDOG=1"],
+    load: () => import("./notify.ts"),
   }),
   command({
     name: "events",

@@ -43,7 +43,12 @@ export const packStatus = v.object({
   ),
   next_start: v.pipe(orNull(time), about("When it starts again, in the state backoff.")),
   status_text: statusText,
-  memory_bytes: orNull(count),
+  memory_bytes: v.pipe(
+    orNull(count),
+    about(
+      "What is resident of its processes; pages that several of them may share count once. Without the launcher's.",
+    ),
+  ),
   confinement: orNull(
     v.object({
       state: v.picklist(["enforced", "partial", "none", "allow-all"]),
@@ -60,6 +65,20 @@ export const actedPack = v.object({
   state: v.string(),
   pid: orNull(count),
   changed: v.boolean(),
+});
+
+export const signalRequest = v.strictObject({
+  signal: v.pipe(v.string(), about("Its name, such as HUP or SIGUSR1, or its number.")),
+  all: v.pipe(
+    v.optional(v.boolean(), false),
+    about("To all processes of the pack, not only to the one that its start became."),
+  ),
+});
+
+export const signalledPack = v.object({
+  pack_id: v.string(),
+  signal: v.string(),
+  pids: v.pipe(v.array(count), about("Who has got it; empty where the pack does not run.")),
 });
 
 export const supervisedService = v.object({

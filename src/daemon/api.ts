@@ -3,6 +3,7 @@ import { type GenericSchema, type InferOutput, safeParse } from "valibot";
 import { AuroraError, errorDocument, toAuroraError } from "../errors.ts";
 import { type ActedPack } from "../lifecycle/acted-packs.ts";
 import { type PackStatus } from "../lifecycle/pack-status.ts";
+import { type SignalledPack } from "../lifecycle/signal-pack.ts";
 import * as schema from "./api-schema.ts";
 import { type EventFeed } from "./event-feed.ts";
 import { type HttpRequest } from "./http/request-parser.ts";
@@ -15,6 +16,7 @@ export type PackAction = "start" | "stop" | "restart";
 export type DaemonActions = {
   statuses: (packIds: readonly string[]) => PackStatus[];
   act: (action: PackAction, packId: string, options?: { dependents: boolean }) => Promise<ActedPack>;
+  signal: (packId: string, what: { signal: string; all: boolean }) => SignalledPack;
   startService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   vouchService: (packId: string, generation: number) => Promise<schema.SupervisedService>;
   stopService: (packId: string) => Promise<schema.SupervisedService>;
@@ -66,6 +68,8 @@ async function perform(
       return json(await daemon.act("stop", packId, bodyOf(request, schema.dependentsRequest)));
     case "restartPack":
       return json(await daemon.act("restart", packId, bodyOf(request, schema.dependentsRequest)));
+    case "signalPack":
+      return json(daemon.signal(packId, bodyOf(request, schema.signalRequest)));
     case "startService": {
       const { generation } = bodyOf(request, schema.serviceRequest);
       return json(await daemon.startService(packId, generation));

@@ -1,10 +1,15 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { identify, isAlive } from "../process/tree.ts";
 import { tryFlock } from "../system/flock.ts";
 import { type HomePaths } from "../system/home.ts";
+import { keepFromPrograms } from "../system/replace-program.ts";
 
 export type DaemonHolder = { pid: number; version: string; started_at: string };
+
+/** As it is written into the lock's file; one that an earlier version has written does not tell the process from a later one. */
+type WrittenHolder = DaemonHolder & { start_time?: number; boot_id?: string };
 
 export type DaemonLock = Disposable & {
   /**
@@ -13,7 +18,17 @@ export type DaemonLock = Disposable & {
    * @returns false where another daemon has it by now
    */
   keep: () => boolean;
+  /**
+   * For the program that is put in this one's place: the lock is not let go of at the end any more, so that nobody else gets it in
+   * between.
+   *
+   * @returns the descriptor that it is held by, which that program has to be given; undefined where it cannot be
+   */
+  handOver: () => number | undefined;
 };
+
+/** Some numbers and a version. */
+const HOLDER_BYTES = 1024;
 
 const lockPath = (paths: Pick<HomePaths, "run">) => `${paths.run}/daemon.lock`;
 
@@ -25,12 +40,16 @@ const TRIES = 4;
  * Takes the place of the home's one daemon. The kernel gives it to one of those who race for it, and frees it when the
  * holder dies: nothing is left to clear by hand.
  *
+ * @param inherited by what the program in whose place this one was put has held it (`handOver`)
  * @returns undefined where another daemon has it
  */
 export async function takeDaemonLock(
   paths: Pick<HomePaths, "run">,
   holder: DaemonHolder,
+  inherited?: number,
 ): Promise<DaemonLock | undefined> {
+  const own = inherited === undefined ? undefined : openInherited(paths, inherited);
+  if (own !== undefined) return lockOf(paths, holder, own);
   for (let tries = 1; ; tries++) {
     const lock = tryDaemonLock(paths, holder);
     if (lock || tries === TRIES) return lock;
@@ -39,34 +58,63 @@ export async function takeDaemonLock(
 }
 
 function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): DaemonLock | undefined {
-  const first = openLocked(paths, holder);
-  if (first === undefined) return undefined;
-  let descriptor = first;
+  const descriptor = openLocked(paths);
+  return descriptor === undefined ? undefined : lockOf(paths, holder, descriptor);
+}
+
+function lockOf(paths: Pick<HomePaths, "run">, holder: DaemonHolder, locked: number): DaemonLock {
+  let descriptor = locked;
+  let isHandedOver = false;
+  writeHolder(descriptor, holder);
   return {
     keep() {
       if (isFileOf(descriptor, lockPath(paths))) return true;
-      const again = openLocked(paths, holder);
+      const again = openLocked(paths);
       if (again === undefined) return false;
+      writeHolder(again, holder);
       closeSync(descriptor);
       descriptor = again;
       return true;
     },
+    handOver() {
+      if (process.platform !== "linux") return undefined;
+      isHandedOver = true;
+      return descriptor;
+    },
     [Symbol.dispose]() {
+      if (isHandedOver) return;
       ftruncateSync(descriptor, 0);
       closeSync(descriptor);
     },
   };
 }
 
-function openLocked(paths: Pick<HomePaths, "run">, holder: DaemonHolder): number | undefined {
+function openLocked(paths: Pick<HomePaths, "run">): number | undefined {
   const descriptor = openSync(lockPath(paths), "a+", 0o600);
-  if (!tryFlock(descriptor, "exclusive")) {
-    closeSync(descriptor);
-    return undefined;
+  if (tryFlock(descriptor, "exclusive")) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
+
+/** Whatever somebody may have said is inherited, it counts only where it is the lock, and held by it. */
+function openInherited(paths: Pick<HomePaths, "run">, inherited: number): number | undefined {
+  try {
+    if (!isFileOf(inherited, lockPath(paths)) || !tryFlock(inherited, "exclusive")) return undefined;
+  } catch {
+    return undefined; // EBADF
   }
+  keepFromPrograms(inherited);
+  return inherited;
+}
+
+function writeHolder(descriptor: number, holder: DaemonHolder): void {
   ftruncateSync(descriptor, 0);
-  writeSync(descriptor, JSON.stringify(holder));
-  return descriptor;
+  const self = identify(process.pid);
+  const written: WrittenHolder = {
+    ...holder,
+    ...(self && { start_time: self.startTime, boot_id: self.bootId }),
+  };
+  writeSync(descriptor, JSON.stringify(written));
 }
 
 function isFileOf(descriptor: number, path: string): boolean {
@@ -91,11 +139,25 @@ export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | unde
     });
   }
   try {
-    if (tryFlock(descriptor, "shared")) return undefined;
-    return JSON.parse(readFileSync(descriptor, "utf8")) as DaemonHolder;
-  } catch {
-    return undefined; // It is being written.
+    const written = readWritten(descriptor);
+    // A daemon has the lock as long as it lives: that it does is told sooner than the C library, which tries locks, is bound.
+    if (written && isWriterAlive(written)) return written;
+    return tryFlock(descriptor, "shared") ? undefined : readWritten(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function readWritten(descriptor: number): WrittenHolder | undefined {
+  const bytes = new Uint8Array(HOLDER_BYTES);
+  const length = readSync(descriptor, bytes, 0, HOLDER_BYTES, 0);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(0, length))) as WrittenHolder;
+  } catch {
+    return undefined; // It is being written, or a daemon has ended.
+  }
+}
+
+function isWriterAlive({ pid, start_time: startTime, boot_id: bootId }: WrittenHolder): boolean {
+  return startTime !== undefined && bootId !== undefined && isAlive({ pid, startTime, bootId });
 }

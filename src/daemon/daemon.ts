@@ -1,9 +1,10 @@
 import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
-import { livePackOf } from "../lifecycle/live-pack.ts";
+import { type LivePack, livePackOf } from "../lifecycle/live-pack.ts";
 import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
 import { runningDependents } from "../lifecycle/running-dependents.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
+import { parseSignal, type SignalledPack, signalPack } from "../lifecycle/signal-pack.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
@@ -52,9 +53,7 @@ export class Daemon implements DaemonActions {
     const { workspace } = this.#options;
     const description = `${action} ${packId}`;
     return await withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => {
-      const row = livePack(locked.registry, packId);
-      if (!row) throw unknownPack(locked, packId, "is not installed");
-      const { script } = livePackOf(locked, row);
+      const { script } = requireLive(locked, packId);
       const wasRunning = isRunning(locked, packId);
       const others = dependents ? runningDependents(locked, [packId]) : [];
       const scripts = [script, ...others.map((other) => other.script)];
@@ -65,6 +64,11 @@ export class Daemon implements DaemonActions {
       this.events.poke();
       return actedPacks(locked, [{ pack_id: packId, changed }])[0] as ActedPack;
     });
+  }
+
+  signal(packId: string, { signal, all }: { signal: string; all: boolean }): SignalledPack {
+    const { workspace } = this.#options;
+    return signalPack(workspace, requireLive(workspace, packId), parseSignal(signal), all);
   }
 
   async startService(packId: string, generation: number): Promise<SupervisedService> {
@@ -141,4 +145,10 @@ export class Daemon implements DaemonActions {
       residentBytes: process.memoryUsage.rss(),
     });
   }
+}
+
+function requireLive(workspace: Workspace, packId: string): LivePack {
+  const row = livePack(workspace.registry, packId);
+  if (!row) throw unknownPack(workspace, packId, "is not installed");
+  return livePackOf(workspace, row);
 }

@@ -74,7 +74,7 @@ function metricsOf({ version, startedSeconds, packs, usage, http, residentBytes 
     ),
     gauge(
       "aurora_pack_memory_bytes",
-      "Memory of the pack's processes; what several share is counted once.",
+      "What is resident of the pack's processes; pages that several of them may share are counted once.",
       used(({ memoryBytes }) => memoryBytes),
     ),
     gauge(

@@ -60,6 +60,13 @@ export const routes = {
     body: schema.dependentsRequest,
     answer: schema.actedPack,
   },
+  signalPack: {
+    method: "POST",
+    path: "/v1/packs/{pack_id}/signal",
+    summary: "Send a signal to a pack's service, as aurora signal does",
+    body: schema.signalRequest,
+    answer: schema.signalledPack,
+  },
   startService: {
     method: "POST",
     path: "/v1/services/{pack_id}/start",

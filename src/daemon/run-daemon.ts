@@ -38,7 +38,12 @@ export type DaemonWorld = {
   ready: (status: DaemonStatus) => void;
   /** It ends by itself after so long without anything to do; null: never. */
   idleExitMs: number | null;
+  /** The descriptor by which the program in whose place this one was put has held the daemon's lock. */
+  inheritedLock: number | undefined;
 };
+
+/** How a daemon has ended: for "become-binary", also by which descriptor its lock is held until the next program has it. */
+export type DaemonEnd = { ending: DaemonEnding; lock?: number | undefined };
 
 /** So long all services have to end when the machine or the container goes down, in milliseconds. */
 const STOP_ALL_MS = 60_000;
@@ -54,7 +59,7 @@ const LOCK_WAIT_MS = 10_000;
  * @returns why it ended; for "become-binary" the caller puts the program file of now in this one's place
  * @throws {AuroraError} `conflict` where another daemon runs
  */
-export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
+export async function runDaemon(world: DaemonWorld): Promise<DaemonEnd> {
   const { paths, env } = world;
   ensureHome(paths);
   const startedAt = world.now();
@@ -77,7 +82,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     moreOwnOperations: () => Promise.resolve(ownJobs as OwnOperationTable),
   };
   const ended = Promise.withResolvers<DaemonEnding>();
-  // What only a start has needed of the registry and of the program file is given back.
+  // What only a start or an answer has needed of the registry and of the program file is given back.
   using rest = new RestWatch(() => {
     registry.releaseMemory();
     keeper.gather();
@@ -128,7 +133,10 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
     new Listening({
       paths,
       daemon,
-      touch: () => idle.touch(),
+      touch: () => {
+        idle.touch();
+        rest.touch();
+      },
       warn: world.warn,
       lock,
       onReplaced: () => ended.resolve("replaced"),
@@ -156,7 +164,7 @@ export async function runDaemon(world: DaemonWorld): Promise<DaemonEnding> {
   await open.disposeAsync();
   stopping.abort("SIGTERM");
   if (ending === "stop-services") await stopEverything(workspace, keeper, STOP_ALL_MS);
-  return ending;
+  return ending === "become-binary" ? { ending, lock: lock.handOver() } : { ending };
 }
 
 /** With a connection of its own, so that the daemon notices the change as it does another process's. */
@@ -185,11 +193,16 @@ async function stopUnwanted(workspace: Workspace, keeper: ServiceKeeper): Promis
 }
 
 async function lockOrRefuse(
-  { paths, idleExitMs, info }: Pick<DaemonWorld, "paths" | "idleExitMs" | "info">,
+  {
+    paths,
+    idleExitMs,
+    inheritedLock,
+    info,
+  }: Pick<DaemonWorld, "paths" | "idleExitMs" | "inheritedLock" | "info">,
   startedAt: Date,
 ): Promise<DaemonLock> {
   const holder = { pid: process.pid, version: buildInfo().version, started_at: startedAt.toISOString() };
-  const free = await takeDaemonLock(paths, holder);
+  const free = await takeDaemonLock(paths, holder, inheritedLock);
   if (free) return free;
   const taken = idleExitMs === null ? await takePlace(paths, holder, info) : undefined;
   if (taken) return taken;
@@ -220,7 +233,7 @@ async function takePlace(
       if (other?.idle_exit_seconds === null) return undefined;
       if (other && !isAsked) {
         info(`takes the place of the daemon that a command has started (pid ${other.pid})`);
-        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late });
+        await callDaemon(paths, "POST", "/v1/daemon/stop", { body: {}, signal: late, atOnce: true });
         isAsked = true;
       }
     } catch (thrown) {

@@ -3,6 +3,7 @@ import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
+import { insideOf } from "../process/inside.ts";
 import { identify, send } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import { noteService, serviceOf, type ServiceRow, services } from "../registry/services.ts";
@@ -11,6 +12,7 @@ import { findTree, type ServiceMark } from "../supervisor/service-tree.ts";
 import { type ServiceView } from "../supervisor/service-view.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { bootId } from "../system/boot.ts";
+import { collectNowAndThen } from "../system/collect-now-and-then.ts";
 import { processIds, readProcess } from "../system/process-table.ts";
 import { isInTransaction } from "./in-transaction.ts";
 import { serviceEvents } from "./service-events.ts";
@@ -36,6 +38,8 @@ export class ServiceKeeper implements ServiceHost {
   readonly #supervisor: Supervisor;
   readonly #processes: ServiceProcesses;
   readonly #changed = new Map<string, ServiceView>();
+  /** Noted before their launcher had come to the command, or without one. */
+  readonly #outside = new Set<string>();
   readonly #onEvent: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #textTimer: ReturnType<typeof setTimeout> | undefined;
@@ -48,7 +52,7 @@ export class ServiceKeeper implements ServiceHost {
     this.#workspace = workspace;
     this.#onEvent = onEvent;
     const { run } = workspace.paths;
-    this.#processes = new ServiceProcesses(workspace);
+    this.#processes = new ServiceProcesses(workspace, (packId) => this.#noteInside(packId));
     this.#records = new RecordFile(`${run}/services`);
     this.#supervisor = new Supervisor(
       {
@@ -73,8 +77,10 @@ export class ServiceKeeper implements ServiceHost {
   /** Takes over what an earlier daemon left, and starts what is wanted and is not there. */
   async adopt(): Promise<void> {
     await this.#supervisor.adopt(allServiceSpecs(this.#workspace));
-    for (const { packId, generation, pid } of this.#supervisor.views())
+    for (const [index, { packId, generation, pid }] of this.#supervisor.views().entries()) {
       if (pid !== null) this.#processes.adopt(packId, generation, pid);
+      collectNowAndThen(index);
+    }
     this.#noteNow();
   }
 
@@ -230,6 +236,13 @@ export class ServiceKeeper implements ServiceHost {
     this.#timer ??= setTimeout(() => this.#noteNow(), NOTE_MS);
   }
 
+  /** What is inside of a pid namespace spares whoever looks at the service most of the look. */
+  #noteInside(packId: string): void {
+    if (!this.#outside.delete(packId)) return;
+    const view = this.#supervisor.view(packId);
+    if (view?.pid != null && insideOf(view.pid)) this.#note(view);
+  }
+
   /** Writes what has changed into the registry, with the events that it amounts to. */
   #noteNow(): void {
     clearTimeout(this.#timer);
@@ -276,6 +289,8 @@ export class ServiceKeeper implements ServiceHost {
     // Another generation is wanted by now: this one is the past.
     if (!before || before.generation !== view.generation) return;
     const leader = view.pid === null ? undefined : identify(view.pid);
+    const inside = leader && insideOf(leader.pid);
+    if (leader && !inside) this.#outside.add(view.packId);
     noteService(
       registry,
       {
@@ -286,7 +301,7 @@ export class ServiceKeeper implements ServiceHost {
         service_id: view.serviceId,
         session: view.pid,
         boot_id: bootId(),
-        processes: JSON.stringify(leader ? [leader] : []),
+        processes: JSON.stringify(leader ? [{ ...leader, inside }] : []),
         rc: view.exitCode,
         restarts: view.restarts,
         health: view.health,

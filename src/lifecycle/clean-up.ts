@@ -1,4 +1,5 @@
 import { toAuroraError } from "../errors.ts";
+import { endBackgroundOf } from "../process/background.ts";
 import { removeTreeDurably } from "../system/scratch.ts";
 import { removeMemoryDirectories } from "../vfs/tmpfs-directory.ts";
 import { reviewSharedData } from "./data-mounts.ts";
@@ -12,7 +13,7 @@ import { type Workspace } from "./workspace.ts";
 export type Cleanup = {
   /** Packs of which everything goes. */
   purge: string[];
-  /** Packs that are not there any more: what they have in memory goes. Absent in what an older version has left to do. */
+  /** Packs that are not there any more: what they have in memory and in the background goes. Absent in what an older version has left to do. */
   gone?: string[];
   /** The snapshots that were taken, or begun: each goes, or stays for a later rollback and only its scraps go. */
   snapshots: { pack_id: string; generation: number; is_kept: boolean }[];
@@ -41,22 +42,23 @@ export function cleanupOf(plan: TransactionPlan, state: "committed" | "rolled-ba
  * After the end: writes the records of the new generations and removes what nobody needs any more. Can be done again after a
  * crash in its middle. The transaction has ended: what a full disk stops here is only put off.
  */
-export function cleanUp(
+export async function cleanUp(
   workspace: Workspace,
   transactionId: string,
   { purge, gone = [], snapshots }: Cleanup,
-): void {
+): Promise<void> {
   const { paths, registry } = workspace;
   try {
     writeGenerationRecords(workspace, transactionId);
     for (const { pack_id, generation, is_kept } of snapshots)
       dropSnapshot(paths, pack_id, { generation, transactionId }, is_kept);
+    const absent = new Set([...purge, ...gone]);
+    for (const packId of absent) await endBackgroundOf(paths.background, packId);
     for (const packId of purge) {
       for (const path of [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)])
         removeTreeDurably(path);
     }
-    for (const packId of new Set([...purge, ...gone]))
-      removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
+    for (const packId of absent) removeMemoryDirectories(paths.dataOf(packId), process.geteuid?.() ?? 0);
     reviewSharedData(workspace);
     registry.run("UPDATE transactions SET cleanup = NULL WHERE id = ?", transactionId);
   } catch (thrown) {

@@ -8,6 +8,7 @@ import { isHomeWritable } from "../system/ensure-home.ts";
 import { tryFlock } from "../system/flock.ts";
 import { freeSpace } from "../system/free-space.ts";
 import { type HomePaths } from "../system/home.ts";
+import { mountOf } from "../system/mount.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
 import { damageOf } from "./live-pack.ts";
@@ -29,6 +30,7 @@ export function examineHome(paths: HomePaths, uid: number): Check[] {
     return [good("home", `"${paths.home}" does not exist yet: it is created on first use`)];
   return [
     ownerCheck(paths, uid),
+    ...executeCheck(paths),
     ...(isHomeWritable(paths) ? [lockCheck(paths), spaceCheck(paths)] : [readOnly(paths)]),
     ...stateChecks(paths),
   ];
@@ -45,6 +47,19 @@ function ownerCheck({ home }: HomePaths, uid: number): Check {
       `chmod go-w '${home}'`,
     );
   return good("home", `"${home}", mode ${(stat.mode & 0o777).toString(8)}`);
+}
+
+/** What is mounted noexec holds no packs but those in TypeScript. */
+function executeCheck({ home }: HomePaths): Check[] {
+  const mount = mountOf(home);
+  if (!mount?.options.includes("noexec")) return [];
+  return [
+    bad(
+      "execute",
+      `"${mount.place}" is mounted noexec: no script of a pack can be run there`,
+      `mount -o remount,exec ${mount.place}, or give --home DIR`,
+    ),
+  ];
 }
 
 function readOnly({ home }: HomePaths): Check {

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
 import { writeFully } from "../system/durable.ts";
@@ -60,6 +60,19 @@ function forgetHolder(descriptor: number): void {
   } catch (thrown) {
     if (systemReason(thrown) === undefined) throw thrown;
   }
+}
+
+/**
+ * Holds the lock for a look, where it is free: nobody changes what is live meanwhile. It is over before anybody could ask who that is, so
+ * that nothing is written.
+ */
+export function holdForLook({ lock }: Pick<Workspace["paths"], "lock">): Disposable | undefined {
+  if (!existsSync(lock)) return undefined;
+  const descriptor = openSync(lock, "r");
+  const hold = { [Symbol.dispose]: () => closeSync(descriptor) };
+  if (tryFlock(descriptor, "exclusive")) return hold;
+  hold[Symbol.dispose]();
+  return undefined;
 }
 
 /**

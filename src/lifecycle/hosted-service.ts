@@ -14,6 +14,7 @@ import {
 import { bootId } from "../system/boot.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { openRegular } from "../system/open-untrusted.ts";
+import { awaitedPacks, showAwaited } from "./awaited-packs.ts";
 import { type PackProcess, packProcess } from "./pack-process.ts";
 import { printedSince } from "./printed-since.ts";
 import { type ScriptPack, type ScriptReport } from "./script.ts";
@@ -93,7 +94,7 @@ export async function startHosted(
     setServiceEnvironment(registry, id, env);
     setServiceConfinement(registry, id, JSON.stringify(summary));
   });
-  const service = await startOrStop(host, pack, workspace.signal);
+  const service = await startOrStop(workspace, host, pack);
   const logs = serviceLogs(pack.logDirectory);
   const isUp = hasStarted(service);
   const rc = isUp ? 0 : service.exit_code === 0 || service.exit_code === null ? -1 : service.exit_code;
@@ -101,7 +102,8 @@ export async function startHosted(
     name: "start",
     rc,
     // That it ended with this exit code is said already.
-    why: isUp || service.reason === `it ended with exit code ${rc}` ? null : service.reason,
+    why:
+      isUp || service.reason === `it ended with exit code ${rc}` ? null : whyNotUp(workspace, pack, service),
     signal: null,
     timeout: false,
     at,
@@ -111,9 +113,25 @@ export async function startHosted(
   };
 }
 
+/** With what it waits for, and why that is not healthy. */
+function whyNotUp(
+  { registry }: Workspace,
+  { manifest }: ScriptPack,
+  { state, reason }: HostedService,
+): string | null {
+  if (state !== "starting" || reason === null) return reason;
+  return [reason, ...awaitedPacks(registry, manifest)].join("; ");
+}
+
 /** What is interrupted while it starts is stopped again. */
-async function startOrStop(host: ServiceHost, pack: ScriptPack, signal: AbortSignal): Promise<HostedService> {
+async function startOrStop(
+  workspace: Workspace,
+  host: ServiceHost,
+  pack: ScriptPack,
+): Promise<HostedService> {
   const { id } = pack.manifest.pack;
+  const { signal } = workspace;
+  using _shown = showAwaited(workspace, pack.manifest);
   try {
     return await host.start(id, pack.generation, signal);
   } catch (thrown) {

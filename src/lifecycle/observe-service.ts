@@ -1,9 +1,17 @@
-import { findProcesses, isAlive, type ProcessIdentity } from "../process/tree.ts";
+import { type Inside } from "../process/inside.ts";
+import { findProcesses, isAlive, livingProcess, type ProcessIdentity } from "../process/tree.ts";
 import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
+import { type ProcessEntry } from "../system/process-table.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 
+/** A process as it is recorded with its service, in the column `processes`. */
+export type StoredProcess = ProcessIdentity & { inside?: Inside | undefined };
+
+/** One that lives, and what was seen of the command in its pid namespace, where that tells it. */
+type ObservedProcess = ProcessIdentity & { inside?: { init: number; command: ProcessEntry } };
+
 /** `reason`: why its state is another one than is recorded; null where it is that. */
-export type ObservedService = { state: ServiceState; processes: ProcessIdentity[]; reason: string | null };
+export type ObservedService = { state: ServiceState; processes: ObservedProcess[]; reason: string | null };
 
 /**
  * What a service is really doing: the recorded state, corrected by a look at its processes. A start that left processes
@@ -32,16 +40,21 @@ export function storedConfinement(json: string | null): ConfinementSummary | nul
 }
 
 /** The processes of a service's row; none where they are damaged: then they are looked for by their mark. */
-export function storedProcesses(json: string): ProcessIdentity[] {
+export function storedProcesses(json: string): StoredProcess[] {
   try {
     const stored: unknown = JSON.parse(json);
-    return Array.isArray(stored) ? (stored as ProcessIdentity[]) : [];
+    return Array.isArray(stored) ? (stored as StoredProcess[]) : [];
   } catch {
     return [];
   }
 }
 
-function aliveOf(row: ObservedColumns, bootId: string): ProcessIdentity[] {
+function aliveOf(row: ObservedColumns, bootId: string): ObservedProcess[] {
   if (row.boot_id !== bootId || row.processes === "[]") return [];
-  return storedProcesses(row.processes).filter((identity) => isAlive(identity));
+  return storedProcesses(row.processes).flatMap(({ inside, ...identity }) => {
+    // While the command lives, so does what is above it: one look tells both, and what the command uses.
+    const command = inside && livingProcess(inside.command);
+    if (inside && command) return [{ ...identity, inside: { init: inside.init, command } }];
+    return isAlive(identity) ? [identity] : [];
+  });
 }

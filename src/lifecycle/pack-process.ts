@@ -7,6 +7,7 @@ import { explainPolicy, type Explanation } from "../process/confinement/explain.
 import { type KernelFeatures, probeKernel } from "../process/confinement/kernel.ts";
 import { isEnforced, type Layer, layersFor } from "../process/confinement/layers.ts";
 import { isBelow, packPolicy, type Policy } from "../process/confinement/policy.ts";
+import { executedPlaces } from "../process/confinement/roots.ts";
 import { readSystemFiles, type SystemFiles } from "../process/confinement/system-files.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
@@ -229,7 +230,7 @@ function realPath(path: string): string {
  * not go on where it is refused.
  */
 function usablePath(path: string, policy: Policy): string {
-  const roots = [...policy.system.execute, ...policy.execute].map(realPath);
+  const roots = [...executedPlaces(policy.system), ...policy.execute.map(realPath)];
   const usable = path.split(":").filter((directory) => {
     const real = realPath(directory);
     return (

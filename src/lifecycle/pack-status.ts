@@ -1,4 +1,4 @@
-import { type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
+import { memoryOf, type Usage, type UsageGroup, usageOf } from "../process/usage.ts";
 import { statusRows } from "../registry/packs.ts";
 import { type Health, noRemarks, type ServiceRemarks, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
@@ -19,6 +19,7 @@ export type PackStatus = ServiceRemarks & {
   since: string | null;
   restarts: number;
   exit_code: number | null;
+  /** What is resident of its processes; what several of them share counts once. */
   memory_bytes: number | null;
   /** What confines its processes, as it was when they were started; null where it was not started. */
   confinement: ConfinementSummary | null;
@@ -32,7 +33,10 @@ export type StatusesWithUsage = {
 
 /** The state of the packs that were named, staged ones included, or of all that are installed. Throws `not-found`. */
 export function packStatuses(workspace: Workspace, packIds: readonly string[]): PackStatus[] {
-  return statusesWithUsage(workspace, packIds).statuses;
+  const { statuses, groups } = lookAt(workspace, packIds);
+  const memory = memoryOf(groups);
+  for (const status of statuses) status.memory_bytes = memory.get(status.pack_id) ?? null;
+  return statuses;
 }
 
 /**
@@ -40,24 +44,39 @@ export function packStatuses(workspace: Workspace, packIds: readonly string[]): 
  * service may be only the relay of a pid namespace, so that all below it counts.
  */
 export function statusesWithUsage(workspace: Workspace, packIds: readonly string[]): StatusesWithUsage {
+  const { statuses, groups } = lookAt(workspace, packIds);
+  const usage = usageOf(groups);
+  for (const status of statuses) status.memory_bytes = usage.get(status.pack_id)?.memoryBytes ?? null;
+  return { statuses, usage };
+}
+
+type Look = {
+  /** Without their memory. */
+  statuses: PackStatus[];
+  /** The processes of packs that have any. */
+  groups: Map<string, UsageGroup>;
+};
+
+function lookAt(workspace: Workspace, packIds: readonly string[]): Look {
   const boot = bootId();
   const rows = new Map(statusRows(workspace.registry, packIds).map((row) => [row.pack_id, row]));
   const ids = packIds.length > 0 ? [...new Set(packIds)] : [...rows.keys()];
   const groups = new Map<string, UsageGroup>();
+  const confinementOf = confinementReader();
   const statuses = ids.map((packId): PackStatus => {
     const row = rows.get(packId);
     if (!row) return stagedStatus(workspace, packId);
     const { version, generation } = row;
     if (row.state === null) return { ...unstarted, pack_id: packId, version, generation, state: "installed" };
     const { state, processes, reason } = observeService(row, boot);
-    const confinement = storedConfinement(row.confinement);
+    const { confinement, isWhole } = confinementOf(row.confinement);
     if (processes.length > 0) {
-      const isWhole = confinement?.layers.some(isProcessNamespace) ?? false;
       const session = isWhole ? undefined : ownSession(row, processes);
       groups.set(packId, {
         pids: processes.map(({ pid }) => pid),
         sessions: session === undefined ? [] : [session],
         isWhole,
+        ...(processes[0]?.inside && { inside: processes[0].inside }),
       });
     }
     return {
@@ -78,9 +97,7 @@ export function statusesWithUsage(workspace: Workspace, packIds: readonly string
       confinement: state === "running" ? confinement : null,
     };
   });
-  const usage = usageOf(groups);
-  for (const status of statuses) status.memory_bytes = usage.get(status.pack_id)?.memoryBytes ?? null;
-  return { statuses, usage };
+  return { statuses, groups };
 }
 
 function stagedStatus(workspace: Workspace, packId: string): PackStatus {
@@ -99,6 +116,25 @@ const unstarted: Omit<PackStatus, "pack_id" | "version" | "generation" | "state"
   memory_bytes: null,
   confinement: null,
 };
+
+type StoredConfinement = {
+  confinement: ConfinementSummary | null;
+  /** All of it is in a pid namespace. */
+  isWhole: boolean;
+};
+
+/** Reads what confines services, as it is stored: most are confined alike, and what is alike is read once. */
+function confinementReader(): (json: string | null) => StoredConfinement {
+  const known = new Map<string | null, StoredConfinement>();
+  return (json) => {
+    const before = known.get(json);
+    if (before) return before;
+    const confinement = storedConfinement(json);
+    const read = { confinement, isWhole: confinement?.layers.some(isProcessNamespace) ?? false };
+    known.set(json, read);
+    return read;
+  };
+}
 
 function isProcessNamespace({ name, enforced }: ConfinementSummary["layers"][number]): boolean {
   return enforced && name === "process-namespace";

@@ -54,8 +54,12 @@ export function readLogs(
     return read.parts.flatMap((part) => linesOf(part, logDirectory, packId, name));
   });
   const wanted = since === undefined ? lines : lines.filter(({ at }) => at >= since);
-  // Sorting by time is stable, so lines of one file stay in order.
-  return wanted.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-limit);
+  return inOrder(wanted).slice(-limit);
+}
+
+/** By time. That is stable, so lines of one file stay in order. */
+export function inOrder(lines: readonly LogLine[]): LogLine[] {
+  return lines.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
 
 const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;

@@ -6,7 +6,7 @@ import { startGroupOf } from "../process/confinement/control-group.ts";
 import { run } from "../process/run.ts";
 import { scriptArgv } from "../process/script-argv.ts";
 import { appendTimeIndex, serviceLogs } from "../process/service-log.ts";
-import { findProcesses, stopTree } from "../process/tree.ts";
+import { findProcesses, type ProcessIdentity, stopTree } from "../process/tree.ts";
 import { appendEvent } from "../registry/events.ts";
 import {
   noRemarks,
@@ -245,25 +245,32 @@ async function tryScript(
   }
 }
 
-async function stopProcesses(pack: ScriptPack, row: ServiceRow): Promise<number> {
-  const { service } = pack.manifest.pack;
+/** All processes of a service, also those that no one else knows of; `find` looks for them anew. */
+export function serviceTree(row: ServiceRow): {
+  find: () => ProcessIdentity[];
+  /** Where its start had a group: all that is in it is of the service, what has left its session and cleared its environment too. */
+  controlGroup: string | undefined;
+} {
   const known = observeService(row, bootId()).processes;
   const session = ownSession(row, known);
   const match = {
     environment: { AURORA_SERVICE: row.service_id },
     ...(session === undefined ? {} : { session }),
   };
-  // Where its start had a group, all that is in it: what has left its session and cleared its environment too.
   const controlGroup = known.map(({ pid }) => startGroupOf(pid)).find((directory) => directory !== undefined);
-  const { survivors } = await stopTree(
-    () => findProcesses(controlGroup === undefined ? match : { ...match, controlGroup }),
-    {
-      signal: service.stop_signal as NodeJS.Signals,
-      timeoutMs: service.stop_timeout_seconds * 1000,
-      killTimeoutMs: KILL_TIMEOUT_MS,
-      ...(controlGroup === undefined ? {} : { killAll: () => void killGroup(controlGroup) }),
-    },
-  );
+  const whole = controlGroup === undefined ? match : { ...match, controlGroup };
+  return { find: () => findProcesses(whole), controlGroup };
+}
+
+async function stopProcesses(pack: ScriptPack, row: ServiceRow): Promise<number> {
+  const { service } = pack.manifest.pack;
+  const { find, controlGroup } = serviceTree(row);
+  const { survivors } = await stopTree(find, {
+    signal: service.stop_signal as NodeJS.Signals,
+    timeoutMs: service.stop_timeout_seconds * 1000,
+    killTimeoutMs: KILL_TIMEOUT_MS,
+    ...(controlGroup === undefined ? {} : { killAll: () => void killGroup(controlGroup) }),
+  });
   if (controlGroup !== undefined) removeGroup(controlGroup);
   return survivors.length;
 }

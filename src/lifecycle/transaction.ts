@@ -137,9 +137,9 @@ async function drive<T>(
     record(() => appendJournal(registry, entry));
   };
 
-  const ended = (end: TransactionEnd) => {
+  const ended = async (end: TransactionEnd) => {
     const result = describe(end);
-    if (end.state !== "unconfirmed") cleanUp(workspace, id, cleanupOf(plan, end.state));
+    if (end.state !== "unconfirmed") await cleanUp(workspace, id, cleanupOf(plan, end.state));
     return result;
   };
 
@@ -266,7 +266,7 @@ function failureOf(
 }
 
 /** Keeps an unconfirmed transaction. Throws `not-found` where the pack has none. */
-export function confirmTransaction(workspace: Workspace, packId: string): TransactionEnd {
+export async function confirmTransaction(workspace: Workspace, packId: string): Promise<TransactionEnd> {
   const row = openTransactions(workspace.registry).find(
     ({ state, plan }) =>
       state === "unconfirmed" && planOf(plan).packs.some((pack) => pack.pack_id === packId),
@@ -274,7 +274,7 @@ export function confirmTransaction(workspace: Workspace, packId: string): Transa
   if (!row) throw new AuroraError("not-found", `there is nothing to confirm for "${packId}"`);
   const plan = planOf(row.plan);
   recordConfirmation(workspace, row.id, plan);
-  cleanUp(workspace, row.id, cleanupOf(plan, "committed"));
+  await cleanUp(workspace, row.id, cleanupOf(plan, "committed"));
   return { transaction: row.id, state: "committed", reason: null };
 }
 
@@ -296,7 +296,7 @@ export async function settleTransactions(workspace: Workspace): Promise<Transact
     if (settlement === "wait" || settlement === "clean-up") syncDirectory(workspace.paths.home);
     if (settlement === "wait") continue;
     if (settlement === "clean-up") {
-      cleanUp(workspace, row.id, parseColumn<Cleanup>("transactions.cleanup", row.cleanup ?? ""));
+      await cleanUp(workspace, row.id, parseColumn<Cleanup>("transactions.cleanup", row.cleanup ?? ""));
       continue;
     }
     if (settlement === "abort")

@@ -34,6 +34,8 @@ export type Workspace = {
   hostPid?: () => number | undefined;
   /** Aborts when the operator stops the command. */
   signal: AbortSignal;
+  /** Shows what goes on, until the next call; undefined: nothing any more. Absent where nobody looks. */
+  progress?: (message: string | undefined) => void;
   info: (message: string) => void;
   warn: (message: string) => void;
 };

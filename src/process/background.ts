@@ -46,6 +46,8 @@ export type BackgroundOptions = {
 
 /** Records of ended commands are kept for looking at, but not without end: so many for each owner. */
 export const MAX_ENDED_RECORDS = 20;
+/** How long a command has to end after SIGTERM, in milliseconds, before it gets SIGKILL. */
+const STOP_GRACE_MS = 5_000;
 const ID_BYTES = 6;
 const ID = /^[0-9a-f]{12}$/;
 
@@ -169,8 +171,15 @@ export function backgroundProcesses(record: BackgroundRecord): ProcessIdentity[]
 }
 
 /** Ends a command with its whole tree; its record stays, as of one that has ended by itself. */
-export async function stopBackground(record: BackgroundRecord, graceMs: number): Promise<StopResult> {
+export async function stopBackground(record: BackgroundRecord, graceMs = STOP_GRACE_MS): Promise<StopResult> {
   return await stopTree(() => backgroundProcesses(record), { signal: "SIGTERM", timeoutMs: graceMs });
+}
+
+/** Ends all commands of an owner that is gone, and forgets them: nobody could list or end them any more. Their logs stay. */
+export async function endBackgroundOf(directory: string, owner: string): Promise<void> {
+  const records = listBackground(directory, owner);
+  await Promise.all(records.map((record) => stopBackground(record)));
+  for (const record of records) forgetRecord(directory, record);
 }
 
 /** One record by its id, or undefined. */
@@ -188,9 +197,13 @@ function forgetEnded(directory: string, owner: string): void {
 }
 
 function forget(directory: string, record: BackgroundRecord): void {
-  removeTree(tmpOf(directory, record.id));
   rmSync(record.log_file, { force: true });
-  removeName(`${directory}/${record.id}.json`);
+  forgetRecord(directory, record);
+}
+
+function forgetRecord(directory: string, { id }: BackgroundRecord): void {
+  removeTree(tmpOf(directory, id));
+  removeName(`${directory}/${id}.json`);
 }
 
 function writeRecord(directory: string, record: BackgroundRecord): void {

@@ -1,6 +1,7 @@
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
+import { mountOf } from "../system/mount.ts";
 
 /** What execvp(3) looks in when PATH is not set. */
 const DEFAULT_PATH = "/usr/bin:/bin";
@@ -15,18 +16,20 @@ const DEFAULT_PATH = "/usr/bin:/bin";
 export function findExecutable(name: string, path: string | undefined, cwd: string): string {
   if (name.includes("\0")) throw notFound(name);
   if (name.includes("/")) {
-    const kind = kindOf(name.startsWith("/") ? name : `${cwd}/${name}`);
+    const file = name.startsWith("/") ? name : `${cwd}/${name}`;
+    const kind = kindOf(file);
     if (kind === "executable") return name;
-    throw kind === "absent" ? notFound(name) : notExecutable(name, kind);
+    throw kind === "absent" ? notFound(name) : notExecutable(name, kind, file);
   }
-  let refused: { file: string; kind: Kind } | undefined;
+  let refused: AuroraError | undefined;
   for (const directory of name === "" ? [] : (path ?? DEFAULT_PATH).split(":")) {
     const file = `${directory === "" ? "." : directory}/${name}`;
-    const kind = kindOf(file.startsWith("/") ? file : `${cwd}/${file}`);
+    const place = file.startsWith("/") ? file : `${cwd}/${file}`;
+    const kind = kindOf(place);
     if (kind === "executable") return file;
-    if (kind === "forbidden") refused ??= { file, kind };
+    if (kind === "forbidden") refused ??= notExecutable(file, kind, place);
   }
-  throw refused ? notExecutable(refused.file, refused.kind) : notFound(name);
+  throw refused ?? notFound(name);
 }
 
 /** "hidden": in a directory that may not be searched. In PATH that is as good as absent, as shells have it. */
@@ -54,13 +57,18 @@ function notFound(name: string): AuroraError {
   });
 }
 
-function notExecutable(name: string, kind: Kind): AuroraError {
+function notExecutable(name: string, kind: Kind, file: string): AuroraError {
   const reasons: Partial<Record<Kind, string>> = {
     forbidden: "permission denied",
     hidden: "permission denied",
     directory: "it is a directory",
     special: "it is no regular file",
   };
+  const mount = kind === "forbidden" ? mountOf(realpathSync(file)) : undefined;
+  if (mount?.options.includes("noexec"))
+    return new AuroraError("not-executable", `cannot run "${name}": "${mount.place}" is mounted noexec`, {
+      hint: `mount -o remount,exec ${mount.place}`,
+    });
   return new AuroraError("not-executable", `cannot run "${name}": ${reasons[kind]}`, {
     hint: kind === "forbidden" ? `chmod +x ${name}` : undefined,
   });

@@ -1,7 +1,6 @@
 import { bootId } from "../system/boot.ts";
 import { groupMembers } from "../system/control-group.ts";
 import {
-  memoryBytes,
   type ProcessEntry,
   readCommandLine,
   readProcess,
@@ -116,13 +115,16 @@ export function signalled(tree: readonly ProcessIdentity[]): readonly ProcessIde
 
 /** Whether this very process is still alive. A zombie is not. */
 export function isAlive(identity: Pick<ProcessIdentity, "pid" | "startTime" | "bootId">): boolean {
-  const entry = readProcess(identity.pid);
-  return (
-    entry !== undefined &&
-    isLiving(entry) &&
-    entry.startTime === identity.startTime &&
-    currentBoot() === identity.bootId
-  );
+  return livingProcess(identity) !== undefined && currentBoot() === identity.bootId;
+}
+
+/** What the kernel says of the process that has had this number since this time; undefined where that has ended. */
+export function livingProcess({
+  pid,
+  startTime,
+}: Pick<ProcessIdentity, "pid" | "startTime">): ProcessEntry | undefined {
+  const entry = readProcess(pid);
+  return entry && isLiving(entry) && entry.startTime === startTime ? entry : undefined;
 }
 
 /** The identity of a process that runs now, or undefined. */
@@ -174,11 +176,6 @@ export async function stopTree(find: () => ProcessIdentity[], options: StopOptio
 /** Sends a signal to this very process and to no other that has got its number. False where it is gone. */
 export function send(identity: ProcessIdentity, signal: NodeJS.Signals | 0): boolean {
   return signalProcess(identity.pid, signal, () => isAlive(identity));
-}
-
-/** The memory of these processes in bytes; what several share is counted once (proportional set size). */
-export function memoryOf(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + memoryBytes(pid), 0);
 }
 
 /** Waits until all of `tree` are gone, or `deadline`. */

@@ -126,18 +126,29 @@ export function openRegistryForReading({ database: path, ...paths }: HomePaths):
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA query_only = 1`);
     const { user_version: version, data_version } = checkVersion(database, path);
     if (version === migrations.length) return new Registry(database, inode, data_version);
-    if (version > 0) {
-      // An older program wrote it: what is read now may be in columns that it does not have yet.
-      database.close();
-      openRegistry({ database: path, ...paths })[Symbol.dispose]();
-      return openRegistryForReading({ database: path, ...paths });
-    }
-    // Its creation was interrupted, or is going on right now: nothing was ever written to it.
     database.close();
+    // An older program wrote it: what is read now may be in columns that it does not have yet.
+    if (version > 0) return openOlderForReading({ database: path, ...paths });
+    // Its creation was interrupted, or is going on right now: nothing was ever written to it.
     return new Registry(undefined);
   } catch (thrown) {
     throw explain(thrown, path);
   }
+}
+
+/** Where it cannot be brought up to date, for a disk or a user that may not be written, a copy in memory is: it is only read. */
+function openOlderForReading(paths: HomePaths): Registry {
+  try {
+    openRegistry(paths)[Symbol.dispose]();
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError)) throw thrown;
+    using file = new Database(paths.database, { readonly: true });
+    const copy = Database.deserialize(file.serialize());
+    const registry = migrated(copy, paths.database, undefined);
+    copy.run("PRAGMA query_only = 1");
+    return registry;
+  }
+  return openRegistryForReading(paths);
 }
 
 /**

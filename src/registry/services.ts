@@ -44,7 +44,7 @@ export type ServiceRow = ServiceRemarks & {
   /** The session that the start entrypoint was given; null before it has run. */
   session: number | null;
   boot_id: string;
-  /** JSON: the processes that the start left running, as pid and start time. */
+  /** JSON: the processes that the start left running, as pid and start time; of a pid namespace also its init and its command. */
   processes: string;
   rc: number | null;
   restarts: number;

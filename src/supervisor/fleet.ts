@@ -25,8 +25,8 @@ export class Fleet {
   readonly #members = new Map<string, Member>();
   /** Who depends on a pack, without a pack between. */
   readonly #dependents = new Map<string, Set<string>>();
-  /** Asked to stop or to restart, and held until what depends on them is gone. */
-  readonly #held = new Map<string, "stop" | "restart">();
+  /** Asked to stop, and held until what depends on them is gone. */
+  readonly #held = new Set<string>();
   readonly #world: FleetWorld;
   readonly #next: typeof nextService;
 
@@ -103,11 +103,11 @@ export class Fleet {
     return effects;
   }
 
-  /** Stops services, or stops and then starts them: each one after those of them that depend on it. */
-  stopInOrder(packIds: readonly string[], nowMs: number, then: "stop" | "restart" = "stop"): Effect[] {
-    for (const packId of packIds) if (this.#members.has(packId)) this.#held.set(packId, then);
+  /** Stops services, each one after those of them that depend on it. */
+  stopInOrder(packIds: readonly string[], nowMs: number): Effect[] {
+    for (const packId of packIds) if (this.#members.has(packId)) this.#held.add(packId);
     const effects: Effect[] = [];
-    this.#letGo([...this.#held.keys()], nowMs, effects);
+    this.#letGo([...this.#held], nowMs, effects);
     return effects;
   }
 
@@ -118,11 +118,6 @@ export class Fleet {
       if (state.phase === "waiting" && this.missing(packId).length === 0)
         this.#step(packId, { type: "dependencies" }, nowMs, effects);
     return effects;
-  }
-
-  /** Whether a stop or restart waits for others to be gone first. */
-  isHeld(packId: string): boolean {
-    return this.#held.has(packId);
   }
 
   #step(packId: string, event: ServiceEvent, nowMs: number, effects: Effect[]): void {
@@ -151,10 +146,9 @@ export class Fleet {
   /** Delivers the stops of those that nobody who is also to stop still depends on. */
   #letGo(packIds: readonly string[], nowMs: number, effects: Effect[]): void {
     for (const packId of packIds) {
-      const then = this.#held.get(packId);
-      if (then === undefined || this.dependentsOf(packId).some((id) => this.#isYetToStop(id))) continue;
+      if (!this.#held.has(packId) || this.dependentsOf(packId).some((id) => this.#isYetToStop(id))) continue;
       this.#held.delete(packId);
-      this.#step(packId, { type: then }, nowMs, effects);
+      this.#step(packId, { type: "stop" }, nowMs, effects);
       // Where it was at rest anyway, nothing has changed that would let the next one go.
       if (!this.#isYetToStop(packId)) this.#letGo(this.#dependenciesOf(packId), nowMs, effects);
     }

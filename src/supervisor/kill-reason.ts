@@ -1,6 +1,6 @@
 import { type MachineKills } from "./oom-watch.ts";
 
-/** What the kernel says of a process that died of a SIGKILL which Aurora did not send, or whose exit it tells nobody but another parent. */
+/** What the kernel says of a process that died of a SIGKILL which the daemon did not send, or whose exit it tells nobody but another parent. */
 export type KillFacts = {
   /** Whether it is known that it died of SIGKILL. */
   isKnown: boolean;
@@ -25,7 +25,7 @@ export function killReason({ isKnown, group, onMachine, isOverLimit }: KillFacts
       ? OVER_LIMIT
       : "it was killed for lack of memory: the machine had none left";
   if (!isKnown) return null;
-  const killed = "it died of SIGKILL, which Aurora did not send";
+  const killed = "it died of SIGKILL, which the daemon did not send";
   if (onMachine === null || onMachine.killed === 0) return killed;
   const processes = onMachine.killed === 1 ? "1 process" : `${onMachine.killed} processes`;
   return `${killed}; the kernel has killed ${processes} for lack of memory since ${onMachine.since.toISOString()}`;

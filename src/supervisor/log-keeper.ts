@@ -13,6 +13,7 @@ import { WriteWatch } from "../system/write-watch.ts";
 import { cutServiceLogs } from "./cut-service-logs.ts";
 import { freezeTree } from "./freeze-tree.ts";
 import { dropOldestLogs, recoverRotation, rotateServiceLogs, wasRotating } from "./rotate-service-logs.ts";
+import { type ServiceSpec } from "./service-spec.ts";
 
 /** How precisely the time of a line is known, in milliseconds: so often the logs of a service that prints are looked at. */
 export const LOG_TIME_PRECISION_MS = 250;
@@ -34,9 +35,10 @@ export type LogKeeperHost = {
 };
 
 type Sizes = { stdout: number; stderr: number };
+/** Whose logs they are, and where: the service's spec. No text of it is kept a second time. */
+type LogOwner = Pick<ServiceSpec, "packId" | "logDirectory">;
 type Kept = {
-  packId: string;
-  logDirectory: string;
+  owner: LogOwner;
   /** At the last look. */
   sizes: Sizes;
   /** By the clock that nobody sets, as all that is decided here. */
@@ -74,14 +76,17 @@ export class LogKeeper {
   }
 
   /** A service writes to its logs from now on, or will in a moment. */
-  add(packId: string, logDirectory: string): void {
+  add(owner: LogOwner): void {
+    const { packId, logDirectory } = owner;
     const known = this.#kept.get(packId);
     // A log that somebody has removed is another file with the next start, so what is waited for is asked for anew.
-    if (known?.logDirectory === logDirectory && known.quietLooks !== undefined) return;
+    if (known?.owner.logDirectory === logDirectory && known.quietLooks !== undefined) {
+      known.owner = owner;
+      return;
+    }
     this.remove(packId);
     const kept: Kept = {
-      packId,
-      logDirectory,
+      owner,
       sizes: sizesOf(logDirectory),
       lookedMs: performance.now(),
       quietLooks: undefined,
@@ -97,7 +102,7 @@ export class LogKeeper {
   }
 
   /** Sets right what a daemon that died in the middle of a rotation has left: the service may stand still since. */
-  recover(packId: string, logDirectory: string): void {
+  recover({ packId, logDirectory }: LogOwner): void {
     if (!wasRotating(logDirectory)) return;
     const tree = this.#host.treeOf(packId);
     // It stands still, or has ended, but for what may have been woken by somebody else.
@@ -115,8 +120,11 @@ export class LogKeeper {
   /** As `Fleet.gather`. */
   gather(): void {
     for (const kept of this.#kept.values()) {
-      kept.sizes = { ...kept.sizes };
-      kept.watches = [...kept.watches];
+      // A rotation has hold of it.
+      if (kept.isRotating) continue;
+      const again = { ...kept, sizes: { ...kept.sizes }, watches: [...kept.watches] };
+      this.#kept.set(kept.owner.packId, again);
+      for (const watch of again.watches) this.#byWatch.set(watch, again);
     }
   }
 
@@ -144,7 +152,7 @@ export class LogKeeper {
     kept.quietLooks = undefined;
     try {
       this.#watch ??= new WriteWatch((watch) => this.#written(watch));
-      const logs = serviceLogs(kept.logDirectory);
+      const logs = serviceLogs(kept.owner.logDirectory);
       for (const stream of LOG_STREAMS) {
         // What somebody has removed is written on, but nobody will read that.
         if (!existsSync(logs[stream])) continue;
@@ -157,7 +165,7 @@ export class LogKeeper {
       return this.#wake(kept);
     }
     // What came between the last look and the watch, or was left by an earlier daemon.
-    if (hasGrown(kept.sizes, sizesOf(kept.logDirectory)) || isFull(kept)) this.#wake(kept);
+    if (hasGrown(kept.sizes, sizesOf(kept.owner.logDirectory)) || isFull(kept)) this.#wake(kept);
   }
 
   #written(watch: number): void {
@@ -175,7 +183,7 @@ export class LogKeeper {
 
   #wake(kept: Kept): void {
     this.#unwatch(kept);
-    if (this.#kept.get(kept.packId) !== kept) return;
+    if (this.#kept.get(kept.owner.packId) !== kept) return;
     kept.lookedMs = performance.now();
     kept.quietLooks = 0;
     this.#appendIndex(kept, kept.sizes);
@@ -218,7 +226,7 @@ export class LogKeeper {
 
   /** Notes since when the logs have what they have more than at the last look. */
   #note(kept: Kept): boolean {
-    const sizes = sizesOf(kept.logDirectory);
+    const sizes = sizesOf(kept.owner.logDirectory);
     const isNew = hasGrown(kept.sizes, sizes);
     if (isNew) this.#appendIndex(kept, kept.sizes);
     kept.sizes = sizes;
@@ -233,7 +241,7 @@ export class LogKeeper {
   }
 
   async #rotate(kept: Kept): Promise<void> {
-    const { packId, logDirectory } = kept;
+    const { packId, logDirectory } = kept.owner;
     try {
       let result = await this.#rotateOnce(kept);
       while (result === "no-space" && dropOldestLogs(logDirectory)) result = await this.#rotateOnce(kept);
@@ -263,10 +271,10 @@ export class LogKeeper {
   }
 
   #rotateOnce(kept: Kept) {
-    return rotateServiceLogs(kept.logDirectory, this.#freezer(kept));
+    return rotateServiceLogs(kept.owner.logDirectory, this.#freezer(kept));
   }
 
-  #freezer({ packId }: Kept) {
+  #freezer({ owner: { packId } }: Kept) {
     return () => freezeTree(() => this.#host.treeOf(packId), FREEZE_MS);
   }
 
@@ -279,12 +287,12 @@ export class LogKeeper {
 
   /** A note that cannot be made, on a full disk, makes times less precise, and that is all. */
   #appendIndex(kept: Kept, sizes: Sizes): void {
-    const { logDirectory, lookedMs } = kept;
+    const { owner, lookedMs } = kept;
     const bytes = sizes.stdout + sizes.stderr;
     if (bytes === kept.notedBytes) return;
     kept.notedBytes = bytes;
     try {
-      kept.indexBytes += appendTimeIndex(logDirectory, wallTimeOf(lookedMs), sizes);
+      kept.indexBytes += appendTimeIndex(owner.logDirectory, wallTimeOf(lookedMs), sizes);
     } catch {
       return;
     }

@@ -7,6 +7,10 @@ import { type NotifyMessage, parseNotifyMessage } from "./notify-message.ts";
 /** Packs run as users of their own may write to it: who a message is from says the kernel, not the name. */
 const SOCKET_MODE = 0o666;
 const NAME = "notify-";
+/** A UUID in base64url. */
+const SECRET_BYTES = 22;
+/** In a directory with a longer path there is no room for a socket. */
+export const MAX_NOTIFY_DIRECTORY_BYTES = MAX_SOCKET_PATH_BYTES - `/${NAME}`.length - SECRET_BYTES;
 
 /** The socket behind `$NOTIFY_SOCKET`: each service has its own, under a name that no other one can guess. */
 export class NotifySocket {
@@ -19,12 +23,13 @@ export class NotifySocket {
   /**
    * @param directory where it is made, instead of what a dead daemon left there. A path that is too long for a socket gives
    *   one in the abstract namespace
-   * @param secret the mark of the service: the name is made of it
+   * @param secret the mark of the service, a UUID: the name is made of it
    * @param receive called with each message and the process that sent it
    */
   constructor(directory: string, secret: string, receive: (pid: number, message: NotifyMessage) => void) {
     this.#receive = receive;
-    const name = `${NAME}${secret.replaceAll("-", "")}`;
+    // As short as it goes: with a longer home there is no room for it.
+    const name = `${NAME}${Buffer.from(secret.replaceAll("-", ""), "hex").toString("base64url")}`;
     const path = `${directory}/${name}`;
     const isFile = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
     this.address = isFile ? path : `@aurora-${name}`;

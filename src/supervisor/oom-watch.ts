@@ -25,10 +25,14 @@ export class OomWatch {
   }
 }
 
+const NAME = "\noom_kill ";
+
 function oomKills(path: string): number | null {
   try {
-    const count = /^oom_kill (\d+)$/m.exec(readFileSync(path, "latin1"))?.[1];
-    return count === undefined ? null : Number(count);
+    // Each service that is killed waits for this: a pattern for the line would be tried at each line.
+    const text = readFileSync(path, "latin1");
+    const at = text.indexOf(NAME);
+    return at === -1 ? null : Number.parseInt(text.slice(at + NAME.length), 10);
   } catch {
     return null;
   }

@@ -77,7 +77,7 @@ export class ServiceInstance {
     this.#child = child;
     this.#isOwn = true;
     this.leader = { ...leader, bootId: this.#host.bootId };
-    this.#host.logs.add(this.spec.packId, this.spec.logDirectory);
+    this.#host.logs.add(this.spec);
   }
 
   /** Its first process, where that is a child of this process. */
@@ -92,9 +92,9 @@ export class ServiceInstance {
     this.statusText = leader && (record.statusText ?? null);
     this.leader = leader;
     const { logs } = this.#host;
-    logs.recover(this.spec.packId, this.spec.logDirectory);
+    logs.recover(this.spec);
     if (!leader) return;
-    logs.add(this.spec.packId, this.spec.logDirectory);
+    logs.add(this.spec);
     this.#watch(leader);
   }
 

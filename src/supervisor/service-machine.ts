@@ -56,7 +56,7 @@ const table: Readonly<Record<Phase, Readonly<Partial<Record<ServiceEvent["type"]
     spawned: spawned,
     "spawn-failed": spawnFailed,
     ready: ready,
-    exited: exited,
+    exited: exitedUnready,
     due: startTimedOut,
     extended: extend,
     watchdog: setWatchdog,
@@ -349,6 +349,14 @@ function exited(state: ServiceState, { rc, signal, isGone, why = null }: Exited,
   return judge(after, now);
 }
 
+/** With whatever exit code: who never said that it is ready was no service. */
+function exitedUnready(state: ServiceState, event: Exited, now: Now): Step {
+  if (now.policy.type !== "notify") return exited(state, event, now);
+  const { rc, signal } = event;
+  const reason = `${reasonOf({ rc, signal })} before it had said READY=1`;
+  return exited({ ...state, isFailure: true, reason }, event, now);
+}
+
 function exitedAtLast(state: ServiceState, { rc, signal, isGone, why = null }: Exited, now: Now): Step {
   const after: ServiceState = { ...state, rc, signal, reason: state.reason ?? why };
   return isGone ? gone(after, undefined as never, now) : stay(after);
@@ -405,7 +413,7 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
     : enter(state, "backoff", nowMs, { ...after, reason, dueMs });
 }
 
-function reasonOf({ rc, signal }: ServiceState): string {
+function reasonOf({ rc, signal }: Pick<ServiceState, "rc" | "signal">): string {
   if (signal !== null) return `it died of ${signal}`;
   return rc === null ? "it ended with an exit code that nobody saw" : `it ended with exit code ${rc}`;
 }

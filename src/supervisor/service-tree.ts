@@ -1,6 +1,6 @@
 import { findProcesses, type ProcessIdentity } from "../process/tree.ts";
 import { bootId } from "../system/boot.ts";
-import { childIds } from "../system/child-processes.ts";
+import { childIds, listedIds, ownChildList } from "../system/child-processes.ts";
 import { groupMembers } from "../system/control-group.ts";
 import { processIds, readProcess, readSettledEnvironment } from "../system/process-table.ts";
 
@@ -29,15 +29,15 @@ const MAX_LOOKS = 5;
 export function findOwnTree(mark: ServiceMark, known: ReadonlySet<number>): ProcessIdentity[] {
   const { controlGroup } = mark;
   for (let look = 0; look < MAX_LOOKS; look++) {
-    const children = childIds(process.pid);
-    if (!children) break;
+    const list = ownChildList();
+    if (list === undefined) break;
     const found = new Set<number>();
     for (const pid of controlGroup === undefined ? [] : groupMembers(controlGroup))
       addWithDescendants(pid, found);
-    for (const pid of children)
+    for (const pid of listedIds(list))
       if (pid === mark.leader || (!known.has(pid) && isOf(mark, pid))) addWithDescendants(pid, found);
     // Whose parent ends during the look may have been seen in neither place.
-    if (isSame(children, childIds(process.pid))) return identities(found);
+    if (ownChildList() === list) return identities(found);
   }
   return findTree(mark);
 }
@@ -90,16 +90,11 @@ function addWithDescendants(pid: number, found: Set<number>): void {
 }
 
 function identities(pids: ReadonlySet<number>): ProcessIdentity[] {
+  if (pids.size === 0) return [];
   const boot = bootId();
   return [...pids].flatMap((pid) => {
     const entry = readProcess(pid);
     if (!entry || entry.state === "Z" || entry.state === "X") return [];
     return [{ pid, startTime: entry.startTime, bootId: boot, command: entry.name }];
   });
-}
-
-function isSame(before: readonly number[], after: readonly number[] | undefined): boolean {
-  return (
-    after !== undefined && before.length === after.length && before.every((pid, at) => pid === after[at])
-  );
 }

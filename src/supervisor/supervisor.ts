@@ -2,6 +2,7 @@ import { AuroraError, systemReason } from "../errors.ts";
 import { send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
+import { collectNowAndThen } from "../system/collect-now-and-then.ts";
 import { adoptService } from "./adoption.ts";
 import { DueTimer } from "./due-timer.ts";
 import { type Effect, Fleet } from "./fleet.ts";
@@ -26,8 +27,6 @@ import { type ServiceView, shownState, viewOf } from "./service-view.ts";
 import { type SupervisorWorld } from "./supervisor-world.ts";
 import { Waiters } from "./waiters.ts";
 
-/** After so many starts their garbage is collected, by other threads: what stays of each lies scattered in it. */
-const COLLECT_EVERY = 5;
 /** Before so many starts at once the heap is made small, so that what stays of them lies close together. */
 const MANY = 10;
 
@@ -78,7 +77,7 @@ export class Supervisor {
         treeOf: (packId) => this.#instances.get(packId)?.tree() ?? [],
         warn: world.warn,
       }),
-      ownLeaders: () => new Set([...this.#instances.values()].flatMap(({ ownLeader }) => ownLeader ?? [])),
+      ownLeaders: () => this.#ownLeaders(),
       childExited: (child) => {
         for (const instance of this.#instances.values()) instance.childExited(child);
       },
@@ -156,22 +155,6 @@ export class Supervisor {
     throw new AuroraError("failed", `cannot stop "${packId}": ${count} of its processes survive SIGKILL`);
   }
 
-  /**
-   * Stops a service and starts it again; resolves as `start`.
-   *
-   * @param dependents also those that depend on it and run, each one stopped before and started after what it depends on
-   */
-  async restart(packId: string, { dependents = false } = {}): Promise<ServiceView> {
-    const { spec } = this.#known(packId);
-    const { failures } = this.#fleet.stateOf(packId) ?? initialState;
-    const others = dependents ? this.#fleet.dependentsOf(packId) : [];
-    const running = others.filter((id) => !isAtRest(this.#fleet.stateOf(id) ?? initialState));
-    this.#apply(this.#fleet.stopInOrder([packId, ...running], this.#nowMs(), "restart"));
-    const isDone = (state: ServiceState) => isStartDecided(state, failures) && !this.#fleet.isHeld(packId);
-    await this.#until(packId, isDone, timeToRestartMs(spec));
-    return this.#viewOf(packId);
-  }
-
   /** Stops all services, each one after those that depend on it. What is left at the deadline gets SIGKILL. */
   async stopAll(deadlineMs: number): Promise<void> {
     const packIds = this.#fleet.packIds();
@@ -240,6 +223,12 @@ export class Supervisor {
     this.#record([...this.#dirty]);
     this.#waiters.releaseAll();
     await this.#host.logs[Symbol.asyncDispose]();
+  }
+
+  #ownLeaders(): Set<number> {
+    const found = new Set<number>();
+    for (const { ownLeader } of this.#instances.values()) if (ownLeader !== null) found.add(ownLeader);
+    return found;
   }
 
   #nowMs(): number {
@@ -343,7 +332,7 @@ export class Supervisor {
     for (const [index, packId] of starting.entries()) {
       if (problem === undefined) this.#spawnOne(packId);
       else this.#handle(packId, { type: "spawn-failed", reason: `its start cannot be recorded: ${problem}` });
-      if (index % COLLECT_EVERY === COLLECT_EVERY - 1) Bun.gc(false);
+      collectNowAndThen(index);
     }
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { uptime } from "node:os";
+
+import { operatingSystem } from "./operating-system.ts";
 
 /** A point in time that no change of the wall clock moves: comparable only within one boot. */
 export type BootTime = { bootId: string; uptimeMs: number };
@@ -25,6 +26,6 @@ function uptimeMs(): number {
   try {
     return Math.round(Number(readFileSync("/proc/uptime", "utf8").split(" ", 1)[0]) * 1000);
   } catch {
-    return Math.round(uptime() * 1000);
+    return Math.round(operatingSystem().uptime() * 1000);
   }
 }

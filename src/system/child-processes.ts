@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { constants } from "node:os";
+import { readdirSync } from "node:fs";
 
 import { openLibc } from "./libc.ts";
+import { operatingSystem } from "./operating-system.ts";
+import { readProcFile } from "./proc-file.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
@@ -22,19 +23,51 @@ export function becomeSubreaper(): boolean {
 }
 
 /**
+ * The children of this process, zombies included, as the kernel lists them: one look is compared with the next by its text. The runtime
+ * starts processes by its first thread alone, and to that the kernel gives those that have lost their parent.
+ *
+ * @returns undefined where the kernel does not list them
+ */
+export function ownChildList(): string | undefined {
+  return childListOf(process.pid, process.pid);
+}
+
+/** The numbers of a list of children. */
+export function listedIds(list: string): number[] {
+  return list === "" ? [] : list.trimEnd().split(" ").map(Number);
+}
+
+/** Each thread has the children that it has forked. */
+function childListOf(pid: number, thread: number | string): string | undefined {
+  return readProcFile(`/proc/${pid}/task/${thread}/children`);
+}
+
+/**
  * The children of a process, zombies included; undefined where the kernel does not list them, or it is gone.
  *
  * @param threads how many it has, where that is known: most have one, whose number is the process's, and need not be listed
  */
 export function childIds(pid: number, threads?: number): number[] | undefined {
+  if (threads === 1) return childrenOf(pid, pid);
+  const listed = threadsOf(pid);
+  if (!listed) return undefined;
+  const found: number[] = [];
+  for (const thread of listed) {
+    const children = childrenOf(pid, thread);
+    if (!children) return undefined;
+    found.push(...children);
+  }
+  return found;
+}
+
+function childrenOf(pid: number, thread: number | string): number[] | undefined {
+  const list = childListOf(pid, thread);
+  return list === undefined ? undefined : listedIds(list);
+}
+
+function threadsOf(pid: number): string[] | undefined {
   try {
-    const found: number[] = [];
-    // Each thread has the children that it has forked.
-    for (const thread of threads === 1 ? [pid] : readdirSync(`/proc/${pid}/task`)) {
-      const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
-      if (text !== "") found.push(...text.trimEnd().split(" ").map(Number));
-    }
-    return found;
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
     return undefined;
   }
@@ -65,7 +98,9 @@ export function endOf(pid: number): ProcessEnd | undefined {
   if (!isTold) return undefined;
   const [code, status = 0] = [info[2], info[6]];
   if (code === CLD_EXITED) return { rc: status, signal: null };
-  const name = Object.entries(constants.signals).find(([, number]) => number === status)?.[0];
+  const name = Object.entries(operatingSystem().constants.signals).find(
+    ([, number]) => number === status,
+  )?.[0];
   return { rc: null, signal: name ?? `SIG${status}` };
 }
 

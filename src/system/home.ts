@@ -1,3 +1,5 @@
+import { realpathSync } from "node:fs";
+
 import { AuroraError } from "../errors.ts";
 
 /**
@@ -44,6 +46,23 @@ function nonEmpty(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;
 }
 
+/**
+ * The same place without symbolic links, as far as it exists. By such names the kernel tells where processes work, and by one name
+ * all commands know a home, whichever way each of them was told of it.
+ *
+ * @param path absolute
+ */
+export function withoutLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // What is not there yet, or not to be seen, is in a directory that may be.
+    const slash = path.lastIndexOf("/");
+    if (slash <= 0) return path;
+    return withoutLinks(path.slice(0, slash)).replace(/^\/$/, "") + path.slice(slash);
+  }
+}
+
 /** Where things are in a home. Pure: nothing is created or looked at. */
 export type HomePaths = ReturnType<typeof homePaths>;
 
@@ -58,6 +77,7 @@ export function homePaths(home: string) {
     generations: `${home}/generations`,
     logs: `${home}/logs`,
     run: `${home}/run`,
+    background: `${home}/run/background`,
     tmp: `${home}/tmp`,
     packs: `${home}/packs`,
     lock: `${home}/run/lock`,

@@ -12,6 +12,7 @@ const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
 const IN_DELETE = 0x200;
 const IN_DELETE_SELF = 0x400;
+const IN_MOVE_SELF = 0x800;
 const IN_Q_OVERFLOW = 0x4000;
 const IN_IGNORED = 0x8000;
 const WATCHED = IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF;
@@ -34,17 +35,24 @@ export type InotifyEvent = { kind: "rename" | "change" | "overflow"; name: Buffe
  * Watches what a descriptor is open on, and not what happens to be at its path now (inotify(7)). The watch is set when this
  * returns.
  *
- * @param descriptor may be opened with O_PATH, and be closed afterwards
+ * @param descriptor may be opened with O_PATH, and be closed afterwards; what somebody holds open is never gone
+ * @param isGoneWhenMoved for what is watched for its place, such as the root of a mount
  * @returns what happens from now on, until `stop`, or until the watched thing is gone
  */
-export function watchDescriptor(descriptor: number): {
-  events: AsyncGenerator<InotifyEvent>;
-  stop: () => void;
-} {
+export function watchDescriptor(
+  descriptor: number,
+  isGoneWhenMoved: boolean,
+): { events: AsyncGenerator<InotifyEvent>; stop: () => void } {
   libc ??= bind();
   const queue = libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (queue < 0) throw errnoError(errno(), "watch");
-  if (libc.inotify_add_watch(queue, `/proc/self/fd/${descriptor}`, WATCHED) < 0) {
+  if (
+    libc.inotify_add_watch(
+      queue,
+      `/proc/self/fd/${descriptor}`,
+      isGoneWhenMoved ? WATCHED | IN_MOVE_SELF : WATCHED,
+    ) < 0
+  ) {
     const number = errno();
     closeSync(queue);
     throw errnoError(number, "watch");
@@ -78,7 +86,7 @@ function* parseEvents(bytes: Buffer): Generator<InotifyEvent | "gone"> {
     const end = padded.indexOf(0);
     const name = length === 0 ? undefined : Buffer.from(end === -1 ? padded : padded.subarray(0, end));
     at += EVENT_BYTES + length;
-    if (mask & IN_IGNORED) yield "gone";
+    if (mask & (IN_IGNORED | IN_MOVE_SELF)) yield "gone";
     else if (mask & IN_Q_OVERFLOW) yield { kind: "overflow", name: undefined };
     else yield { kind: mask & (IN_MODIFY | IN_ATTRIB) ? "change" : "rename", name };
   }

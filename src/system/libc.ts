@@ -1,6 +1,13 @@
-import { dlopen, type FFIFunction, type Library, read } from "bun:ffi";
+import type * as ForeignFunctions from "bun:ffi";
 
 import { buildInfo } from "./build-info.ts";
+
+type FFIFunction = ForeignFunctions.FFIFunction;
+type Library<Symbols extends Record<string, FFIFunction>> = ForeignFunctions.Library<Symbols>;
+
+/** Loaded when it is first needed: with an import it takes each command 0.1 ms, and those that only read need none of it. */
+const ffi = () => process.getBuiltinModule("bun:ffi") as typeof ForeignFunctions;
+
 /**
  * Opens the C library and binds functions of it. Costs about 0.7 ms the first time: call it where it is first needed, not
  * at start-up, and keep the result.
@@ -11,11 +18,11 @@ export function openLibc<const Symbols extends Record<string, FFIFunction>>(
   symbols: Symbols,
 ): Library<Symbols>["symbols"] {
   try {
-    return dlopen(libcNames[0] as string, symbols).symbols;
+    return ffi().dlopen(libcNames[0] as string, symbols).symbols;
   } catch (thrown) {
     const other = libcNames[1];
     if (other === undefined) throw thrown;
-    return dlopen(other, symbols).symbols;
+    return ffi().dlopen(other, symbols).symbols;
   }
 }
 
@@ -48,7 +55,7 @@ export function errno(): number {
     errnoLocation = bound[name] as unknown as () => number | null;
   }
   const location = errnoLocation();
-  return location === null ? 0 : read.i32(location as unknown as Parameters<typeof read.i32>[0], 0);
+  return location === null ? 0 : ffi().read.i32(location as unknown as ForeignFunctions.Pointer, 0);
 }
 
 /** Where macOS has other numbers (sys/errno.h). What is not here is the same. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { makeFifo } from "./fifo.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
+import { poll, POLLIN } from "./poll.ts";
 import { randomHex } from "./random-id.ts";
 
 const O_CLOEXEC = 0o2_000_000;
@@ -11,7 +12,6 @@ const O_NONBLOCK = 0o4_000;
 const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
 const SPLICE_F_NONBLOCK = 2;
-const POLLIN = 1;
 /** The largest pipe an unprivileged process may make (`/proc/sys/fs/pipe-max-size`): so much can wait in one. */
 export const PIPE_MAX_BYTES = 1024 ** 2;
 
@@ -69,18 +69,16 @@ export function widenPipe(descriptor: number, bytes: number): void {
  */
 export function dropFromPipe(descriptor: number, forMs: number): void {
   if (process.platform !== "linux") return;
-  const { splice, poll } = (boundForDropping ??= bindForDropping());
+  const { splice } = (boundForDropping ??= bindForDropping());
   nowhere ??= openSync("/dev/null", "w");
-  const watched = new Int32Array([descriptor, POLLIN]);
   const end = performance.now() + forMs;
   do while (splice(descriptor, null, nowhere, null, PIPE_MAX_BYTES, SPLICE_F_NONBLOCK) > 0n);
-  while (performance.now() < end && poll(watched, 1n, 1) > 0 && (watched[1] as number) >> 16 === POLLIN);
+  while (performance.now() < end && poll(descriptor, POLLIN, 1) === POLLIN);
 }
 
 function bindForDropping() {
   return openLibc({
     splice: { args: ["i32", "ptr", "i32", "ptr", "u64", "u32"], returns: "i64" },
-    poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   });
 }
 

@@ -1,5 +1,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
+import { pageSize } from "./page-size.ts";
+import { readProcFile } from "./proc-file.ts";
+
 /** One process as `/proc/PID/stat` shows it (proc_pid_stat(5)). */
 export type ProcessEntry = {
   pid: number;
@@ -25,12 +28,6 @@ export const TICKS_PER_SECOND = 100;
 /** Among the flags of a stat line: a thread of the kernel's (include/linux/sched.h). */
 const PF_KTHREAD = 0x200000;
 
-/** A stat line is at most 52 numbers and a short name. */
-const STAT_BYTES = 1024;
-const buffer = Buffer.allocUnsafeSlow(STAT_BYTES);
-const STATUS_BYTES = 4096;
-const statusBuffer = Buffer.allocUnsafeSlow(STATUS_BYTES);
-
 /** The numbers of all processes that are there right now. Empty where there is no /proc. */
 export function processIds(): number[] {
   try {
@@ -42,20 +39,8 @@ export function processIds(): number[] {
 
 /** What the kernel says of a process, or undefined where it is gone. */
 export function readProcess(pid: number): ProcessEntry | undefined {
-  let descriptor: number;
-  try {
-    descriptor = openSync(`/proc/${pid}/stat`, "r");
-  } catch {
-    return undefined;
-  }
-  try {
-    const length = readSync(descriptor, buffer, 0, STAT_BYTES, 0);
-    return parseStat(pid, buffer.toString("latin1", 0, length));
-  } catch {
-    return undefined; // It ended between open and read: ESRCH.
-  } finally {
-    closeSync(descriptor);
-  }
+  const line = readProcFile(`/proc/${pid}/stat`);
+  return line === undefined ? undefined : parseStat(pid, line);
 }
 
 /** Reads one stat line. The name may hold blanks and parentheses, so the fields are counted from its last ")". */
@@ -75,7 +60,7 @@ export function parseStat(pid: number, line: string): ProcessEntry | undefined {
     threads: Number(fields[17]),
     isKernelThread: (Number(fields[6]) & PF_KTHREAD) !== 0,
     startTime: Number(fields[19]),
-    cpuTicks: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0),
+    cpuTicks: Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]),
   };
 }
 
@@ -132,13 +117,9 @@ export function readSettledEnvironment(pid: number): Buffer | undefined {
 
 /** The number of a process in its own pid namespace; undefined where that is the one of this process, or it is gone. */
 export function innerProcessId(pid: number): number | undefined {
-  try {
-    const numbers =
-      /^NSpid:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]?.split("\t") ?? [];
-    return numbers.length > 1 ? Number(numbers.at(-1)) : undefined;
-  } catch {
-    return undefined;
-  }
+  const status = readProcFile(`/proc/${pid}/status`) ?? "";
+  const numbers = /^NSpid:\t(.*)$/m.exec(status)?.[1]?.split("\t") ?? [];
+  return numbers.length > 1 ? Number(numbers.at(-1)) : undefined;
 }
 
 /** The command line, its words joined by blanks, or undefined for a zombie and for what may not be read. */
@@ -151,6 +132,8 @@ export function readCommandLine(pid: number): string | undefined {
   }
 }
 
+/** Four numbers, a slash and blanks. */
+const loadBuffer = Buffer.allocUnsafeSlow(128);
 /** Stays open: it is looked at after every command, and opening it would take most of the time. */
 let loadDescriptor: number | undefined;
 
@@ -158,8 +141,8 @@ let loadDescriptor: number | undefined;
 export function newestProcessId(): number | undefined {
   try {
     loadDescriptor ??= openSync("/proc/loadavg", "r");
-    const length = readSync(loadDescriptor, buffer, 0, STAT_BYTES, 0);
-    const line = buffer.toString("latin1", 0, length).trimEnd();
+    const length = readSync(loadDescriptor, loadBuffer, 0, loadBuffer.length, 0);
+    const line = loadBuffer.toString("latin1", 0, length).trimEnd();
     const last = Number(line.slice(line.lastIndexOf(" ") + 1));
     return Number.isInteger(last) && last > 0 ? last : undefined;
   } catch {
@@ -167,31 +150,18 @@ export function newestProcessId(): number | undefined {
   }
 }
 
-/**
- * The proportional share of a process's memory in bytes: pages that it shares with others count in part. Where only the
- * owner may see that, what is resident.
- */
-export function memoryBytes(pid: number): number {
-  return kilobytesIn(pid, "smaps_rollup", "\nPss:") ?? kilobytesIn(pid, "status", "\nVmRSS:") ?? 0;
-}
+/** Memory that a process has in pages of its own, and in those that others may have as well, in bytes. */
+export type Resident = { ownBytes: number; sharedBytes: number };
 
-/** A pattern for each look at each process would take as long as the look. */
-function kilobytesIn(pid: number, file: string, label: string): number | undefined {
-  let descriptor: number;
-  try {
-    descriptor = openSync(`/proc/${pid}/${file}`, "r");
-  } catch {
-    return undefined;
-  }
-  try {
-    const text = statusBuffer.toString("latin1", 0, readSync(descriptor, statusBuffer, 0, STATUS_BYTES, 0));
-    const at = text.indexOf(label);
-    return at === -1 ? undefined : Number.parseInt(text.slice(at + label.length), 10) * 1024;
-  } catch {
-    return undefined; // It ended meanwhile, or only its owner may see that.
-  } finally {
-    closeSync(descriptor);
-  }
+/**
+ * What is resident of a process: nothing once it has ended. Exact since Linux 6.16; before, as `ps` shows it, it may lack some hundred
+ * kilobytes for each processor that it ran on (proc_pid_statm(5)).
+ */
+export function residentMemory(pid: number): Resident {
+  const counts = readProcFile(`/proc/${pid}/statm`)?.split(" ", 3) ?? [];
+  const [resident, shared] = [Number(counts[1] ?? 0), Number(counts[2] ?? 0)];
+  // Where the kernel's counts are not exact they may contradict each other.
+  return { ownBytes: Math.max(0, resident - shared) * pageSize(), sharedBytes: shared * pageSize() };
 }
 
 /** Whether no thread of a process can run: it is stopped (SIGSTOP, or traced), has ended, or is gone. */

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
-import { constants } from "node:os";
 
 import { errno, openLibc } from "./libc.ts";
+import { operatingSystem } from "./operating-system.ts";
 
 /** The same numbers on x64 and arm64. */
 const SYS_PIDFD_SEND_SIGNAL = 424n;
@@ -18,7 +18,7 @@ const ENOSYS = 38;
  * @returns false where the process is gone, is another one, or may not be signalled
  */
 export function signalProcess(pid: number, signal: NodeJS.Signals | 0, isMeant: () => boolean): boolean {
-  const number = signal === 0 ? 0 : constants.signals[signal];
+  const number = signal === 0 ? 0 : operatingSystem().constants.signals[signal];
   if (process.platform !== "linux") return isMeant() && signalByNumber(pid, number);
   const descriptor = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n, 0n));
   if (descriptor < 0) {

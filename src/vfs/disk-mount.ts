@@ -264,7 +264,7 @@ export class DiskMount implements Mount {
     return guarded(path, "watch", () => {
       const descriptor = this.#open(path, O_PATH | slash(path));
       try {
-        const { events, stop } = watchDescriptor(descriptor);
+        const { events, stop } = watchDescriptor(descriptor, path.relative === ROOT.relative);
         return { events: shownEvents(events), stop };
       } catch (thrown) {
         const { code } = thrown as NodeJS.ErrnoException;

@@ -207,7 +207,8 @@ export class Vfs implements Disposable {
 
   /**
    * What changes in a directory or a file from now on, until `signal` aborts or it is gone. The directory that is there now is
-   * watched, also when it is moved; what is in its directories is not.
+   * watched, also when it is moved; what is in its directories is not. The root of a mount is gone when it is moved, and is never gone while this is
+   * open.
    */
   async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     const { events, stop } = this.sync.watch(path);

@@ -1,7 +1,10 @@
 /** How the program as a whole behaves in a shell: streams, colours, errors, exit codes. */
 import { describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
+import { testHome } from "../support/test-home.ts";
 
 const sh = (script: string, env: Record<string, string> = {}) => {
   const command = auroraCommand.map((word) => `'${word}'`).join(" ");
@@ -13,6 +16,7 @@ const sh = (script: string, env: Record<string, string> = {}) => {
 };
 
 describe("wrong usage", () => {
+  const behind = 'a command stands behind "--"';
   test.each([
     [["hlep"], 'error[usage]: unknown command "hlep"\nhint: did you mean "aurora help"?\n'],
     [["lst"], 'error[usage]: unknown command "lst"\nhint: did you mean "aurora list"?\n'],
@@ -26,6 +30,19 @@ describe("wrong usage", () => {
       'error[usage]: "version" takes no argument "extra"\nhint: aurora help version shows how it is called\n',
     ],
     [["show"], 'error[usage]: "show" needs <PACK>\nhint: aurora help show shows how it is called\n'],
+    [
+      ["exec", "app", "ls"],
+      `error[usage]: "exec" takes no argument "ls"\nhint: ${behind}: aurora exec PACK -- CMD…\n`,
+    ],
+    [
+      ["exec", "app", "ls", "-la"],
+      `error[usage]: unknown option "-l"\nhint: ${behind}: aurora exec PACK -- CMD…\n`,
+    ],
+    [
+      ["vfs", "lock", "app", "/f", "ls"],
+      `error[usage]: "vfs lock" takes no argument "ls"\nhint: ${behind}: aurora vfs lock PACK PATH -- CMD…\n`,
+    ],
+    [["exec", "app", "--jsn", "ls"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
     [["list", "--jsn"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
     [
       ["list", "--", "x"],
@@ -100,7 +117,7 @@ describe("streams", () => {
   test("a full disk on stdout is an error, exit 74", () => {
     expect(sh("AURORA help > /dev/full")).toEqual({
       stdout: "",
-      stderr: "error[output-failed]: cannot write the output: ENOSPC\n",
+      stderr: "error[output-failed]: cannot write the output: no space left on the device\n",
       exitCode: 74,
     });
   });
@@ -186,6 +203,38 @@ describe("the home", () => {
     const home = `${directory.path}/home`;
     await aurora(["ns", "register", "a"], { home });
     expect(sh(`stat -c '%a' ${home} ${home}/state.db`).stdout).toBe("700\n600\n");
+  });
+
+  test.each([["link"], ["up/home"]])("a home behind symbolic links is the same home: %s", async (name) => {
+    await using t = testHome();
+    t.write({ id: "app" });
+    const directory = dirname(t.home);
+    symlinkSync(".", `${directory}/up`);
+    if (name === "link") {
+      mkdirSync(t.home);
+      symlinkSync("home", `${directory}/link`);
+    }
+    const linked = { env: { AURORA_HOME: `${directory}/${name}` } };
+    expect(await t.run(["install", "app", "--quiet"], linked)).toEqual({
+      stdout: "committed\napp 1.0.0, generation 1, healthy\n",
+      stderr: "",
+      exitCode: 0,
+    });
+    const told = await t.run(["exec", "app", "--", "sh", "-c", "echo $AURORA_HOME"], linked);
+    expect(told.stdout).toBe("DIR/home\n");
+    expect((await t.run(["stop", "app"])).stdout).toBe("app is stopped\n");
+    expect((await t.run(["remove", "app", "--quiet"], linked)).stdout).toBe("app is removed\n");
+  });
+
+  test("a home in whose place something else is", () => {
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    symlinkSync("nowhere", home);
+    expect(sh(`AURORA ns register a --home ${home}`)).toMatchObject({
+      stdout: "",
+      stderr: `error[home-unusable]: cannot use the home "${home}": there is something else already\nhint: give --home DIR or set AURORA_HOME to a directory that you can write\n`,
+      exitCode: 1,
+    });
   });
 
   test("a home that may not be looked into is not taken for an empty one", () => {

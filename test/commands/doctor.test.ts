@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 
 import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser, scratch } from "../support/aurora.ts";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { testHome } from "../support/test-home.ts";
+import { writePack } from "../support/test-pack.ts";
 
 type Check = { name: string; ok: boolean; detail: string; hint: string | null };
 
@@ -192,6 +193,38 @@ hint: free some space and run the command again
     });
   });
 });
+
+test.skipIf(process.getuid?.() !== 0 || process.platform !== "linux")(
+  "a home from which nothing can be executed: doctor says so, and so does a script (needs root)",
+  () => {
+    using directory = scratch();
+    writePack(`${directory.path}/app`, { id: "app" });
+    const script = `mkdir "$0/noexec" && mount -t tmpfs -o noexec none "$0/noexec" && mkdir -m 700 "$0/noexec/home" && cd "$0" && "$@"`;
+    const run = (...argv: string[]) => {
+      const home = ["--home", `${directory.path}/noexec/home`];
+      const { stdout, stderr, exitCode } = Bun.spawnSync(
+        ["unshare", "--mount", "sh", "-c", script, directory.path, ...auroraCommand, ...argv, ...home],
+        { env: { PATH: Bun.env["PATH"] ?? "" } },
+      );
+      rmdirSync(`${directory.path}/noexec`);
+      const shown = (text: Buffer) => text.toString().replaceAll(directory.path, "DIR");
+      return { stdout: shown(stdout), stderr: shown(stderr), exitCode };
+    };
+    expect(run("dry-run", "./app")).toEqual({
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^error\[not-executable\]: cannot run "DIR\/noexec\/home\/tmp\/\S+\/pack\/install.sh": "DIR\/noexec" is mounted noexec\nhint: mount -o remount,exec DIR\/noexec\n$/,
+      ),
+      exitCode: 126,
+    });
+    expect(run("doctor")).toMatchObject({
+      stdout: expect.stringMatching(
+        /^bad {2}execute +"DIR\/noexec" is mounted noexec: no script of a pack can be run there\n +hint: mount -o remount,exec DIR\/noexec, or give --home DIR$/m,
+      ),
+      exitCode: 1,
+    });
+  },
+);
 
 describe
   .skipIf(!canBeLesser)

@@ -51,6 +51,70 @@ test("-f goes on with new lines until a signal ends it", async () => {
   expect(shown.replaceAll(/\S+Z /g, "")).toBe("service! careful\nservice: hello there\n");
 });
 
+test("of several packs, or of all, in the order of time, each with its pack", async () => {
+  await using t = testHome();
+  const write = async (packId: string, lines: readonly [day: number, text: string][]) => {
+    t.write({ id: packId, install: null });
+    await t.run(["install", packId, "--no-start"]);
+    const text = lines.map(([day, line]) => `2026-01-0${day}T00:00:00.000Z stdout ${line}\n`).join("");
+    await Bun.write(`${t.home}/logs/${packId}/install.log`, text);
+  };
+  expect(await t.run(["logs"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  await write("a", [
+    [1, "one"],
+    [3, "three"],
+  ]);
+  // One that could be shown with others says whose it is, whether or not there is one.
+  expect((await t.run(["logs"])).stdout).toBe("TIME a install: one\nTIME a install: three\n");
+  await write("b", [[2, "two"]]);
+  await write("c", [[4, "four"]]);
+  const shown = async (...argv: string[]) => (await t.run(["logs", ...argv])).stdout.replaceAll("TIME ", "");
+  expect(await shown()).toBe("a install: one\nb install: two\na install: three\nc install: four\n");
+  expect(await shown("-n", "2")).toBe("a install: three\nc install: four\n");
+  expect(await shown("-n", "0")).toBe("");
+  expect(await shown("c", "b")).toBe("b install: two\nc install: four\n");
+  expect(await shown("b")).toBe("install: two\n");
+  const { value } = await t.json(["logs", "a", "--pack", "b"]);
+  expect(value).toMatchObject([
+    { pack_id: "a", line: "one" },
+    { pack_id: "b", line: "two" },
+    { pack_id: "a", line: "three" },
+  ]);
+  await t.run(["remove", "b"]);
+  expect(await shown("-n", "3")).toBe("a install: one\na install: three\nc install: four\n");
+  expect(await t.run(["logs", "a", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
+});
+
+test("-f without a pack follows one that is installed later as well", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: "echo first" });
+  t.write({ id: "later", install: "echo second" });
+  await t.run(["install", "app", "--no-start"]);
+  const follower = Bun.spawn([...auroraCommand, "logs", "-f", "--home", t.home], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/" },
+    stdout: "pipe",
+  });
+  let shown = "";
+  for await (const chunk of follower.stdout) {
+    if (shown === "") await t.run(["install", "later", "--no-start"]);
+    shown += new TextDecoder().decode(chunk);
+    if (shown.includes("second")) follower.kill("SIGINT");
+  }
+  expect(shown.replaceAll(/\S+Z /g, "")).toBe("app install: first\nlater install: second\n");
+});
+
+test("a pack's own script sees its own without naming it", async () => {
+  await using t = testHome();
+  t.write({ id: "other", install: "echo other" });
+  t.write({ id: "app", install: "echo own" });
+  for (const id of ["other", "app"]) await t.run(["install", id, "--no-start"]);
+  expect(await t.run(["exec", "app", "--", "sh", "-c", '"$AURORA_BIN" logs'])).toEqual({
+    stdout: "TIME app install: own\n",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
 test("what was put aside is shown before the newest, with its times, and --json has one document", async () => {
   await using t = testHome();
   t.write({ id: "app" });
@@ -101,6 +165,7 @@ test("wrong usage, and a pack that nobody knows", async () => {
   for (const since of [
     "0",
     "1h30m",
+    "10m ago",
     "99999999d",
     "2026-01-31",
     "2026-01-31 12:00",

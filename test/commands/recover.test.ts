@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 
 import { tryFlock } from "../../src/system/flock.ts";
 import { auroraCommand, collect } from "../support/aurora.ts";
-import { testHome } from "../support/test-home.ts";
+import { openFilesOf, testHome } from "../support/test-home.ts";
 
 type Home = ReturnType<typeof testHome>;
 
@@ -131,7 +122,7 @@ test("who waited while the registry was remade does not write to the old one", a
     stderr: "pipe",
     stdin: "ignore",
   });
-  while (!hasOpen(child.pid, `${t.home}/state.db`)) await Bun.sleep(5);
+  while (!openFilesOf(child.pid).includes(`${t.home}/state.db`)) await Bun.sleep(5);
   Bun.spawnSync(["cp", `${t.home}/state.db`, `${t.home}/new.db`]);
   renameSync(`${t.home}/new.db`, `${t.home}/state.db`);
   closeSync(lock);
@@ -142,14 +133,3 @@ test("who waited while the registry was remade does not write to the old one", a
   });
   expect((await t.json(["ns", "list"])).value).toMatchObject([{ pack_id: "other" }]);
 });
-
-function hasOpen(pid: number, path: string): boolean {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).some((name) => {
-    try {
-      return readlinkSync(`${directory}/${name}`) === path;
-    } catch {
-      return false; // Closed meanwhile.
-    }
-  });
-}

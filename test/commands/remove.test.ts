@@ -1,7 +1,10 @@
-import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 import { hasEnded, testHome } from "../support/test-home.ts";
+import { userHome, users } from "../support/user-home.ts";
+
+const TIMEOUT_MS = 60_000;
 
 test("remove stops the pack and takes it away; data and history stay", async () => {
   await using t = testHome();
@@ -23,6 +26,38 @@ test("remove stops the pack and takes it away; data and history stay", async () 
     { generation: 1, outcome: "committed" },
     { generation: 2, parent: 1, digest: null, version: null, outcome: "removed" },
   ]);
+});
+
+describe.each(users)("as %s", (user) => {
+  test.each([[[]], [["--purge"]]])(
+    "what runs in the background ends with the pack, not before: remove %j",
+    async (flags) => {
+      await using t = userHome(user);
+      t.write({ id: "app" });
+      t.write({ id: "other" });
+      for (const id of ["app", "other"]) await t.run(["install", id]);
+      const start = async (id: string) => {
+        const { stdout } = await t.run(["exec", id, "--background", "--json", "--", "sleep", "300"]);
+        return JSON.parse(stdout) as { pid: number; id: string };
+      };
+      const own = await start("app");
+      const strange = await start("other");
+      await t.run(["stop", "app"]);
+      expect(await t.json(["exec", "app", "--list"])).toMatchObject([{ id: own.id, state: "running" }]);
+      expect(await t.run(["remove", "app", ...flags, "--quiet"])).toEqual({
+        stdout: "app is removed\n",
+        stderr: "",
+        exitCode: 0,
+      });
+      expect([own, strange].map(({ pid }) => hasEnded(pid))).toEqual([true, false]);
+      expect(readdirSync(`${t.home}/run/background`).toSorted()).toEqual([
+        `${strange.id}.json`,
+        `${strange.id}.tmp`,
+      ]);
+      expect(existsSync(`${t.home}/logs/app/exec-${own.id}.log`)).toBe(flags.length === 0);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 test("--purge also removes data, logs and variables; numbers go on growing", async () => {

@@ -5,6 +5,7 @@ import { callDaemon, findDaemon, NoDaemon } from "../../src/daemon/client.ts";
 import { takeDaemonLock } from "../../src/daemon/daemon-lock.ts";
 import { toAuroraError } from "../../src/errors.ts";
 import { scratch } from "../support/aurora.ts";
+import { serviceHome, simplePack } from "./service-home.ts";
 
 test("a daemon that is not there, or does not listen, is none, and no bug", async () => {
   using directory = scratch();
@@ -31,3 +32,26 @@ test("a daemon that is not there, or does not listen, is none, and no bug", asyn
     hint,
   });
 });
+
+test("a daemon that hangs is told from one that takes its time, by every command that needs it", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  await t.run(["stop", "app"]);
+  const pid = t.daemonPid() as number;
+  process.kill(pid, "SIGSTOP");
+  const hanging = {
+    stdout: "",
+    stderr: `error[timed-out]: the daemon (pid PID) does not answer\nhint: kill -KILL ${pid} ends it; its services live on, and the next daemon takes them over\n`,
+    exitCode: 124,
+  };
+  const commands = [
+    ["daemon", "stop"],
+    ["daemon", "reload"],
+    ["start", "app"],
+  ];
+  expect(await Promise.all(commands.map((argv) => t.run(argv)))).toEqual(commands.map(() => hanging));
+  // What is said helps.
+  process.kill(pid, "SIGKILL");
+  expect(await t.run(["start", "app"])).toMatchObject({ stdout: "app is running (pid PID)\n", exitCode: 0 });
+}, 60_000);

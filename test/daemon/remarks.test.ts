@@ -20,7 +20,7 @@ test("status says why a service failed, when it starts again, and why it was res
   await t.prints(/works/);
   expect(await t.status()).toMatchObject(fine);
   process.kill((await t.status()).pid as number, "SIGKILL");
-  const died = "it died of SIGKILL, which Aurora did not send";
+  const died = "it died of SIGKILL, which the daemon did not send";
   const failing = await t.reaches("its backoff", ({ state }) => state === "backoff");
   expect(failing).toMatchObject({ reason: died, last_end: died, next_start: expect.stringMatching(TIME) });
   expect((await t.run(["status", "app"])).stdout).toEndWith(`\n\napp: ${died}; it starts again at TIME\n`);
@@ -53,7 +53,7 @@ test("a service that was restarted says how often and why, in the text and the m
     "its restart",
     ({ state, restarts }) => state === "running" && restarts === 1,
   );
-  const died = "it died of SIGKILL, which Aurora did not send";
+  const died = "it died of SIGKILL, which the daemon did not send";
   expect(again).toMatchObject({ ...fine, last_end: died });
   expect((await t.run(["status"])).stdout).toEndWith(
     `\n\napp: it was restarted once; the last time ${died}\n`,

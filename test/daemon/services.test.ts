@@ -370,7 +370,7 @@ test("why and events say that a service was killed, and not by Aurora; when it r
   await t.run(["install", "app"]);
   process.kill((await t.status()).pid as number, "SIGKILL");
   await t.reaches("a restart", ({ restarts, state }) => restarts === 1 && state === "running");
-  const reason = "it died of SIGKILL, which Aurora did not send";
+  const reason = "it died of SIGKILL, which the daemon did not send";
   expect((await t.run(["events", "app"])).stdout).toMatch(new RegExp(`restarted .*reason=${reason}`));
   expect((await t.json(["why", "app"])).value).toMatchObject({
     state: "running",

@@ -1,13 +1,13 @@
 /** Many processes on one home, and processes that are killed while others wait: from outside. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 import { tryHomeLock } from "../../src/lifecycle/home-lock.ts";
 import { livePack, type PackRow, setLivePack } from "../../src/registry/packs.ts";
 import { openRegistry } from "../../src/registry/registry.ts";
 import { homePaths } from "../../src/system/home.ts";
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
-import { processesOf, testHome } from "../support/test-home.ts";
+import { openFilesOf, processesOf, testHome } from "../support/test-home.ts";
 
 /** So many processes at once, in all. */
 const PROCESSES = 50;
@@ -36,13 +36,6 @@ async function until(isThere: () => boolean): Promise<void> {
 }
 
 /** Descriptors come and go while one looks. */
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
 
 const hasContent = (path: string) => existsSync(path) && readFileSync(path).length > 0;
 
@@ -219,11 +212,7 @@ describe("killed with SIGKILL", () => {
     await at.run(["ns", "register", "a"]);
     const lock = tryHomeLock({ paths: homePaths(at.home), now: () => new Date() }, "test");
     const waiting = startAurora(["ns", "register", "b", "--wait", "60s"], at.home);
-    const hasOpened = (name: string) =>
-      readdirSync(`/proc/${waiting.pid}/fd`).some(
-        (fd) => linkTarget(`/proc/${waiting.pid}/fd/${fd}`) === name,
-      );
-    await until(() => hasOpened(`${at.home}/state.db`));
+    await until(() => openFilesOf(waiting.pid).includes(`${at.home}/state.db`));
     waiting.kill("SIGKILL");
     await waiting.exited;
     lock?.[Symbol.dispose]();

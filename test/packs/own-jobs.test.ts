@@ -1,9 +1,10 @@
 /** What a pack's confined scripts may ask Aurora for: their own pack's jobs and entries, whoever runs them. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 
+import { tryFlock } from "../../src/system/flock.ts";
 import { eventually } from "../support/eventually.ts";
-import { daemonPid, hasEnded } from "../support/test-home.ts";
+import { daemonPid, hasEnded, openFilesOf } from "../support/test-home.ts";
 import { userHome, users } from "../support/user-home.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -175,6 +176,52 @@ done`,
     expect(after.pid).toBe(before.pid);
     expect(await go(begun.revision + 2)).toMatchObject({ meta: { at: "later" } });
     expect((await t.json(["schedule", "list", "app"])) as object[]).toMatchObject([{ id: "app/own" }]);
+  }, TIMEOUT_MS);
+
+  test("a daemon that is killed over a change leaves a service with the answer that nobody knows, and the next one serves it", async () => {
+    await using t = userHome(user);
+    t.write({
+      id: "app",
+      ...quiet,
+      manifest: "  service: { type: simple }",
+      start: `touch data/started
+while :; do
+  if [ -e data/go ]; then
+    rm data/go
+    "$AURORA_BIN" ns register app --meta '{"n":1}' > data/out 2>&1 && rc=0 || rc=$?
+    echo "exit code $rc" >> data/out
+    touch data/answered
+  fi
+  sleep 0.05
+done`,
+    });
+    expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 0 });
+    await eventually("the start", () => existsSync(`${t.home}/data/app/started`) || undefined);
+    const answer = async () => {
+      await eventually("the answer", () => existsSync(`${t.home}/data/app/answered`) || undefined);
+      rmSync(`${t.home}/data/app/answered`);
+      return readFileSync(`${t.home}/data/app/out`, "utf8");
+    };
+    const daemon = daemonPid(t.home) as number;
+    // What the service asks for waits for the home's lock: the daemon has taken it on, and cannot come to its end.
+    const lock = openSync(`${t.home}/run/lock`, "r");
+    expect(tryFlock(lock, "exclusive")).toBe(true);
+    await t.run(["vfs", "write", "app", "go"]);
+    await eventually(
+      "a request",
+      () => openFilesOf(daemon).some((path) => path.endsWith(".reply")) || undefined,
+    );
+    process.kill(daemon, "SIGKILL");
+    expect(await answer()).toBe(
+      "error[unknown-outcome]: cannot say whether ns register was done: whoever was asked has ended without an answer\n" +
+        "hint: look whether it was, and ask again where it was not\nexit code 1\n",
+    );
+    closeSync(lock);
+    await eventually("the end of the daemon", () => hasEnded(daemon) || undefined);
+    expect(await t.run(["start", "app"])).toMatchObject({ exitCode: 0 });
+    await t.run(["vfs", "write", "app", "go"]);
+    // The install has registered it as the first one; what was asked for then was not done.
+    expect(await answer()).toBe("app is registered, revision 2\nexit code 0\n");
   }, TIMEOUT_MS);
 
   test("a service that is to say when it is ready may ask before it does, while a command holds the lock and waits", async () => {

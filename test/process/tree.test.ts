@@ -4,7 +4,6 @@ import {
   findProcesses,
   identify,
   isAlive,
-  memoryOf,
   type ProcessIdentity,
   send,
   stopTree,
@@ -151,10 +150,4 @@ test("what cannot be ended is reported in bounded time", async () => {
 
 test("an empty tree is stopped", async () => {
   expect(await stopTree(() => [], quick)).toEqual({ stopped: [], killed: [], survivors: [] });
-});
-
-test("memory is of the processes that are there", async () => {
-  expect(memoryOf([process.pid])).toBeGreaterThan(1024 ** 2);
-  expect(memoryOf([])).toBe(0);
-  expect(memoryOf([2 ** 22])).toBe(0);
 });

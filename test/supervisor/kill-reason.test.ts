@@ -19,18 +19,18 @@ test.each([
     { killed: 2, since },
     "it was killed for lack of memory: the machine had none left",
   ],
-  [{ limitReached: 3, killed: 0 }, { killed: 0, since }, "it died of SIGKILL, which Aurora did not send"],
-  [null, { killed: 0, since }, "it died of SIGKILL, which Aurora did not send"],
-  [null, null, "it died of SIGKILL, which Aurora did not send"],
+  [{ limitReached: 3, killed: 0 }, { killed: 0, since }, "it died of SIGKILL, which the daemon did not send"],
+  [null, { killed: 0, since }, "it died of SIGKILL, which the daemon did not send"],
+  [null, null, "it died of SIGKILL, which the daemon did not send"],
   [
     null,
     { killed: 1, since },
-    "it died of SIGKILL, which Aurora did not send; the kernel has killed 1 process for lack of memory since 2026-11-30T05:00:00.000Z",
+    "it died of SIGKILL, which the daemon did not send; the kernel has killed 1 process for lack of memory since 2026-11-30T05:00:00.000Z",
   ],
   [
     null,
     { killed: 2, since },
-    "it died of SIGKILL, which Aurora did not send; the kernel has killed 2 processes for lack of memory since 2026-11-30T05:00:00.000Z",
+    "it died of SIGKILL, which the daemon did not send; the kernel has killed 2 processes for lack of memory since 2026-11-30T05:00:00.000Z",
   ],
 ] as const)("a group that counts %p on a machine that counts %p", (group, onMachine, expected) => {
   expect(killReason({ isKnown: true, group, onMachine, isOverLimit: false })).toBe(expected);

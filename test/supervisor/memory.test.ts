@@ -25,13 +25,17 @@ test("a service that runs is a few objects", async () => {
 
 test("services that are gathered are as they were, and go on as before", async () => {
   await using t = supervised();
-  await t.supervisor.start(t.service("web", "exec sleep infinity"));
+  const web = t.service("web", "exec sleep infinity");
+  await t.supervisor.start(web);
   await t.supervisor.start(t.service("db", "exit 0"));
   await t.seen("db", ({ state }) => state === "exited");
   const before = t.supervisor.views();
   t.supervisor.gather();
   expect(t.supervisor.views()).toEqual(before);
-  expect(await t.supervisor.restart("web")).toMatchObject({ state: "running", restarts: 0 });
+  expect(await t.supervisor.start({ ...web, generation: 2 })).toMatchObject({
+    state: "running",
+    restarts: 0,
+  });
   expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped" });
 });
 

@@ -81,6 +81,20 @@ test("what says it may have ended when it is heard, as systemd-notify does", asy
     });
 });
 
+test.each([0, 3])("who ends with %i before it is ready has failed", async (rc) => {
+  await using t = supervised();
+  const spec = t.service("web", "", {
+    type: "notify",
+    argv: ["/bin/sh", "-c", `exit ${rc}`],
+    restart: "no",
+  });
+  expect(await t.supervisor.start(spec)).toMatchObject({
+    state: "failed",
+    exitCode: rc,
+    reason: `it ended with exit code ${rc} before it had said READY=1`,
+  });
+});
+
 test("who is not ready in time is stopped", async () => {
   await using t = supervised();
   const spec = t.service("web", "", { ...saying("wait"), startTimeoutSeconds: 0.3, restart: "no" });
@@ -102,7 +116,7 @@ test("a start has failed when it was not ready in time, though it is tried again
   const reason = "it was not ready within 0.3 s: it has not said READY=1";
   const again = { state: expect.stringMatching(/^(starting|backoff)$/), reason };
   expect(await t.supervisor.start(spec)).toMatchObject(again);
-  expect(await t.supervisor.restart("web")).toMatchObject(again);
+  expect(await t.supervisor.start({ ...spec, generation: 2 })).toMatchObject(again);
 });
 
 test("a watchdog that is not answered any more is a failure", async () => {

@@ -141,7 +141,7 @@ test("a clock that is set back does not keep a full log from being tried again",
     },
     warn: failed.resolve,
   });
-  keeper.add("web", directory.path);
+  keeper.add({ packId: "web", logDirectory: directory.path });
   expect(await failed.promise).toBe('cannot put the logs of "web" aside: not now');
   isThere = true;
   setSystemTime(Date.now() - 3_600_000);

@@ -96,7 +96,7 @@ describe("a simple service", () => {
       {
         exitCode: null,
         reason: null,
-        lastEnd: expect.stringContaining("it died of SIGKILL, which Aurora did not send"),
+        lastEnd: expect.stringContaining("it died of SIGKILL, which the daemon did not send"),
       },
     );
     const spec = t.service("other", "exit 137", { restart: "no" });
@@ -241,39 +241,12 @@ describe("stopping", () => {
 });
 
 describe("restarting", () => {
-  test("by the operator is a new process, and no failure", async () => {
+  test("with another generation is done by a start: a new process, and no failure", async () => {
     await using t = supervised();
     const { pid } = await t.supervisor.start(t.service("web", forever));
-    const again = await t.supervisor.restart("web");
-    expect(again).toMatchObject({ state: "running", restarts: 0 });
+    const again = await t.supervisor.start(t.service("web", forever, { generation: 2 }));
+    expect(again).toMatchObject({ generation: 2, state: "running", restarts: 0 });
     expect([again.pid === pid, alive(pid as number)]).toEqual([false, false]);
-  });
-
-  test("with dependents stops them before and starts them after, and leaves alone what does not depend on it", async () => {
-    await using t = supervised();
-    const noting = (name: string) =>
-      `trap 'echo -${name} >> order; exit 0' TERM; echo +${name} >> order; while :; do sleep 0.01; done`;
-    await t.supervisor.start(t.service("db", noting("db")));
-    await t.supervisor.start(t.service("app", noting("app"), { dependencies: ["db"] }));
-    const other = await t.supervisor.start(t.service("other", forever));
-    const order = () =>
-      existsSync(`${t.directory}/order`) ? readFileSync(`${t.directory}/order`, "utf8") : "";
-    const lines = () => order().trim().split("\n");
-    await until(() => lines().length === 2);
-    await t.supervisor.restart("db", { dependents: true });
-    await until(() => lines().length === 6);
-    // Who of two that have started prints first is up to the machine.
-    expect(lines().slice(2, 4)).toEqual(["-app", "-db"]);
-    expect(lines().slice(4).toSorted()).toEqual(["+app", "+db"]);
-    expect(t.supervisor.view("other")).toEqual(other);
-  });
-
-  test("with another generation is done by a start", async () => {
-    await using t = supervised();
-    const { pid } = await t.supervisor.start(t.service("web", forever));
-    const view = await t.supervisor.start(t.service("web", forever, { generation: 2 }));
-    expect(view).toMatchObject({ generation: 2, state: "running" });
-    expect(alive(pid as number)).toBe(false);
   });
 
   test("after a failure at once waits for its pause, and says until when", async () => {
@@ -381,10 +354,10 @@ describe("the next daemon", () => {
     const specs = Array.from({ length: 40 }, (_, index) => t.service(`web${index}`, forever));
     await Promise.all(specs.map((spec) => t.supervisor.start(spec)));
     const next = await t.next(specs);
-    await Promise.all(specs.map(({ packId }) => next.restart(packId)));
+    await Promise.all(specs.map((spec) => next.start({ ...spec, generation: 2 })));
     const pids = next.views().map(({ pid }) => pid);
     // Whatever was still to be told has been by then.
-    await next.restart("web0");
+    await next.start(t.service("web0", forever, { generation: 3 }));
     expect(
       next
         .views()

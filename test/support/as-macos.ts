@@ -17,6 +17,7 @@ Object.assign(globalThis, {
 });
 
 const library = `
+import { dlopen as linuxOpen, ptr, read } from "bun:ffi";
 const available = new Set(${JSON.stringify(AVAILABLE.split(" "))});
 const cell = new Int32Array(1);
 const errors = ${JSON.stringify(ERRORS)};
@@ -43,7 +44,7 @@ await Bun.plugin({
   setup(build) {
     build.onLoad({ filter: /\/src\/system\/libc\.ts$/ }, async ({ path }) => {
       const text = await Bun.file(path).text();
-      const contents = text.replace(/^import \{ dlopen,/m, "import { dlopen as linuxOpen, ptr,") + library;
+      const contents = text.replace(/^const ffi = .*$/m, "const ffi = () => ({ dlopen, read });") + library;
       return { loader: "ts", contents };
     });
     build.onLoad({ filter: /\/src\/(system|process)\/(?!libc\.ts).*\.ts$/ }, async ({ path }) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { aurora, type Run, scratch } from "./aurora.ts";
 import { removeMemory } from "./remove-memory.ts";
@@ -76,10 +76,23 @@ function masked(text: string, directory: string): string {
 /** Whether a process has ended: gone, or a zombie that waits for a parent who is in no hurry. */
 export function hasEnded(pid: number): boolean {
   try {
-    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+    // Until its last thread has ended it keeps its files, and the locks on them.
+    return /\) [ZX] (-?\d+ ){16}[01] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
   } catch {
     return true;
   }
+}
+
+/** What a process has open. */
+export function openFilesOf(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).flatMap((name) => {
+    try {
+      return [readlinkSync(`${directory}/${name}`)];
+    } catch {
+      return []; // Closed meanwhile.
+    }
+  });
 }
 
 /** The daemon of a home, where one runs. */

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { mkdirSync, realpathSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 
-import { homeDirectory } from "../../src/system/home.ts";
+import { homeDirectory, withoutLinks } from "../../src/system/home.ts";
+import { scratch } from "../support/aurora.ts";
 
 const env = { AURORA_HOME: "/env", XDG_DATA_HOME: "/xdg", HOME: "/home/me" };
 
@@ -37,4 +40,22 @@ test("where nothing is set it says what to do", () => {
     "neither AURORA_HOME, XDG_DATA_HOME nor HOME is set",
   );
   expect(() => homeDirectory("", {}, 1000, () => "/")).toThrow("option --home needs a directory");
+});
+
+test.each([
+  ["link", "real"],
+  ["link/", "real"],
+  ["link/not/yet", "real/not/yet"],
+  ["link/../real/x", "real/x"],
+  ["not/yet", "not/yet"],
+  ["dangling", "dangling"],
+  ["loop/x", "loop/x"],
+])("%s without symbolic links is %s", (name, real) => {
+  using directory = scratch(realpathSync(tmpdir()));
+  const { path } = directory;
+  mkdirSync(`${path}/real`);
+  for (const [link, target] of Object.entries({ link: "real", dangling: "nowhere", loop: "loop" }))
+    symlinkSync(target, `${path}/${link}`);
+  expect(withoutLinks(`${path}/${name}`)).toBe(`${path}/${real}`);
+  expect(withoutLinks("/")).toBe("/");
 });

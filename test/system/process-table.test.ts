@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 
 import {
-  memoryBytes,
   newestProcessId,
   parseStat,
   processIds,
@@ -10,6 +9,7 @@ import {
   readEnvironment,
   readProcess,
   readSettledEnvironment,
+  residentMemory,
 } from "../../src/system/process-table.ts";
 import { scratch } from "../support/aurora.ts";
 
@@ -43,17 +43,19 @@ test("this process is found in the table", () => {
   expect(processIds()).toContain(process.pid);
   expect(readProcess(process.pid)).toMatchObject({ pid: process.pid, parent: process.ppid, state: "R" });
   expect(readCommandLine(process.pid)).toContain("bun");
-  expect(memoryBytes(process.pid)).toBeGreaterThan(1024 ** 2);
+  const { ownBytes, sharedBytes } = residentMemory(process.pid);
+  expect(ownBytes).toBeGreaterThan(1024 ** 2);
+  expect(sharedBytes).toBeGreaterThan(1024 ** 2);
   expect(newestProcessId()).toBeGreaterThan(1);
 });
 
 test("what is not there is undefined, and has no memory", () => {
   const pid = 2 ** 22 + 1;
-  expect([readProcess(pid), readEnvironment(pid), readCommandLine(pid), memoryBytes(pid)]).toEqual([
+  expect([readProcess(pid), readEnvironment(pid), readCommandLine(pid), residentMemory(pid)]).toEqual([
     undefined,
     undefined,
     undefined,
-    0,
+    { ownBytes: 0, sharedBytes: 0 },
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-import { memoryBytes, processIds, readCommandLine, readProcess } from "../../../src/system/process-table.ts";
+import { processIds, readCommandLine, readProcess } from "../../../src/system/process-table.ts";
 
 /** A process and all below it. */
 export function treeOf(root: number): number[] {
@@ -23,7 +23,7 @@ export type Memory = { pssKb: number; rssKb: number; anonymousKb: number };
 export function memoryOf(pids: readonly number[]): Memory {
   const sum = (values: number[]) => Math.round(values.reduce((total, value) => total + value, 0) / 1024);
   return {
-    pssKb: sum(pids.map(memoryBytes)),
+    pssKb: sum(pids.map((pid) => field(pid, "Pss"))),
     rssKb: sum(pids.map((pid) => field(pid, "Rss"))),
     anonymousKb: sum(pids.map((pid) => field(pid, "Anonymous"))),
   };

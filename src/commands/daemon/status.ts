@@ -1,5 +1,5 @@
 import { type DaemonStatus } from "../../daemon/api-schema.ts";
-import { findDaemon } from "../../daemon/client.ts";
+import { findDaemon, HangingDaemon } from "../../daemon/client.ts";
 import { daemonHolder } from "../../daemon/daemon-lock.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
 import { formatDuration } from "../../system/units.ts";
@@ -7,22 +7,18 @@ import { type Context } from "../command.ts";
 
 type Result = DaemonStatus | { running: false; pid: number | null };
 
-/** So long the daemon may take to answer before it counts as hanging, in milliseconds. */
-const ANSWER_MS = 5000;
-
 export async function run(context: Context): Promise<Result> {
   const paths = homePaths(context.home);
   const holder = daemonHolder(paths);
   if (!holder) return { running: false, pid: null };
-  return (await findInTime(paths)) ?? { running: false, pid: holder.pid };
+  return (await findAnswering(paths, context.signal)) ?? { running: false, pid: holder.pid };
 }
 
-async function findInTime(paths: HomePaths): Promise<DaemonStatus | undefined> {
-  const late = AbortSignal.timeout(ANSWER_MS);
+async function findAnswering(paths: HomePaths, signal: AbortSignal): Promise<DaemonStatus | undefined> {
   try {
-    return await findDaemon(paths, late);
+    return await findDaemon(paths, signal);
   } catch (thrown) {
-    if (late.aborted) return undefined;
+    if (thrown instanceof HangingDaemon) return undefined;
     throw thrown;
   }
 }

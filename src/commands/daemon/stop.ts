@@ -18,7 +18,11 @@ export async function run(context: Context, { options }: Input<"services">): Pro
   const services = options.services === true;
   const ask = async () => {
     try {
-      await callDaemon(paths, "POST", "/v1/daemon/stop", { body: { services }, signal: context.signal });
+      await callDaemon(paths, "POST", "/v1/daemon/stop", {
+        body: { services },
+        signal: context.signal,
+        atOnce: true,
+      });
       return true;
     } catch (thrown) {
       // It does not listen yet, or not any more.

@@ -1,4 +1,4 @@
-import { callDaemon, NoDaemon } from "../../daemon/client.ts";
+import { callDaemon, HangingDaemon, NoDaemon } from "../../daemon/client.ts";
 import { type HomePaths, homePaths } from "../../system/home.ts";
 import { type Context } from "../command.ts";
 
@@ -19,10 +19,10 @@ export async function watchConfirmation(context: Context): Promise<void> {
 
 async function tellDaemon(paths: HomePaths): Promise<boolean> {
   try {
-    await callDaemon(paths, "POST", "/v1/daemon/reload");
+    await callDaemon(paths, "POST", "/v1/daemon/reload", { atOnce: true });
     return true;
   } catch (thrown) {
-    if (thrown instanceof NoDaemon) return false;
+    if (thrown instanceof NoDaemon || thrown instanceof HangingDaemon) return false;
     throw thrown;
   }
 }

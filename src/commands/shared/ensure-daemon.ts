@@ -20,7 +20,7 @@ export async function ensureDaemon(context: Context): Promise<boolean> {
     return true;
   } catch (thrown) {
     if (signal.aborted) return false;
-    context.log.warn(`${toAuroraError(thrown).message}: jobs do not run until it is`);
+    context.log.warn(`${toAuroraError(thrown).message}; until then no jobs run`);
     return false;
   }
 }

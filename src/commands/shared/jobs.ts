@@ -29,10 +29,8 @@ export async function withOwnJobs<Name extends keyof OwnJobs>(
 ): Promise<ResultOf<Name>> {
   checkPackId(packId);
   const operation = ownJobs[name] as JobOperation<unknown, unknown>;
-  if (isConfined(context)) {
-    const { isLong = false } = operation;
-    return (await askOwn(context, packId, { operation: name, params }, isLong)) as ResultOf<Name>;
-  }
+  if (isConfined(context))
+    return (await askOwn(context, packId, { operation: name, params }, operation)) as ResultOf<Name>;
   const checked = operation.check(packId, params);
   if (!operation.isChange) {
     using reading = await openForReading(context);

@@ -22,9 +22,10 @@ export async function withOwnPack<Name extends keyof OwnOperations>(
   params: Record<string, unknown>,
 ): Promise<ResultOf<Name>> {
   checkPackId(packId);
+  const operation = ownOperations[name] as OwnOperation<unknown, ResultOf<Name>>;
   if (isConfined(context))
-    return (await askOwn(context, packId, { operation: name, params })) as ResultOf<Name>;
-  const { isChange, check, run } = ownOperations[name] as OwnOperation<unknown, ResultOf<Name>>;
+    return (await askOwn(context, packId, { operation: name, params }, operation)) as ResultOf<Name>;
+  const { isChange, check, run } = operation;
   const checked = check(packId, params);
   if (isChange)
     return await withOwnOrHomeLock(context, `${name} ${packId}`, (workspace) =>
@@ -64,23 +65,20 @@ function refuseOther({ env }: Context, packId: string): void {
 /**
  * Asks whoever runs this confined script to do something for its pack.
  *
- * @param isLong the answer may take as long as it likes
+ * @param kind whether it is a change, and whether the answer may take as long as it likes
  * @throws {AuroraError} what the other side answers; `denied` for another pack than its own
  */
 export async function askOwn(
   context: Context,
   packId: string,
   request: Request,
-  isLong = false,
+  { isChange, isLong = false }: Pick<OwnOperation<unknown, unknown>, "isChange" | "isLong">,
 ): Promise<unknown> {
   refuseOther(context, packId);
   const { callChannel } = await import("../../lifecycle/channel/call-channel.ts");
   const directory = context.env["AURORA_CHANNEL"] as string;
-  return await callChannel(
-    directory,
-    request,
-    isLong ? Number.POSITIVE_INFINITY : context.waitMs + ANSWER_MS,
-  );
+  const timeoutMs = isLong ? Number.POSITIVE_INFINITY : context.waitMs + ANSWER_MS;
+  return await callChannel(directory, request, { timeoutMs, isChange });
 }
 
 /** The pack that a confined script belongs to; undefined for everybody else. */

@@ -4,18 +4,35 @@ import { type Paint } from "../command.ts";
 import { fit } from "./fit.ts";
 import { table } from "./text-table.ts";
 
-const columns: Readonly<Record<string, (status: PackStatus) => string>> = {
-  PACK: ({ pack_id: packId }) => packId,
-  VERSION: ({ version }) => version,
-  GENERATION: ({ generation }) => (generation === null ? "-" : String(generation)),
-  STATE: ({ state }) => state,
-  HEALTH: ({ health }) => health,
-  PID: ({ pid }) => (pid === null ? "-" : String(pid)),
-  SINCE: ({ since }) => since ?? "-",
-  RESTARTS: ({ since, restarts }) => (since === null ? "-" : String(restarts)),
-  MEMORY: ({ memory_bytes: bytes }) => (bytes === null ? "-" : formatSize(bytes)),
-  CONFINEMENT: ({ confinement }) => confinement?.state ?? "-",
-};
+const heads = [
+  "PACK",
+  "VERSION",
+  "GENERATION",
+  "STATE",
+  "HEALTH",
+  "PID",
+  "SINCE",
+  "RESTARTS",
+  "MEMORY",
+  "CONFINEMENT",
+];
+
+function cellsOf(status: PackStatus): string[] {
+  const { generation, pid, since, memory_bytes: bytes } = status;
+  return [
+    status.pack_id,
+    status.version,
+    generation === null ? "-" : String(generation),
+    status.state,
+    status.health,
+    pid === null ? "-" : String(pid),
+    since ?? "-",
+    since === null ? "-" : String(status.restarts),
+    bytes === null ? "-" : formatSize(bytes),
+    status.confinement?.state ?? "-",
+  ];
+}
+
 /** What a narrow screen does without, in this order. */
 const DISPENSABLE = ["CONFINEMENT", "GENERATION", "VERSION", "PID", "SINCE", "MEMORY"];
 
@@ -23,32 +40,28 @@ const DISPENSABLE = ["CONFINEMENT", "GENERATION", "VERSION", "PID", "SINCE", "ME
 export function renderStatuses(statuses: PackStatus[], _paint: Paint): string {
   if (statuses.length === 0) return "nothing is installed";
   const remarks = statuses.flatMap(remarksOf);
-  const shown = tableOf(statuses, Object.keys(columns));
+  const shown = table(heads, statuses.map(cellsOf));
   return remarks.length === 0 ? shown : [shown, "", ...remarks].join("\n");
 }
 
 /** The same for a screen: no line is wider than it, and where there are too many lines the last one says so. Pure. */
 export function statusLines(statuses: PackStatus[], size: { columns: number; rows: number }): string[] {
   if (statuses.length === 0) return [fit("nothing is installed", size.columns)];
-  const heads = Object.keys(columns);
-  let lines = tableOf(statuses, heads).split("\n");
+  let shownHeads = heads;
+  let rows = statuses.map(cellsOf);
+  let lines = table(shownHeads, rows).split("\n");
   for (const head of DISPENSABLE) {
     if (lines.every((line) => Bun.stringWidth(line) <= size.columns)) break;
-    heads.splice(heads.indexOf(head), 1);
-    lines = tableOf(statuses, heads).split("\n");
+    const column = shownHeads.indexOf(head);
+    shownHeads = shownHeads.toSpliced(column, 1);
+    rows = rows.map((row) => row.toSpliced(column, 1));
+    lines = table(shownHeads, rows).split("\n");
   }
   const remarks = statuses.flatMap(remarksOf);
   const all = remarks.length === 0 ? lines : [...lines, "", ...remarks];
   const left = all.length - size.rows + 1;
   const shown = left <= 1 ? all : [...all.slice(0, size.rows - 1), `… ${left} more lines`];
   return shown.map((line) => fit(line, size.columns));
-}
-
-function tableOf(statuses: readonly PackStatus[], heads: readonly string[]): string {
-  return table(
-    heads,
-    statuses.map((status) => heads.map((head) => columns[head]?.(status) ?? "")),
-  );
 }
 
 /** Why it is as it is, and what it says of itself. */

@@ -1,6 +1,6 @@
 import { daemonHolder } from "../../daemon/daemon-lock.ts";
 import { AuroraError, toAuroraError } from "../../errors.ts";
-import { isInsideLock } from "../../lifecycle/home-lock.ts";
+import { holdForLook, isInsideLock } from "../../lifecycle/home-lock.ts";
 import { type OwnOperationTable } from "../../lifecycle/own-operations.ts";
 import { isPassingError } from "../../lifecycle/passing-error.ts";
 import { type ServiceHost } from "../../lifecycle/service-host.ts";
@@ -58,6 +58,21 @@ export async function withHomeLock<T>(
   refuseInsideTransaction(context, description);
   using workspace = openForWriting(context);
   return await withLockedHome(workspace, description, context.waitMs, work);
+}
+
+/**
+ * Looks at the home under its lock, where that is free and nothing has been interrupted: what a command finds to be so already it
+ * need not do, and so needs nothing of what a change takes.
+ *
+ * @returns what `look` returns; undefined where one cannot look so: then it is to be done as if nobody had looked
+ */
+export function lookUnderLock<T>(context: Context, look: (workspace: Workspace) => T): T | undefined {
+  const paths = homePaths(context.home);
+  if (isConfined(context) || isInsideTransaction(context) || !isHomeWritable(paths)) return undefined;
+  using registry = openRegistryForReading(paths);
+  using lock = holdForLook(paths);
+  if (!lock || needsSettling({ registry, paths }, bootTime, context.now())) return undefined;
+  return look(workspaceOf(context, paths, registry));
 }
 
 /**
@@ -139,6 +154,7 @@ function workspaceOf(context: Context, paths: HomePaths, registry: Registry): Op
     get signal() {
       return context.signal;
     },
+    ...(context.json ? {} : { progress: (message) => context.log.progress(message) }),
     info: (message) => context.log.info(message),
     warn: (message) => context.log.warn(message),
     underLock: (description, work) => withOwnOrHomeLock(context, description, work),

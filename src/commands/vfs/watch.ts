@@ -1,11 +1,16 @@
+import { AuroraError } from "../../errors.ts";
+import { type Watch } from "../../vfs/mount.ts";
 import { type Context, type Input } from "../command.ts";
 import { openPackVfs } from "../shared/pack-vfs.ts";
 import { shownName } from "../shared/vfs-paths.ts";
 
-/** Until a signal ends it: one line for each change. */
+/** Until a signal ends it, or what it watches is gone: one line for each change. */
 export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<undefined> {
-  using vfs = await openPackVfs(context, packId, "read");
-  for await (const { type, name } of vfs.watch(path, context.signal)) {
+  const { events, stop } = await watchOf(context, packId, path);
+  context.signal.addEventListener("abort", stop);
+  if (context.signal.aborted) stop();
+  for await (const { type, name } of events) {
+    if (context.signal.aborted) return;
     const at = context.now().toISOString();
     context.stdout.write(
       context.json
@@ -13,4 +18,15 @@ export async function run(context: Context, { args: [packId = "", path = "/"] }:
         : `${at} ${type} ${name === null ? "-" : shownName({ name })}\n`,
     );
   }
+  if (context.signal.aborted) return;
+  throw new AuroraError(
+    "not-found",
+    `"${path}" of "${packId}" is gone, and what has come in its place is not watched`,
+  );
+}
+
+/** The root is let go at once: a directory that somebody holds open is never gone. */
+async function watchOf(context: Context, packId: string, path: string): Promise<Watch> {
+  using vfs = await openPackVfs(context, packId, "read");
+  return vfs.sync.watch(path);
 }

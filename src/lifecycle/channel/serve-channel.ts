@@ -6,6 +6,7 @@ import {
   lchownSync,
   openSync,
   readSync,
+  rmSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -90,24 +91,19 @@ function openPlace(directory: string): number {
     }
 }
 
-/** Open for reading and writing, so that it never comes to an end. */
+/**
+ * Each server makes one of its own, whatever is there: that nobody reads the one that a caller has written to tells the caller
+ * that this server has ended, even where the next one is there already. Open for reading and writing, so that it never comes to an end.
+ */
 function openRequests(place: number, owner: number | undefined): number {
   const path = `/proc/self/fd/${place}/${REQUESTS_NAME}`;
-  for (let isSecond = false; ; isSecond = true) {
-    try {
-      makeFifo(path, 0o600);
-    } catch (thrown) {
-      if (codeOf(thrown) !== "EEXIST") throw thrown;
-    }
-    const descriptor = openIf(path, O_RDWR, (stat) => stat.isFIFO());
-    if (descriptor !== undefined) {
-      if (owner !== undefined) fchownSync(descriptor, owner, owner);
-      return descriptor;
-    }
-    if (isSecond) throw new Error(`there is no FIFO at ${path}`);
-    // The pack has put something else in its place.
-    unlinkSync(path);
-  }
+  rmSync(path, { force: true });
+  makeFifo(path, 0o600);
+  const descriptor = openIf(path, O_RDWR, (stat) => stat.isFIFO());
+  // The pack has put something else in its place at this very moment.
+  if (descriptor === undefined) throw new Error(`there is no FIFO at ${path}`);
+  if (owner !== undefined) fchownSync(descriptor, owner, owner);
+  return descriptor;
 }
 
 /** What is written to the FIFOs of all channels of this process is read into this. */

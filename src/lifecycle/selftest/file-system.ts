@@ -1,12 +1,10 @@
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 
 import { sharesCopies } from "../../system/clone-tree.ts";
 import { replaceLink, syncDirectory, syncFileSystem } from "../../system/durable.ts";
 import { exchange } from "../../system/exchange.ts";
+import { type Mount } from "../../system/mount.ts";
 import { bad, type Check, good } from "../examine-home.ts";
-
-/** What is mounted where the home is. */
-export type Mount = { type: string; source: string; options: string[] };
 
 const ROUNDS = 20;
 /** No disk that keeps anything over a power cut answers this fast, in milliseconds. */
@@ -17,38 +15,8 @@ const REMOTE = new Set(["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph
 /** Options under which a flush may come back before the disk has the bytes. */
 const CARELESS = ["nobarrier", "barrier=0", "volatile"];
 
-/** The mount that a directory is on, by /proc; undefined where there is none. */
-export function mountOf(directory: string): Mount | undefined {
-  let text: string;
-  try {
-    text = readFileSync("/proc/self/mountinfo", "utf8");
-  } catch {
-    return undefined;
-  }
-  const found = text
-    .split("\n")
-    .flatMap((line) => {
-      const [head = "", tail = ""] = line.split(" - ");
-      const [, , , , place = "", options = ""] = head.split(" ");
-      const [type = "", source = "", superOptions = ""] = tail.split(" ");
-      const at = place.replaceAll(/\\(\d{3})/g, (_, digits: string) =>
-        String.fromCodePoint(Number.parseInt(digits, 8)),
-      );
-      const isAbove = at === "/" || directory === at || directory.startsWith(`${at}/`);
-      return isAbove && type !== ""
-        ? [{ at, type, source, options: [...options.split(","), ...superOptions.split(",")] }]
-        : [];
-    })
-    // The last of those with the longest place is the one on top.
-    .reduce<(Mount & { at: string }) | undefined>(
-      (best, mount) => (best === undefined || mount.at.length >= best.at.length ? mount : best),
-      undefined,
-    );
-  return found && { type: found.type, source: found.source, options: found.options };
-}
-
 /** What a file system is, and whether flushes mean anything on it. */
-export function mountCheck(mount: Mount | undefined): Check {
+export function mountCheck(mount: Omit<Mount, "place"> | undefined): Check {
   if (!mount) return good("file system", "its kind cannot be told on this machine");
   const { type, source, options } = mount;
   const careless = options.filter((option) => CARELESS.includes(option));

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 
 import { AuroraError } from "../../errors.ts";
 import { type HomePaths } from "../../system/home.ts";
+import { mountOf } from "../../system/mount.ts";
 import { createScratch } from "../../system/scratch.ts";
 import { formatSize } from "../../system/units.ts";
 import { bad, type Check, good } from "../examine-home.ts";
@@ -15,7 +16,7 @@ import {
   stopAnywhere,
   type Subject,
 } from "./bench.ts";
-import { flushCheck, mountCheck, mountOf, namesCheck } from "./file-system.ts";
+import { flushCheck, mountCheck, namesCheck } from "./file-system.ts";
 import { type Fault, operations } from "./operations.ts";
 import { tryTogether } from "./together.ts";
 

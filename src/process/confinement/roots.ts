@@ -75,9 +75,16 @@ export function systemRootAround({ system, home }: Policy): string | undefined {
 
 type SystemRoots = {
   list: Root[];
-  /** Where what may be read or executed really is. */
+  /** Where what may be executed or read really is. */
   places: { path: string; real: string }[];
+  /** That of what may be executed alone. */
+  executed: string[];
 };
+
+/** Where what may be executed of the system really is. */
+export function executedPlaces(system: SystemFiles): readonly string[] {
+  return systemRoots(system).executed;
+}
 
 /** The same for every pack, and a hundred of them may start at once: looked up once for each look at the system. */
 const known = new WeakMap<SystemFiles, SystemRoots>();
@@ -93,6 +100,7 @@ function systemRoots(system: SystemFiles): SystemRoots {
       ...trusted(system.devices, "device"),
     ],
     places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
+    executed: system.execute.map((path) => realPath(path) ?? path),
   };
   known.set(system, found);
   return found;

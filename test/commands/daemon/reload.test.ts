@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 
 import { auroraCommand } from "../../support/aurora.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -82,3 +82,47 @@ test.skipIf(binary === undefined)(
     expect(await daemon.exited).toBe(0);
   },
 );
+
+/** In the daemon's place, it says its version, and as the daemon waits for `go` before it is Aurora. */
+const slowProgram = (aurora: string, go: string) => `#!/bin/sh
+[ "$1" = daemon ] || exec ${aurora} "$@"
+read -r _ < ${go}
+exec ${aurora} "$@"
+`;
+
+test.skipIf(binary === undefined)(
+  "while the daemon becomes another program nobody else can be the daemon",
+  async () => {
+    await using t = testHome();
+    const [own, go] = [`${t.shared}/aurora`, `${t.shared}/go`];
+    copyFileSync(binary ?? "", own);
+    Bun.spawnSync(["mkfifo", go]);
+    const daemon = Bun.spawn([own, "daemon", "--home", t.home], { stdio: ["ignore", "ignore", "ignore"] });
+    const status = () => t.json(["daemon", "status"]).then(({ value }) => value as DaemonStatus);
+    const before = await eventually("a daemon", async () => (await status()).started_at);
+    rmSync(own);
+    writeFileSync(own, slowProgram(binary ?? "", go), { mode: 0o755 });
+    const reloading = t.json(["daemon", "reload", "--binary"]);
+    // It is the shell by now, which holds the lock and knows nothing of it.
+    await eventually("the other program", () => isShell(daemon.pid) || undefined);
+    expect(await t.run(["daemon", "--idle-exit", "60s"])).toEqual({
+      stdout: "",
+      stderr:
+        "error[conflict]: cannot start the daemon: one is running for this home (pid PID)\nhint: aurora daemon status shows it\n",
+      exitCode: 8,
+    });
+    writeFileSync(go, "\n");
+    expect((await reloading).value).toMatchObject({ reloaded: true, pid: daemon.pid });
+    expect((await status()).started_at).not.toBe(before);
+    daemon.kill();
+    expect(await daemon.exited).toBe(0);
+    // It was its own again, and let go of.
+    expect(await t.json(["daemon", "status"])).toMatchObject({ value: { running: false }, exitCode: 3 });
+  },
+);
+
+type DaemonStatus = { pid?: number; started_at?: string };
+
+function isShell(pid: number): boolean {
+  return !readlinkSync(`/proc/${pid}/exe`).endsWith("/aurora");
+}

@@ -15,6 +15,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 
 import { type AuroraError } from "../../../src/errors.ts";
 import { callChannel } from "../../../src/lifecycle/channel/call-channel.ts";
@@ -28,6 +29,7 @@ import { makeFifo } from "../../../src/system/fifo.ts";
 import { scratch } from "../../support/aurora.ts";
 
 const TIMEOUT_MS = 30_000;
+const options = { timeoutMs: TIMEOUT_MS, isChange: false };
 
 /** A channel that answers with the request itself, and notes what it was asked. */
 function served() {
@@ -47,7 +49,7 @@ function served() {
     directory,
     outside: place.path,
     asked,
-    call: (n: unknown) => callChannel(directory, { operation: "ns get", params: { n } }, TIMEOUT_MS),
+    call: (n: unknown) => callChannel(directory, { operation: "ns get", params: { n } }, options),
     [Symbol.asyncDispose]: async () => {
       await channel[Symbol.asyncDispose]();
       place[Symbol.dispose]();
@@ -83,7 +85,7 @@ test("an answer of any length arrives whole", async () => {
 test("the text of an error comes through; without anybody who serves, the call fails at once", async () => {
   using place = scratch();
   const directory = `${place.path}/channel`;
-  const call = () => callChannel(directory, { operation: "ns get", params: {} }, TIMEOUT_MS);
+  const call = () => callChannel(directory, { operation: "ns get", params: {} }, options);
   expect(await call().catch((error: AuroraError) => error)).toMatchObject({ code: "not-supported" });
   {
     await using _channel = serveChannel({
@@ -105,6 +107,146 @@ test("the text of an error comes through; without anybody who serves, the call f
   expect(await call().catch((error: AuroraError) => error)).toMatchObject({ code: "not-supported" });
   expect(readdirSync(directory)).toEqual(["requests"]);
 });
+
+describe("whoever serves it is killed, and the next one is there before the caller looks again", () => {
+  /** Another process that serves the channel and never answers, the next to serve it in this one, and what both were asked. */
+  async function twoServers() {
+    const place = scratch();
+    const directory = `${place.path}/channel`;
+    const script = join(import.meta.dir, "silent-server.ts");
+    const child = Bun.spawn([process.execPath, script, directory], { stdout: "pipe", stderr: "inherit" });
+    const lines = new LineReader(child.stdout);
+    expect(await lines.next()).toBe("serves");
+    const asked: string[] = [];
+    let next: AsyncDisposable | undefined;
+    return {
+      child,
+      lines,
+      asked,
+      call: (operation: string, isChange: boolean) =>
+        callChannel(directory, { operation, params: {} }, { ...options, isChange }).catch(
+          (error: AuroraError) => error,
+        ),
+      /** What it is asked then waits in the FIFO. */
+      stop() {
+        child.kill("SIGSTOP");
+        while (!readFileSync(`/proc/${child.pid}/stat`, "latin1").includes(") T ")) Bun.sleepSync(1);
+      },
+      /** Without a turn of the event loop between the end of the one and the other. */
+      replace() {
+        child.kill("SIGKILL");
+        while (isRead(`${directory}/requests`)) Bun.sleepSync(1);
+        next = serveChannel({
+          directory,
+          answers: {
+            answer: ({ operation }) => {
+              asked.push(operation);
+              return Promise.resolve({ ok: true, result: "from the next" });
+            },
+          },
+        });
+      },
+      async [Symbol.asyncDispose]() {
+        child.kill("SIGKILL");
+        await next?.[Symbol.asyncDispose]();
+        place[Symbol.dispose]();
+      },
+    };
+  }
+
+  test("a change that it had begun may have been made: that is said at once, and it is not asked for again", async () => {
+    await using t = await twoServers();
+    const answer = t.call("ns register", true);
+    expect(await t.lines.next()).toBe("ns register");
+    t.replace();
+    expect(await answer).toMatchObject({
+      code: "unknown-outcome",
+      exitCode: 1,
+      message: "cannot say whether ns register was done: whoever was asked has ended without an answer",
+      hint: "look whether it was, and ask again where it was not",
+    });
+    expect(t.asked).toEqual([]);
+  });
+
+  test("what changes nothing is asked of the next one", async () => {
+    await using t = await twoServers();
+    const answer = t.call("ns get", false);
+    expect(await t.lines.next()).toBe("ns get");
+    t.replace();
+    expect(await answer).toBe("from the next");
+    expect(t.asked).toEqual(["ns get"]);
+  });
+
+  test("a change that it had not heard of is made once, by the next one", async () => {
+    await using t = await twoServers();
+    t.stop();
+    // It is written to the FIFO before the call returns.
+    const answer = t.call("ns register", true);
+    t.replace();
+    expect(await answer).toBe("from the next");
+    expect(t.asked).toEqual(["ns register"]);
+    expect(await t.lines.next()).toBeUndefined();
+  });
+
+  test("nor is one lost that it has read and not begun, since it was at work for as many as it answers at once", async () => {
+    await using t = await twoServers();
+    t.stop();
+    const answers = Array.from({ length: 17 }, () => t.call("ns register", true));
+    t.child.kill("SIGCONT");
+    for (let begun = 0; begun < 16; begun++) expect(await t.lines.next()).toBe("ns register");
+    t.replace();
+    const [last, ...others] = (await Promise.all(answers)).toReversed();
+    expect(last).toBe("from the next");
+    expect(others).toMatchObject(others.map(() => ({ code: "unknown-outcome" })));
+    expect(t.asked).toEqual(["ns register"]);
+  });
+
+  test("where there is no next one, a change may have been made all the same, and all else was not", async () => {
+    await using t = await twoServers();
+    const answers = [t.call("ns register", true), t.call("ns get", false)];
+    expect([await t.lines.next(), await t.lines.next()]).toEqual(["ns register", "ns get"]);
+    t.child.kill("SIGKILL");
+    expect(await Promise.all(answers)).toMatchObject([
+      { code: "unknown-outcome" },
+      { code: "not-supported" },
+    ]);
+  });
+});
+
+/** Whether anybody has a FIFO open for reading. */
+function isRead(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+    return true;
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ code: "ENXIO" });
+    return false;
+  }
+}
+
+/** The lines of a stream, one after another; undefined at its end. */
+class LineReader {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<string | undefined> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 1);
+        return line;
+      }
+      const { done, value } = await this.#chunks.next();
+      if (done === true) return undefined;
+      this.#text += new TextDecoder().decode(value);
+    }
+  }
+}
 
 describe("a hostile pack", () => {
   test("half a line, and lines of rubbish, keep nobody else from being heard", async () => {
@@ -208,7 +350,7 @@ describe("a hostile pack", () => {
       directory,
       answers: { answer: () => Promise.resolve({ ok: true, result: 1 }) },
     });
-    expect(await callChannel(directory, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
+    expect(await callChannel(directory, { operation: "x", params: {} }, options)).toBe(1);
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
@@ -221,7 +363,7 @@ describe("a hostile pack", () => {
       directory: `${place.path}/channel`,
       answers: { answer: () => Promise.resolve({ ok: true, result: 1 }) },
     });
-    expect(await callChannel(`${place.path}/channel`, { operation: "x", params: {} }, TIMEOUT_MS)).toBe(1);
+    expect(await callChannel(`${place.path}/channel`, { operation: "x", params: {} }, options)).toBe(1);
     expect(readFileSync(`${place.path}/victim`, "utf8")).toBe("as it was");
   });
 });

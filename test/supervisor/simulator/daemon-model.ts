@@ -75,8 +75,8 @@ export class DaemonModel {
     this.do(() => this.#handle(packId, event));
   }
 
-  stopInOrder(packIds: readonly string[], then: "stop" | "restart"): void {
-    this.do(() => this.#apply(this.fleet.stopInOrder(packIds, this.#around.nowMs(), then)));
+  stopInOrder(packIds: readonly string[]): void {
+    this.do(() => this.#apply(this.fleet.stopInOrder(packIds, this.#around.nowMs())));
   }
 
   due(): void {

@@ -159,21 +159,15 @@ class History {
 
   #restart(packId: string): void {
     if (this.#daemon.isDead) return;
-    const dependents = this.#random() < 0.5 ? this.#daemon.fleet.dependentsOf(packId) : [];
-    const packIds = [packId, ...dependents.filter((id) => !isAtRest(this.#stateOf(id)))].filter(
-      (id) => this.#disk.wanted.get(id) === true,
-    );
-    for (const id of packIds) this.#invariants.operatorStarts(id);
-    this.#daemon.stopInOrder(packIds, "restart");
+    if (this.#disk.wanted.get(packId) !== true) return;
+    this.#invariants.operatorStarts(packId);
+    this.#daemon.tell(packId, { type: "restart" });
   }
 
   #stopAll(): void {
     if (this.#daemon.isDead) return;
     for (const { packId } of this.#services) this.#disk.wanted.set(packId, false);
-    this.#daemon.stopInOrder(
-      this.#services.map(({ packId }) => packId),
-      "stop",
-    );
+    this.#daemon.stopInOrder(this.#services.map(({ packId }) => packId));
   }
 
   /** A process ends, forks, or comes out of the kernel. */
