@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { explainPackProcess, packProcess, type ProcessExplanation } from "../lifecycle/pack-process.ts";
-import { type ScriptPack, serveOwn } from "../lifecycle/script.ts";
+import { OwnAnswers, type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import {
   backgroundProcesses,
   findBackground,
@@ -82,7 +82,7 @@ export async function run(context: Context, input: ExecInput): Promise<Result> {
     using scratch = createScratch(workspace.paths.tmp, "exec");
     const prepared = processIn(scratch.path, "exec");
     const { env, confinement } = prepared;
-    await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, prepared);
+    await using _channel = serveOwn(new OwnAnswers(() => workspace), pack.manifest.pack.id, prepared);
     using log = isAudit ? new AuditLog() : undefined;
     const result = await runCommand(context, {
       argv,

@@ -22,8 +22,8 @@ export async function run(context: Context, { args, options }: Input<"watch">): 
 
 /** What is shown of a service is what the last daemon has noted, and what is down stays down. */
 function warnUnwatched(context: Context, { registry, paths }: Workspace, statuses: Result): void {
-  const shown = new Set(statuses.map(({ pack_id: packId }) => packId));
   if (statuses.every(({ since }) => since === null) || daemonHolder(paths)) return;
+  const shown = new Set(statuses.map(({ pack_id: packId }) => packId));
   const unwatched = supervisedPackIds(registry).filter((packId) => shown.has(packId));
   if (unwatched.length === 0) return;
   const [first] = unwatched;

@@ -3,7 +3,7 @@ import { closeSync, fchownSync, readSync } from "node:fs";
 import { AuroraError, toAuroraError } from "../errors.ts";
 import { hostedProcess } from "../lifecycle/hosted-service.ts";
 import { type PackProcess } from "../lifecycle/pack-process.ts";
-import { serveOwn } from "../lifecycle/script.ts";
+import { OwnAnswers, serveOwn } from "../lifecycle/script.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { type Confinement } from "../process/confinement/confine.ts";
 import { removeForgottenGroups, startGroupOf } from "../process/confinement/control-group.ts";
@@ -39,6 +39,7 @@ type Launch = {
 export class ServiceProcesses implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #channels = new SmallTable<string, AsyncDisposable>();
+  readonly #answers = new OwnAnswers((packId) => this.#ownWorkspace(packId));
   /** See `denialOf`. */
   readonly #denials = new Map<string, AuroraError>();
   /** By their process: launches whose launcher may still say what kept it from becoming the service. */
@@ -141,7 +142,7 @@ export class ServiceProcesses implements AsyncDisposable {
   /** One channel serves all starts of a generation in turn: it lies in the scratch that they share. */
   #serve(packId: string, prepared: PackProcess): void {
     if (this.#channels.has(packId)) return;
-    const channel = serveOwn(this.#ownWorkspace, packId, prepared);
+    const channel = serveOwn(this.#answers, packId, prepared);
     if (channel) this.#channels.set(packId, channel);
   }
 
@@ -149,7 +150,7 @@ export class ServiceProcesses implements AsyncDisposable {
    * What a service changes while a transaction starts it is part of that transaction, which holds the lock and waits for it;
    * else it waits for the lock like anybody.
    */
-  readonly #ownWorkspace = (packId: string): Workspace => {
+  #ownWorkspace(packId: string): Workspace {
     const workspace = this.#workspace;
     const { underLock, forWriting } = workspace;
     if (!underLock || !forWriting) return workspace;
@@ -158,7 +159,7 @@ export class ServiceProcesses implements AsyncDisposable {
       underLock: (description, work) =>
         isAwaited(workspace, packId) ? forWriting(work) : underLock(description, work),
     };
-  };
+  }
 
   /** The launcher finds out in the child what keeps it from being the service. */
   #watchLaunch(pid: number, launch: Launch): void {

@@ -5,7 +5,7 @@ import { createScratch } from "../system/scratch.ts";
 import { packProcess } from "./pack-process.ts";
 import { jobLogName } from "./read-logs.ts";
 import { ScriptLog } from "./script-log.ts";
-import { endOfRun, type ScriptPack, type ScriptReport, serveOwn } from "./script.ts";
+import { endOfRun, OwnAnswers, type ScriptPack, type ScriptReport, serveOwn } from "./script.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type JobScript = {
@@ -46,7 +46,7 @@ export async function runJobScript(
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, "job");
   const { env: environment, confinement, channel, user } = packProcess(workspace, pack, "job", scratch.path);
-  await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, { channel, user });
+  await using _channel = serveOwn(new OwnAnswers(() => workspace), pack.manifest.pack.id, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, jobLogName(job.name), workspace.now);
   const [word = ""] = job.command;
   const isOwn = job.isEntrypoint || (word.includes("/") && isScript(word));

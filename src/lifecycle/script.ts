@@ -71,38 +71,36 @@ export function scriptPack(
   };
 }
 
-/**
- * Serves the channel of a pack's process, if it has one, until it is disposed.
- *
- * @param workspaceOf called with the pack and its first request: most processes never ask for anything
- */
+/** Serves the channel of a pack's process, if it has one, until it is disposed. */
 export function serveOwn(
-  workspaceOf: (packId: string) => Workspace,
+  answers: OwnAnswers,
   packId: string,
   { channel, user }: Pick<PackProcess, "channel" | "user">,
 ): AsyncDisposable | undefined {
   if (channel === null) return undefined;
   return serveChannel({
     directory: channel,
-    answers: new OwnAnswers(workspaceOf, packId),
+    answers,
+    asker: packId,
     ...(user === undefined ? {} : { owner: user }),
   });
 }
 
-/** A daemon has one for each service. */
-class OwnAnswers implements Answers {
+/** Answers what packs ask for by their channels: a daemon has one for all services. */
+export class OwnAnswers implements Answers {
   readonly #workspaceOf: (packId: string) => Workspace;
-  readonly #packId: string;
-  #answer: ReturnType<typeof answerOwn> | undefined;
+  /** Made with a pack's first request: most never ask for anything. */
+  readonly #known = new Map<string, ReturnType<typeof answerOwn>>();
 
-  constructor(workspaceOf: (packId: string) => Workspace, packId: string) {
+  /** @param workspaceOf called with a pack at its first request */
+  constructor(workspaceOf: (packId: string) => Workspace) {
     this.#workspaceOf = workspaceOf;
-    this.#packId = packId;
   }
 
-  answer(request: ChannelRequest, signal: AbortSignal): Promise<ChannelReply> {
-    this.#answer ??= answerOwn(this.#workspaceOf(this.#packId), this.#packId);
-    return this.#answer(request, signal);
+  answer(request: ChannelRequest, signal: AbortSignal, packId: string): Promise<ChannelReply> {
+    const known = this.#known.get(packId) ?? answerOwn(this.#workspaceOf(packId), packId);
+    this.#known.set(packId, known);
+    return known(request, signal);
   }
 }
 
@@ -132,7 +130,7 @@ export async function runScript(
   const at = workspace.now().toISOString();
   using scratch = createScratch(workspace.paths.tmp, name);
   const { env: environment, confinement, channel, user } = packProcess(workspace, pack, name, scratch.path);
-  await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, { channel, user });
+  await using _channel = serveOwn(new OwnAnswers(() => workspace), pack.manifest.pack.id, { channel, user });
   using log = ScriptLog.open(pack.logDirectory, name, workspace.now);
   const { argv, env } = scriptArgv(entry, pack.packDirectory);
   const result = await run({

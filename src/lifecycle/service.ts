@@ -30,6 +30,7 @@ import { rotateLogs } from "./script-log.ts";
 import {
   endingOf,
   endOfRun,
+  OwnAnswers,
   runScript,
   type ScriptPack,
   type ScriptReport,
@@ -147,7 +148,7 @@ async function runStart(workspace: Workspace, pack: ScriptPack, entry: readonly 
     const { env: environment, confinement, user, summary } = prepared;
     // So that it can open /dev/stdout and /dev/stderr.
     if (user !== undefined) for (const log of [stdout, stderr]) fchownSync(log, user, user);
-    await using _channel = serveOwn(() => workspace, pack.manifest.pack.id, prepared);
+    await using _channel = serveOwn(new OwnAnswers(() => workspace), pack.manifest.pack.id, prepared);
     const result = await run({
       argv,
       cwd: pack.packDirectory,

@@ -121,7 +121,7 @@ test("it ends when its home is gone, and listens anew when only its socket is", 
 });
 
 test.skipIf(asOrdinaryUser.length === 0 || Bun.which("curl") === null)(
-  "another user is refused, even where the files let him in",
+  "another user is refused, even where the files let him in (needs root)",
   async () => {
     await using t = testHome();
     const { child, status } = await foreground(t.home);

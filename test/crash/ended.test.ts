@@ -10,6 +10,7 @@ import { buildInjector } from "../../scripts/crash/injector.ts";
 import { powerProblem } from "../../scripts/crash/power-slot.ts";
 import { collect, scratch } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
+import { suffix } from "./sample.ts";
 
 const binary = Bun.env["AURORA_BINARY"];
 
@@ -63,7 +64,7 @@ const cases: [mode: string, signal: NodeJS.Signals, when: string][] = [
 for (const [mode, signal, when] of cases) {
   const problem = problemOf(mode);
   test.skipIf(problem !== undefined)(
-    `${mode}, by ${signal} at ${when}: no process, no loop device, no file is left${problem === undefined ? "" : ` (skipped: ${problem})`}`,
+    `${mode}, by ${signal} at ${when}: no process, no loop device, no file is left${suffix(problem)}`,
     async () => {
       using directory = scratch();
       expect(await end(mode, directory.path, signal, when)).toBe(128 + constants.signals[signal]);
@@ -75,8 +76,9 @@ for (const [mode, signal, when] of cases) {
   );
 }
 
-test.skipIf(problemOf("power-ext4") !== undefined)(
-  "power-ext4, stopped with SIGKILL: what works in its mounts cleans up all the same",
+const powerExt4Problem = problemOf("power-ext4");
+test.skipIf(powerExt4Problem !== undefined)(
+  `power-ext4, stopped with SIGKILL: what works in its mounts cleans up all the same${suffix(powerExt4Problem)}`,
   async () => {
     using directory = scratch();
     expect(await end("power-ext4", directory.path, "SIGKILL", "--at")).toBe(128 + constants.signals.SIGKILL);

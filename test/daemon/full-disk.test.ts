@@ -6,7 +6,7 @@ import { serviceHome, simplePack } from "./service-home.ts";
 
 // Only root may mount a small file system.
 test.skipIf(process.getuid?.() !== 0)(
-  "a service is stopped on a full disk too, and it is said that this could not be written down",
+  "a service is stopped on a full disk too, and it is said that this could not be written down (needs root)",
   async () => {
     using directory = scratch();
     const small = `${directory.path}/small`;

@@ -279,7 +279,7 @@ test("a client that has said all and closed its side still hears the answer", as
 });
 
 test.skipIf(asOrdinaryUser.length === 0)(
-  "another user is refused, even where the files let him in",
+  "another user is refused, even where the files let him in (needs root)",
   async () => {
     await using s = server();
     chmodSync(s.path, 0o666);

@@ -29,7 +29,7 @@ function withoutAcls() {
 }
 
 test.skipIf(!canMount)(
-  "a pack that mounts another's data is refused, and everything else goes on",
+  "a pack that mounts another's data is refused, and everything else goes on (needs root and mkfs.btrfs)",
   async () => {
     using disk = withoutAcls();
     if (disk.place === undefined) return;

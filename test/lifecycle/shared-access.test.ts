@@ -25,7 +25,7 @@ function home() {
   return { ...place, data, file };
 }
 
-test.if(asRoot)("what is there and what will be is opened, and closed again", () => {
+test.if(asRoot)("what is there and what will be is opened, and closed again (needs root)", () => {
   using t = home();
   const files = [t.file(`${t.data}/pub/a`), t.file(`${t.data}/pub/in/b`)];
   openShare({ data: t.data, source: "/pub", uid: taker, mode: "rw" });
@@ -42,7 +42,7 @@ test.if(asRoot)("what is there and what will be is opened, and closed again", ()
   expect(userAccess(`${t.data}/pub/in`, "default", taker)).toBeUndefined();
 });
 
-test.if(asRoot)("links, second names, pipes and the files of others stay as they are", () => {
+test.if(asRoot)("links, second names, pipes and the files of others stay as they are (needs root)", () => {
   using t = home();
   const secret = t.file(`${t.path}/secret`, 0);
   const linked = t.file(`${t.path}/linked`);
@@ -57,7 +57,7 @@ test.if(asRoot)("links, second names, pipes and the files of others stay as they
   expect(userAccess(`${t.data}/pub`, "access", taker)).toBe(7);
 });
 
-test.if(asRoot)("a way that leads through a link is none", () => {
+test.if(asRoot)("a way that leads through a link is none (needs root)", () => {
   using t = home();
   symlinkSync("own", `${t.data}/link`);
   mkdirSync(`${t.data}/own/deep`);

@@ -245,7 +245,7 @@ describe("a crash in the middle of it", () => {
 
 // Only root may mount a small file system.
 test.skipIf(process.getuid?.() !== 0)(
-  "on a full disk the service runs on, nothing that is there is lost, and the oldest logs go first",
+  "on a full disk the service runs on, nothing that is there is lost, and the oldest logs go first (needs root)",
   async () => {
     await using t = supervised();
     const small = `${t.directory}/small`;
@@ -311,7 +311,7 @@ describe("cutting, where a full disk has no room for a copy", () => {
 
   // Only root may mount a small file system.
   test.skipIf(process.getuid?.() !== 0)(
-    "frees a disk that a service has filled, while it goes on printing",
+    "frees a disk that a service has filled, while it goes on printing (needs root)",
     async () => {
       await using t = supervised();
       const small = `${t.directory}/small`;

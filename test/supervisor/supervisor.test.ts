@@ -138,7 +138,7 @@ describe("stopping", () => {
     "(setsid env -i /bin/sh -c 'trap : TERM; touch up; while :; do sleep 1000; done' </dev/null >/dev/null 2>&1 &)";
 
   test.skipIf(topGroup === undefined)(
-    "ends all that is in its control group, whatever it has left",
+    "ends all that is in its control group, whatever it has left (needs control groups that can be made)",
     async () => {
       const group = `${topGroup}/aurora-test-${process.pid}`;
       await using t = supervised({

@@ -16,7 +16,7 @@ function isAnswered(): boolean {
   }
 }
 
-test.skipIf(!canListen)("what is marked comes, in its place", () => {
+test.skipIf(!canListen)("what is marked comes, in its place (needs root)", () => {
   using socket = new AuditSocket();
   const marks = ["first", "second"].map((word) => `aurora test ${process.pid} ${word}`);
   for (const mark of marks) socket.mark(mark);

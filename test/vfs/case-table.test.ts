@@ -198,7 +198,9 @@ describe.each(mounted)("mounted: %s", (kind, spec) => {
 
   const crossing = ["move", "onto", "over", "copy", "copy -r", "copy to"];
 
-  test.skipIf(isReadOnly).each(below)("%s, to and from another mount", async (path, { cells }) => {
+  // Nothing is moved out of what cannot be changed.
+  if (isReadOnly) return;
+  test.each(below)("%s, to and from another mount", async (path, { cells }) => {
     const way = {
       open,
       parent: memory,

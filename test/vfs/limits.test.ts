@@ -369,7 +369,7 @@ test("a look by statx and one by node:fs say the same", () => {
   for (const [fast, slow] of words) expect(fast).toEqual(slow as typeof fast);
 });
 
-test.skipIf(!isRoot)("as root, what is created in somebody's directory is theirs", async () => {
+test.skipIf(!isRoot)("as root, what is created in somebody's directory is theirs (needs root)", async () => {
   const directory = scratch();
   using _directory = directory;
   chownSync(directory.path, 65_534, 65_534);
@@ -384,7 +384,7 @@ test.skipIf(!isRoot)("as root, what is created in somebody's directory is theirs
   }
 });
 
-test.skipIf(!isRoot)("devices are refused by all that would open them", async () => {
+test.skipIf(!isRoot)("devices are refused by all that would open them (needs root)", async () => {
   using t = opened();
   if (!Bun.spawnSync(["mknod", `${t.root}/zero`, "c", "1", "5"]).success) return;
   const works = [
@@ -399,7 +399,7 @@ test.skipIf(!isRoot)("devices are refused by all that would open them", async ()
   expect(await Promise.all(works.map(codeOf))).toEqual(works.map(() => "not-regular"));
 });
 
-describe.skipIf(!isRoot)("on a file system of its own", () => {
+describe.skipIf(!isRoot)("on a file system of its own (needs root)", () => {
   function mounted(size: string) {
     const t = opened();
     mkdirSync(`${t.root}/small`);

@@ -44,14 +44,16 @@ const MAX_AT_ONCE = 16;
 
 export type Answers = {
   /** What it cannot do is the caller's answer too: it never throws. */
-  answer: (request: ChannelRequest, signal: AbortSignal) => Promise<ChannelReply>;
+  answer: (request: ChannelRequest, signal: AbortSignal, asker: string) => Promise<ChannelReply>;
 };
 
 export type ServeOptions = {
   /** Where the channel is; it is made where it does not exist. The pack may write there. */
   directory: string;
-  /** Does what is asked. */
+  /** Does what is asked. One may be for many channels. */
   answers: Answers;
+  /** Whose channel it is, for `answers`. */
+  asker?: string;
   /** The user and group who may call; the caller's own by default. */
   owner?: number;
 };
@@ -65,7 +67,7 @@ export type ServeOptions = {
  *
  * @throws what node:fs throws, where the channel cannot be made
  */
-export function serveChannel({ directory, answers, owner }: ServeOptions): AsyncDisposable {
+export function serveChannel({ directory, answers, asker = "", owner }: ServeOptions): AsyncDisposable {
   const place = openPlace(directory);
   let requests: number;
   try {
@@ -75,7 +77,7 @@ export function serveChannel({ directory, answers, owner }: ServeOptions): Async
     closeSync(place);
     throw thrown;
   }
-  return new Channel(place, requests, answers);
+  return new Channel(place, requests, answers, asker);
 }
 
 /** A pack that has put something else in the place of the directory loses it. */
@@ -114,6 +116,7 @@ class Channel implements AsyncDisposable, FifoReader {
   readonly descriptor: number;
   readonly #place: number;
   readonly #answers: Answers;
+  readonly #asker: string;
   /** Made with the first request. */
   #answering: Set<Promise<void>> | undefined;
   #stopping: AbortController | undefined;
@@ -122,10 +125,11 @@ class Channel implements AsyncDisposable, FifoReader {
   #isOver = false;
   #rest = "";
 
-  constructor(place: number, requests: number, answers: Answers) {
+  constructor(place: number, requests: number, answers: Answers, asker: string) {
     this.#place = place;
     this.descriptor = requests;
     this.#answers = answers;
+    this.#asker = asker;
     fifoWatch.add();
     // What somebody asked before.
     this.written();
@@ -163,11 +167,28 @@ class Channel implements AsyncDisposable, FifoReader {
       if (isRequestId(line)) {
         while (answering.size >= MAX_AT_ONCE && !this.#isOver) await Promise.race(answering);
         const { signal } = (this.#stopping ??= new AbortController());
-        const one = answerOne(this.#place, line, this.#answers, signal).finally(() => answering.delete(one));
+        const one = this.#answerOne(line, signal).finally(() => answering.delete(one));
         answering.add(one);
       } else if (line !== "") rubbish++;
     }
     return rubbish;
+  }
+
+  async #answerOne(id: string, signal: AbortSignal): Promise<void> {
+    const place = this.#place;
+    const reply = openIf(`/proc/self/fd/${place}/${replyName(id)}`, O_WRONLY, (stat) => stat.isFIFO());
+    // Nobody waits for an answer: then nothing is done either.
+    if (reply === undefined) return;
+    try {
+      const request = readRequest(place, id);
+      const result: ChannelReply =
+        request === undefined
+          ? { ok: false, error: { code: "usage", message: "cannot read the request", hint: null } }
+          : await this.#answers.answer(request, signal, this.#asker);
+      await writeReply(reply, Buffer.from(`${JSON.stringify(result)}\n`), signal);
+    } finally {
+      closeSync(reply);
+    }
   }
 
   /** What is there; "" for nothing. */
@@ -189,22 +210,6 @@ class Channel implements AsyncDisposable, FifoReader {
     await Promise.all(this.#answering ?? []);
     closeSync(this.descriptor);
     closeSync(this.#place);
-  }
-}
-
-async function answerOne(place: number, id: string, answers: Answers, signal: AbortSignal): Promise<void> {
-  const reply = openIf(`/proc/self/fd/${place}/${replyName(id)}`, O_WRONLY, (stat) => stat.isFIFO());
-  // Nobody waits for an answer: then nothing is done either.
-  if (reply === undefined) return;
-  try {
-    const request = readRequest(place, id);
-    const result: ChannelReply =
-      request === undefined
-        ? { ok: false, error: { code: "usage", message: "cannot read the request", hint: null } }
-        : await answers.answer(request, signal);
-    await writeReply(reply, Buffer.from(`${JSON.stringify(result)}\n`), signal);
-  } finally {
-    closeSync(reply);
   }
 }
 

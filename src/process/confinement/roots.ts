@@ -37,7 +37,7 @@ export type Roots = {
 export function findRoots(policy: Policy, searchPath: string | undefined): Roots {
   const absent: string[] = [];
   const { system } = policy;
-  const home = realPath(policy.home) ?? policy.home;
+  const home = reallyAt(policy.home);
   const own = (paths: readonly string[], access: Access): Root[] =>
     paths.flatMap((path) => {
       const resolved = resolveOwn(path, policy.home, home);
@@ -54,7 +54,7 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
   ];
   // A private one would hide what lies below it, and the machine's own must not be opened up with what others have there.
   const sharedMemory = system.sharedMemory.filter((directory) => {
-    const real = realPath(directory) ?? directory;
+    const real = reallyAt(directory);
     return ![home, ...ownRoots.map(({ path }) => path)].some((path) => isBelow(path, real));
   });
   const list = [
@@ -69,7 +69,7 @@ export function findRoots(policy: Policy, searchPath: string | undefined): Roots
 
 /** The part of the system that the home lies in, if any. */
 export function systemRootAround({ system, home }: Policy): string | undefined {
-  const real = realPath(home) ?? home;
+  const real = reallyAt(home);
   return systemRoots(system).places.find((place) => isBelow(real, place.real))?.path;
 }
 
@@ -99,8 +99,8 @@ function systemRoots(system: SystemFiles): SystemRoots {
       ...trusted(system.list, "list"),
       ...trusted(system.devices, "device"),
     ],
-    places: [...system.execute, ...system.read].map((path) => ({ path, real: realPath(path) ?? path })),
-    executed: system.execute.map((path) => realPath(path) ?? path),
+    places: [...system.execute, ...system.read].map((path) => ({ path, real: reallyAt(path) })),
+    executed: system.execute.map(reallyAt),
   };
   known.set(system, found);
   return found;
@@ -131,6 +131,10 @@ function findPrograms(names: readonly string[], path: string | undefined, absent
       return [];
     }
   });
+}
+
+function reallyAt(path: string): string {
+  return realPath(path) ?? path;
 }
 
 function realPath(path: string): string | undefined {

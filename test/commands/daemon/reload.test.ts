@@ -55,7 +55,7 @@ test("it looks at the home anew, by command and by SIGHUP, and with --binary it 
 // Only a program file of its own can be replaced by a broken one.
 const binary = Bun.env["AURORA_BINARY"];
 test.skipIf(binary === undefined)(
-  "--binary refuses a program file that does not run, and the daemon goes on",
+  "--binary refuses a program file that does not run, and the daemon goes on (needs AURORA_BINARY)",
   async () => {
     await using t = testHome();
     const own = `${t.shared}/aurora`;

@@ -16,7 +16,7 @@ test("no daemon: the exit code says so, and nothing is created", async () => {
 
 // Only root has somebody else to be.
 test.skipIf(asOrdinaryUser.length === 0 || !canBeOrdinaryUser)(
-  "the home of another user is not said to have none",
+  "the home of another user is not said to have none (needs root)",
   async () => {
     await using t = testHome();
     const run = await aurora(["daemon", "status"], { home: t.home, cwd: "/", prefix: asOrdinaryUser });

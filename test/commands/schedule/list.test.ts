@@ -28,7 +28,7 @@ test("how the last run went, and states of all kinds", async () => {
   await t.run(["schedule", "run", "app", "fails"]);
   await t.run(["schedule", "pause", "--tag", "gpu"]);
   await t.run(["schedule", "add", "app", "--name", "long", "--in", "0s", "--", "./job.sh", "sleep"]);
-  const scheduler = await startScheduler(t.home);
+  const scheduler = await startScheduler(t.home, ["--drain", "0s"]);
   const list = async () => (await t.json(["schedule", "list", "app"])).value as View[];
   await until(list, (jobs) => jobs.some(({ state }) => state === "running"));
   expect(await t.shown(["schedule", "list"])).toEqual({

@@ -57,7 +57,7 @@ test.each([
 test("what runs already does not run twice", async () => {
   await using t = await jobsHome("    - { name: long, every: 1h, run: [job.sh, sleep] }");
   await t.run(["schedule", "add", "app", "--name", "now", "--in", "0s", "--", "./job.sh", "sleep"]);
-  const scheduler = await startScheduler(t.home);
+  const scheduler = await startScheduler(t.home, ["--drain", "0s"]);
   await until(
     () => history(t),
     ([run]) => run?.state === "running",

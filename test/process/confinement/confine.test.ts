@@ -185,7 +185,7 @@ describe.skipIf(!canConfine)("a confined command", () => {
     expect(await child.exited).toBe(0);
   });
 
-  test.skipIf(!isRoot)("runs as another user where root says so", async () => {
+  test.skipIf(!isRoot)("runs as another user where root says so (needs root)", async () => {
     const policy = { ...policyIn(home), uid: 54_321, gid: 54_322 };
     const { stdout } = await output(policy, { ...sh("id -u; id -g; id -G"), cwd: "/" });
     expect(stdout).toBe("54321\n54322\n54322\n");
@@ -226,20 +226,23 @@ describe.skipIf(!canConfine)("a writable root that was made a link", () => {
 });
 
 describe("prepareConfinement", () => {
-  test.skipIf(!isRoot || !canConfine)("follows root's links on the way, and nobody else's", () => {
-    using other = scratch();
-    const [target, own, foreign] = ["target", "own", "foreign"].map((name) => join(other.path, name));
-    mkdirSync(join(target as string, "inside"), { recursive: true });
-    symlinkSync(target as string, own as string);
-    symlinkSync(target as string, foreign as string);
-    lchownSync(foreign as string, 54_321, 54_321);
-    const prepare = (path: string) =>
-      prepareConfinement(policyIn(home, { write: [path] }), features, { required: true });
-    expect(prepare(`${own}/inside`).absent).toEqual([]);
-    expect(() => prepare(`${foreign}/inside`)).toThrow(
-      `cannot grant "${foreign}": "${foreign}" is a link of another user's`,
-    );
-  });
+  test.skipIf(!isRoot || !canConfine)(
+    "follows root's links on the way, and nobody else's (needs root)",
+    () => {
+      using other = scratch();
+      const [target, own, foreign] = ["target", "own", "foreign"].map((name) => join(other.path, name));
+      mkdirSync(join(target as string, "inside"), { recursive: true });
+      symlinkSync(target as string, own as string);
+      symlinkSync(target as string, foreign as string);
+      lchownSync(foreign as string, 54_321, 54_321);
+      const prepare = (path: string) =>
+        prepareConfinement(policyIn(home, { write: [path] }), features, { required: true });
+      expect(prepare(`${own}/inside`).absent).toEqual([]);
+      expect(() => prepare(`${foreign}/inside`)).toThrow(
+        `cannot grant "${foreign}": "${foreign}" is a link of another user's`,
+      );
+    },
+  );
 
   test("grants nothing by way of links in a circle, and goes by .. as the kernel does", () => {
     using other = scratch();

@@ -96,10 +96,13 @@ describe.skipIf(!canRun)("attacks", () => {
   describeAttacks(isRoot ? "root" : "an ordinary user", isRoot, []);
 });
 
-describe.skipIf(!canRun || !isRoot || Bun.which("setpriv") === null)("attacks, without privileges", () => {
-  const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
-  describeAttacks("an ordinary user", false, ["setpriv", ...ids]);
-});
+describe.skipIf(!canRun || !isRoot || Bun.which("setpriv") === null)(
+  "attacks, without privileges (needs root)",
+  () => {
+    const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+    describeAttacks("an ordinary user", false, ["setpriv", ...ids]);
+  },
+);
 
 describe.skipIf(!canRun)("with something granted", () => {
   let range: AttackRange;
@@ -176,7 +179,7 @@ describe.skipIf(!canRun)("with something granted", () => {
     expect(await attempt("execute", { run: [path] })).not.toBe(0);
   });
 
-  test.skipIf(!isRoot)("a user of its own cannot do what root's files allow", async () => {
+  test.skipIf(!isRoot)("a user of its own cannot do what root's files allow (needs root)", async () => {
     const policy = { ...range.policy({}, { processes: 30 }), uid: 54_321, namespaces: false };
     for (const name of ["chmod", "utimes", "kill", "shadow", "fork-bomb"])
       expect(await range.try(name, policy, features), name).not.toBe(0);
