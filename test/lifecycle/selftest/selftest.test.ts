@@ -1,18 +1,21 @@
 /** The self test on a machine so slow that the time is up before it has begun. */
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { chmodSync, writeFileSync } from "node:fs";
 
-import { selftest } from "../../src/lifecycle/selftest/selftest.ts";
-import { ensureHome } from "../../src/system/ensure-home.ts";
-import { homePaths } from "../../src/system/home.ts";
-import { scratch } from "../support/aurora.ts";
+import { selftest } from "../../../src/lifecycle/selftest/selftest.ts";
+import { ensureHome } from "../../../src/system/ensure-home.ts";
+import { homePaths } from "../../../src/system/home.ts";
+import { auroraCommand, scratch } from "../../support/aurora.ts";
 
 test("nothing is promised that was tried nowhere: each part is tried once, whatever the time", async () => {
   using directory = scratch();
   const paths = homePaths(`${directory.path}/home`);
   ensureHome(paths);
+  const self = `${directory.path}/aurora`;
+  writeFileSync(self, `#!/bin/sh\nexec ${auroraCommand.join(" ")} "$@"\n`);
+  chmodSync(self, 0o755);
   const world = {
-    self: join(import.meta.dir, "../../scripts/aurora"),
+    self,
     signal: new AbortController().signal,
     onProgress: () => {},
   };
