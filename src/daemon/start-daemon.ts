@@ -22,6 +22,8 @@ export type StartDaemonOptions = {
   signal: AbortSignal;
 };
 
+const PREFIX = /^cannot start the daemon: /;
+
 /** Where a daemon in the background writes what it has to say. */
 const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`;
 
@@ -77,7 +79,8 @@ function notStarted(log: string, saidBefore: number): AuroraError {
   const last = saidSince(log, saidBefore).trimEnd().split("\n").at(-1) ?? "";
   try {
     const { error } = JSON.parse(last) as ErrorDocument;
-    return new AuroraError(error.code, `cannot start the daemon: ${error.message}`, {
+    // It says so itself where it was one too many.
+    return new AuroraError(error.code, `cannot start the daemon: ${error.message.replace(PREFIX, "")}`, {
       hint: error.hint ?? hint,
     });
   } catch {

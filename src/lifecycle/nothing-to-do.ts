@@ -1,3 +1,4 @@
+import { identify } from "../process/tree.ts";
 import { livePack } from "../registry/packs.ts";
 import { hasServiceEnvironment, serviceOf } from "../registry/services.ts";
 import { type ActedPack, actedPacks } from "./acted-packs.ts";
@@ -10,12 +11,13 @@ import { type Workspace } from "./workspace.ts";
 
 /** The pack, where it runs as its live generation, and is watched where it is to be; undefined where there may be something to start. */
 export function runsAlready(workspace: Workspace, packId: string): ActedPack | undefined {
-  const { registry, services, hostPid } = workspace;
+  const { registry, services } = workspace;
   const row = serviceOf(registry, packId);
   if (row?.wanted !== "running" || row.generation !== livePack(registry, packId)?.generation)
     return undefined;
-  // A daemon watches all that is wanted, from its start on.
-  const isWatched = services !== undefined && hostPid?.() !== undefined;
+  // A daemon watches all that is wanted, from its start on. One that was killed holds its place until its last thread is gone.
+  const host = workspace.hostPid?.();
+  const isWatched = services !== undefined && host !== undefined && identify(host) !== undefined;
   if (!isWatched && hasServiceEnvironment(registry, packId)) return undefined;
   const [pack] = actedPacks(workspace, [{ pack_id: packId, changed: false }]);
   return pack?.state === "running" ? pack : undefined;

@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
 /** Services under the real daemon, seen from outside: real processes, real crashes. */
 import { expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 
+import { tryFlock } from "../../src/system/flock.ts";
 import { aurora, auroraCommand } from "../support/aurora.ts";
 import { eventually } from "../support/eventually.ts";
 import { hasEnded } from "../support/test-home.ts";
@@ -560,4 +561,22 @@ while :; do sleep 0.02; done`,
     { pack_id: "web", state: "stopped", pid: null, changed: true },
   ]);
   expect(await t.status("base")).toMatchObject({ state: "running" });
+});
+
+test("a start is not told to be done while the daemon that watched the service is dead, and its last thread still holds its place", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  await t.run(["install", "app"]);
+  await t.crashDaemon();
+  const place = openSync(`${t.home}/run/daemon.lock`, "r");
+  expect(tryFlock(place, "exclusive")).toBe(true);
+  expect(await t.run(["start", "app"])).toMatchObject({
+    stdout: "",
+    stderr:
+      "error[conflict]: cannot start the daemon: one is running for this home (pid PID)\nhint: aurora daemon status shows it\n",
+    exitCode: 8,
+  });
+  closeSync(place);
+  expect(await t.run(["start", "app"])).toMatchObject({ stdout: "app is running (pid PID)\n", exitCode: 0 });
+  expect(await t.run(["daemon", "status"])).toMatchObject({ exitCode: 0 });
 });
