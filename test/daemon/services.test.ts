@@ -577,6 +577,9 @@ test("a start is not told to be done while the daemon that watched the service i
     exitCode: 8,
   });
   closeSync(place);
-  expect(await t.run(["start", "app"])).toMatchObject({ stdout: "app is running (pid PID)\n", exitCode: 0 });
+  expect(await t.run(["start", "app"])).toMatchObject({
+    stdout: "app is already running (pid PID)\n",
+    exitCode: 0,
+  });
   expect(await t.run(["daemon", "status"])).toMatchObject({ exitCode: 0 });
 });
