@@ -7,9 +7,9 @@ import { testHome } from "../support/test-home.ts";
 import { userHome, users } from "../support/user-home.ts";
 
 const TIMEOUT_MS = 60_000;
-/** Says what it gets, by `name`; it and its child wait for signals without end. */
+/** Says what it gets, by `name`. What it waits for gets the signals that are for all, too. */
 const listener = (name: string) =>
-  `trap 'echo ${name} got HUP >> data/got' HUP; echo ${name} >> data/ready; while :; do sleep 0.05; done`;
+  `trap 'echo ${name} got HUP >> data/got' HUP; echo ${name} >> data/ready; while :; do sleep 0.05 || :; done`;
 
 describe.each(users)("as %s", (user) => {
   async function started(

@@ -62,7 +62,7 @@ test("every script may call back while its caller holds the lock; what it left b
   t.write({
     id: "app",
     install: call("install"),
-    start: `${call("start")}; (while [ ! -e data/go ]; do sleep 0.02; done; ${call("orphan")} || echo "$?" > data/gone) > /dev/null 2>&1 &`,
+    start: `${call("start")}; (while [ ! -e data/go ]; do sleep 0.02; done; ${call("orphan")} || { echo "$?" > data/going; mv data/going data/gone; }) > /dev/null 2>&1 &`,
     stop: call("stop"),
     health: call("health"),
   });
