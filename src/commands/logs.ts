@@ -1,9 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
-
 import { AuroraError } from "../errors.ts";
 import { inOrder, type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../registry/packs.ts";
+import { namesIn } from "../system/names-in.ts";
 import { parseDuration } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
 import { ownDirectory, ownPackId } from "./shared/own-pack.ts";
@@ -72,10 +71,6 @@ async function logDirectoriesOf(
   const directories = new Map<string, string>();
   for (const packId of named) directories.set(packId, await logDirectoryOf(context, packId));
   return () => directories;
-}
-
-function namesIn(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory).toSorted() : [];
 }
 
 async function logDirectoryOf(context: Context, packId: string): Promise<string> {
