@@ -1,14 +1,12 @@
 import { AuroraError } from "../errors.ts";
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
-import { type LivePack, livePackOf } from "../lifecycle/live-pack.ts";
+import { requireLivePack } from "../lifecycle/live-pack.ts";
 import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
 import { runningDependents } from "../lifecycle/running-dependents.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { parseSignal, type SignalledPack, signalPack } from "../lifecycle/signal-pack.ts";
 import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
-import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
-import { livePack } from "../registry/packs.ts";
 import { buildInfo } from "../system/build-info.ts";
 import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
 import { type DaemonActions, type PackAction } from "./api.ts";
@@ -53,7 +51,7 @@ export class Daemon implements DaemonActions {
     const { workspace } = this.#options;
     const description = `${action} ${packId}`;
     return await withLockedHome(workspace, description, LOCK_WAIT_MS, async (locked) => {
-      const { script } = requireLive(locked, packId);
+      const { script } = requireLivePack(locked, packId);
       const wasRunning = isRunning(locked, packId);
       const others = dependents ? runningDependents(locked, [packId]) : [];
       const scripts = [script, ...others.map((other) => other.script)];
@@ -68,7 +66,7 @@ export class Daemon implements DaemonActions {
 
   signal(packId: string, { signal, all }: { signal: string; all: boolean }): SignalledPack {
     const { workspace } = this.#options;
-    return signalPack(workspace, requireLive(workspace, packId), parseSignal(signal), all);
+    return signalPack(workspace, requireLivePack(workspace, packId), parseSignal(signal), all);
   }
 
   async startService(packId: string, generation: number): Promise<SupervisedService> {
@@ -145,10 +143,4 @@ export class Daemon implements DaemonActions {
       residentBytes: process.memoryUsage.rss(),
     });
   }
-}
-
-function requireLive(workspace: Workspace, packId: string): LivePack {
-  const row = livePack(workspace.registry, packId);
-  if (!row) throw unknownPack(workspace, packId, "is not installed");
-  return livePackOf(workspace, row);
 }

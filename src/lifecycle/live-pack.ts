@@ -1,10 +1,11 @@
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
 import { manifestFromStored } from "../manifest/stored.ts";
-import { livePacks, type PackRow } from "../registry/packs.ts";
+import { livePack, livePacks, type PackRow } from "../registry/packs.ts";
 import { type Registry } from "../registry/registry.ts";
 import { treeByDigest } from "../registry/trees.ts";
 import { type ScriptPack, scriptPack } from "./script.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type LivePack = { row: PackRow; manifest: Manifest; script: ScriptPack };
@@ -13,6 +14,13 @@ export type LivePack = { row: PackRow; manifest: Manifest; script: ScriptPack };
 export function livePackOf(workspace: Workspace, row: PackRow): LivePack {
   const manifest = manifestFromStored(row.manifest, row.pack_id);
   return { row, manifest, script: scriptPack(workspace, manifest, row) };
+}
+
+/** The pack that is live under this id. Throws `not-found`. */
+export function requireLivePack(workspace: Workspace, packId: string): LivePack {
+  const row = livePack(workspace.registry, packId);
+  if (!row) throw unknownPack(workspace, packId, "is not installed");
+  return livePackOf(workspace, row);
 }
 
 /** All packs that are live but those whose stored manifest is damaged: these are in nobody else's way. `damageOf` tells them. */

@@ -1,8 +1,7 @@
-import { type LivePack, livePackOf } from "../../lifecycle/live-pack.ts";
+import { type LivePack, livePackOf, requireLivePack as requireLive } from "../../lifecycle/live-pack.ts";
 import { runningDependents } from "../../lifecycle/running-dependents.ts";
-import { unknownPack } from "../../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../../lifecycle/workspace.ts";
-import { livePack, livePacks } from "../../registry/packs.ts";
+import { livePacks } from "../../registry/packs.ts";
 import { checkPackId } from "./workspace.ts";
 
 /**
@@ -11,9 +10,7 @@ import { checkPackId } from "./workspace.ts";
  * @throws {AuroraError} `usage` for what cannot be an id, `not-found`
  */
 export function requireLivePack(workspace: Workspace, packId: string): LivePack {
-  const row = livePack(workspace.registry, checkPackId(packId));
-  if (!row) throw unknownPack(workspace, packId, "is not installed");
-  return livePackOf(workspace, row);
+  return requireLive(workspace, checkPackId(packId));
 }
 
 /** The live packs that were named, and with `dependents` those that depend on them and run. */
