@@ -3,7 +3,14 @@ import { tryFlock } from "../system/flock.ts";
 import { CHUNK_BYTES, type Copied, type CopyOptions } from "./copy.ts";
 import { type DiskMountOptions } from "./disk-mount.ts";
 import { type MountInfo, type MountSpec } from "./mount-table.ts";
-import { type Entry, type OpenLog, type Quota, type WatchEvent, type WriteOptions } from "./mount.ts";
+import {
+  type Entry,
+  type OpenLog,
+  type Quota,
+  type Watch,
+  type WatchEvent,
+  type WriteOptions,
+} from "./mount.ts";
 import { openDirectory } from "./open-mounts.ts";
 import { SyncVfs } from "./sync-vfs.ts";
 import { tarOf } from "./tar.ts";
@@ -206,22 +213,12 @@ export class Vfs implements Disposable {
   }
 
   /**
-   * What changes in a directory or a file from now on, until `signal` aborts or it is gone. The directory that is there now is
+   * What changes in a directory or a file from the call on, until `signal` aborts or it is gone. The directory that is there now is
    * watched, also when it is moved; what is in its directories is not. The root of a mount is gone when it is moved, and is never gone while this is
-   * open.
+   * open; what was begun goes on when this is disposed of.
    */
-  async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    const { events, stop } = this.sync.watch(path);
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    try {
-      for await (const event of events) {
-        if (signal.aborted) return;
-        yield event;
-      }
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
+  watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    return untilAborted(this.sync.watch(path), signal);
   }
 
   /**
@@ -363,4 +360,19 @@ async function pour(
 
 function interrupted(): AuroraError {
   return new AuroraError("interrupted", "stopped while writing");
+}
+
+function untilAborted({ events, stop }: Watch, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  return (async function* () {
+    try {
+      for await (const event of events) {
+        if (signal.aborted) return;
+        yield event;
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  })();
 }

@@ -1,16 +1,12 @@
 import { AuroraError } from "../../errors.ts";
-import { type Watch } from "../../vfs/mount.ts";
+import { type WatchEvent } from "../../vfs/mount.ts";
 import { type Context, type Input } from "../command.ts";
 import { openPackVfs } from "../shared/pack-vfs.ts";
 import { shownName } from "../shared/vfs-paths.ts";
 
 /** Until a signal ends it, or what it watches is gone: one line for each change. */
 export async function run(context: Context, { args: [packId = "", path = "/"] }: Input): Promise<undefined> {
-  const { events, stop } = await watchOf(context, packId, path);
-  context.signal.addEventListener("abort", stop);
-  if (context.signal.aborted) stop();
-  for await (const { type, name } of events) {
-    if (context.signal.aborted) return;
+  for await (const { type, name } of await changesOf(context, packId, path)) {
     const at = context.now().toISOString();
     context.stdout.write(
       context.json
@@ -26,7 +22,11 @@ export async function run(context: Context, { args: [packId = "", path = "/"] }:
 }
 
 /** The root is let go at once: a directory that somebody holds open is never gone. */
-async function watchOf(context: Context, packId: string, path: string): Promise<Watch> {
+async function changesOf(
+  context: Context,
+  packId: string,
+  path: string,
+): Promise<AsyncGenerator<WatchEvent>> {
   using vfs = await openPackVfs(context, packId, "read");
-  return vfs.sync.watch(path);
+  return vfs.watch(path, context.signal);
 }
