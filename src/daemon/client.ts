@@ -21,7 +21,7 @@ export class NoDaemon extends AuroraError {
   }
 }
 
-/** There is a daemon, and it does not answer: it was stopped, or is a bug. */
+/** There is a daemon, and it does not answer: it was stopped (SIGSTOP), or it is at fault. */
 export class HangingDaemon extends AuroraError {
   constructor(pid: number) {
     super("timed-out", `the daemon (pid ${pid}) does not answer`, {
@@ -50,6 +50,7 @@ export async function callDaemon(
   const late = atOnce ? AbortSignal.timeout(ANSWER_MS) : undefined;
   const signals = [signal, late].filter((one) => one !== undefined);
   let response: Response;
+  let text: string;
   try {
     response = await fetch(`http://aurora${path}`, {
       unix: socketPath(paths),
@@ -61,13 +62,13 @@ export async function callDaemon(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
     } as RequestInit);
+    text = await response.text();
   } catch (thrown) {
     if (signal?.aborted) throw new AuroraError("interrupted", "stopped while waiting for the daemon");
     if (late?.aborted) throw new HangingDaemon(holder.pid);
     const { code } = thrown as { code?: string };
     throw new NoDaemon(`the daemon does not answer (${code ?? String(thrown)})`, thrown);
   }
-  const text = await response.text();
   const value = (text === "" ? null : JSON.parse(text)) as unknown;
   if (response.ok) return value;
   throw errorFrom(value as Partial<ErrorDocument>, response.status);
