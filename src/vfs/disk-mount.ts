@@ -72,7 +72,7 @@ export class DiskMount implements Mount {
       const owner = ownerOf(descriptor);
       const accounting = whole
         ? whole.#root.accounting
-        : new Accounting(() => diskUsage(descriptor), quota, new UsageRecord(descriptor, owner), now);
+        : new Accounting(() => this.usage(), quota, new UsageRecord(descriptor, owner), now);
       this.#root = {
         descriptor,
         resolve: resolve ?? chooseResolve(descriptor),

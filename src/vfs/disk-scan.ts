@@ -13,7 +13,7 @@ export const ABANDONED_AFTER_MS = 60_000;
 /** Visits everything below an open directory, without following links. Returns false as soon as `visit` does. */
 function scan(directory: number, visit: (stat: FileStat, name: string) => boolean, depth: number): boolean {
   if (depth > MAX_DEPTH) throw tooDeep();
-  for (const name of allNames(directory)) {
+  for (const name of namesIfThere(directory)) {
     const stat = statAt(directory, nameForCall(name));
     if (!stat) continue;
     if (!visit(stat, name)) return false;
@@ -26,6 +26,16 @@ function scan(directory: number, visit: (stat: FileStat, name: string) => boolea
     }
   }
   return true;
+}
+
+/** None in a directory that was removed since it was opened: Linux says then that there is no such directory. */
+function namesIfThere(directory: number): string[] {
+  try {
+    return allNames(directory);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
 }
 
 /** What the files below a directory take, but for those that are not finished. */
@@ -77,7 +87,7 @@ export function removeBelow(directory: number, name: string, depth = 0): void {
     return;
   }
   try {
-    for (const child of allNames(inner)) {
+    for (const child of namesIfThere(inner)) {
       const childPlace = placeOf(inner, child);
       if (statAt(inner, nameForCall(child))?.type === "directory") removeBelow(inner, child, depth + 1);
       else ignoringAbsence(() => unlinkSync(childPlace));

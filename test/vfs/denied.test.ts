@@ -11,8 +11,11 @@ test.skipIf(!users.includes("an ordinary user"))(
   async () => {
     await using t = userHome("an ordinary user");
     t.write({ ...quiet, id: "app" });
-    await t.run(["install", "app"]);
+    t.write({ ...quiet, id: "limited", manifest: "  data: { quota: { size: 1000 } }" });
+    await t.run(["install", "app", "limited"]);
     await t.run(["vfs", "mkdir", "app", "/made"]);
+    await t.run(["vfs", "mkdir", "limited", "/closed"]);
+    chmodSync(`${t.home}/data/limited/closed`, 0o000);
     const data = `${t.home}/data/app`;
     const { uid, gid } = statSync(data);
     const place = (path: string) => `${data}/${path}`;
@@ -32,6 +35,7 @@ test.skipIf(!users.includes("an ordinary user"))(
       [["mkdir", "app", "fixed/new"], 'cannot create "/fixed/new"'],
       [["ln", "app", "file", "fixed/link"], 'cannot create "/fixed/link"'],
       [["rm", "app", "fixed/file"], 'cannot remove "/fixed/file"'],
+      [["write", "limited", "new"], 'cannot count "/"'],
       [["rm", "app", "-r", "fixed"], 'cannot remove "/fixed"'],
       [["mv", "app", "fixed/file", "moved"], 'cannot move to "/moved"'],
       [["mv", "app", "unwritable", "fixed/moved"], 'cannot move to "/fixed/moved"'],
@@ -42,6 +46,7 @@ test.skipIf(!users.includes("an ordinary user"))(
         { stdout: "", stderr: `error[denied]: ${message}: permission denied\n`, exitCode: 9 },
       ]);
     chmodSync(place("closed"), 0o700);
+    chmodSync(`${t.home}/data/limited/closed`, 0o700);
   },
   60_000,
 );

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -18,6 +19,7 @@ import { join } from "node:path";
 
 import { TEMPORARY_PREFIX } from "../../src/system/durable.ts";
 import { tryFlock } from "../../src/system/flock.ts";
+import { diskUsage } from "../../src/vfs/disk-scan.ts";
 import { UsageRecord } from "../../src/vfs/usage-record.ts";
 import { openVfs } from "../../src/vfs/vfs.ts";
 import { auroraCommand, scratch } from "../support/aurora.ts";
@@ -240,6 +242,20 @@ test("without a quota there is no record and no lock", async () => {
   await vfs.rename("d/a", "b");
   closeSync(descriptor);
   expect(readdirSync(directory.path).toSorted()).toEqual(["b", "d"]);
+});
+
+test("a directory that is removed while it is counted holds nothing", async () => {
+  using directory = scratch();
+  mkdirSync(`${directory.path}/gone`);
+  const [gone, root] = [openSync(`${directory.path}/gone`, "r"), openSync(directory.path, "r")];
+  rmdirSync(`${directory.path}/gone`);
+  expect(diskUsage(gone)).toEqual({ bytes: 0, files: 0, entries: 0 });
+  const script = "while :; do mkdir a a/b a/b/c; rmdir a/b/c a/b a; done";
+  const other = Bun.spawn(["sh", "-c", script], { cwd: directory.path, stderr: "ignore" });
+  for (let i = 0; i < 20_000; i++) expect(diskUsage(root).entries).toBeLessThanOrEqual(3);
+  other.kill();
+  await other.exited;
+  for (const each of [gone, root]) closeSync(each);
 });
 
 test("who finds it locked for too long says so, and has done nothing", () => {
