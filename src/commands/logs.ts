@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
-import { inOrder, type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
+import { mergeLogs } from "../lifecycle/merge-logs.ts";
+import { type LogLine, type LogPositions, MAX_LINES, readLogs } from "../lifecycle/read-logs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { knownPackIds } from "../registry/packs.ts";
 import { namesIn } from "../system/names-in.ts";
@@ -47,12 +48,12 @@ function logReader(
 ): (count: number) => LogLine[] {
   const positions = new Map<string, LogPositions>();
   return (count) => {
-    const lines = [...directories()].flatMap(([packId, directory]) => {
+    const logs = [...directories()].map(([packId, directory]) => {
       const known: LogPositions = positions.get(packId) ?? new Map();
       positions.set(packId, known);
       return readLogs(directory, packId, { count, positions: known, ...how });
     });
-    return positions.size > 1 ? inOrder(lines).slice(-count) : lines;
+    return mergeLogs(logs).slice(-count);
   };
 }
 

@@ -8,6 +8,7 @@ import {
 } from "../process/service-log.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { type RawLine, readLines } from "./log-lines.ts";
+import { mergeLogs } from "./merge-logs.ts";
 import { KEPT_LOGS } from "./script-log.ts";
 
 export type LogLine = { at: string; pack_id: string; source: string; stream: string; line: string };
@@ -46,20 +47,15 @@ export function readLogs(
   }: { count: number; since: string | undefined; positions: LogPositions; isFollowed?: boolean },
 ): LogLine[] {
   const limit = Math.min(count, MAX_LINES);
-  const lines = logsIn(logDirectory).flatMap((name) => {
+  const logs = logsIn(logDirectory).map((name) => {
     const known = positions.get(name);
     const log = { path: `${logDirectory}/${name}`, isService: name.startsWith("service.") };
     const read = known ? readFrom(log, known, limit) : readNewest(log, limit, !isFollowed);
     positions.set(name, read.position);
     return read.parts.flatMap((part) => linesOf(part, logDirectory, packId, name));
   });
-  const wanted = since === undefined ? lines : lines.filter(({ at }) => at >= since);
-  return inOrder(wanted).slice(-limit);
-}
-
-/** By time. That is stable, so lines of one file stay in order. */
-export function inOrder(lines: readonly LogLine[]): LogLine[] {
-  return lines.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  const wanted = since === undefined ? logs : logs.map((lines) => lines.filter(({ at }) => at >= since));
+  return mergeLogs(wanted).slice(-limit);
 }
 
 const JOB_LOG = /^job-[a-z0-9][a-z0-9_-]*\.log$/;

@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 
 import { readLines } from "../../src/lifecycle/log-lines.ts";
-import { type LogPositions, readLogs } from "../../src/lifecycle/read-logs.ts";
+import { mergeLogs } from "../../src/lifecycle/merge-logs.ts";
+import { type LogLine, type LogPositions, readLogs } from "../../src/lifecycle/read-logs.ts";
 import { appendTimeIndex, KEPT_SERVICE_LOGS, serviceLogs } from "../../src/process/service-log.ts";
 import { scratch } from "../support/aurora.ts";
 
@@ -87,6 +88,80 @@ describe("logs that were put aside", () => {
     appendFileSync(stdout, "three\n");
     expect(look()).toEqual(["two", "three"]);
   });
+});
+
+/** `HH:MM:SS text`, of one day. */
+const lines = (texts: readonly string[]) =>
+  texts.map((text): LogLine => ({
+    at: text.startsWith("-") ? "" : `2026-01-01T${text.slice(0, 8)}.000Z`,
+    pack_id: "a",
+    source: "service",
+    stream: "stdout",
+    line: text,
+  }));
+
+test.each<[string, string[][], string[]]>([
+  ["none", [], []],
+  ["by time", [["09:00:00 a", "09:00:02 b"], ["09:00:01 c"], []], ["09:00:00 a", "09:00:01 c", "09:00:02 b"]],
+  [
+    "one by itself, whatever its times",
+    [["09:00:00 a", "08:00:00 b", "-"]],
+    ["09:00:00 a", "08:00:00 b", "-"],
+  ],
+  [
+    "the clock was set back by an hour",
+    [
+      ["08:59:00 a", "10:00:00 b", "09:00:00 c", "09:00:03 d"],
+      ["10:00:01 e", "09:00:02 f"],
+      ["09:00:01 only after it"],
+    ],
+    [
+      "08:59:00 a",
+      "10:00:00 b",
+      "10:00:01 e",
+      "09:00:00 c",
+      "09:00:01 only after it",
+      "09:00:02 f",
+      "09:00:03 d",
+    ],
+  ],
+  [
+    "a machine without a clock of its own was restarted",
+    [
+      ["09:00:00 a", "00:00:00 b", "09:05:00 c"],
+      ["09:00:01 d", "00:00:01 e", "09:05:01 f"],
+    ],
+    ["09:00:00 a", "09:00:01 d", "00:00:00 b", "00:00:01 e", "09:05:00 c", "09:05:01 f"],
+  ],
+  [
+    "the clock was set right by a minute",
+    [["09:00:00 a", "08:59:00 b", "09:00:01 c"], ["09:00:00 d"]],
+    ["09:00:00 a", "08:59:00 b", "09:00:00 d", "09:00:01 c"],
+  ],
+  [
+    "lines without a time",
+    [["-first", "09:00:01 a", "-torn", "09:00:03 b"], ["09:00:02 c"]],
+    ["-first", "09:00:01 a", "-torn", "09:00:02 c", "09:00:03 b"],
+  ],
+])("logs are merged: %s", (_what, logs, expected) => {
+  expect(mergeLogs(logs.map(lines)).map(({ line }) => line)).toEqual(expected);
+});
+
+test("the newest lines are those that were written last, also after the clock was set back", () => {
+  using directory = scratch();
+  const { stdout } = serviceLogs(directory.path);
+  for (const [day, line] of [
+    [8, "wrong"],
+    [1, "right"],
+  ] as const) {
+    appendTimeIndex(directory.path, DAY(day), { stdout: day === 8 ? 0 : 6, stderr: 0 });
+    appendFileSync(stdout, `${line}\n`);
+    appendFileSync(`${directory.path}/start.log`, `${DAY(day)} stdout start ${line}\n`);
+  }
+  const read = (count: number) =>
+    readLogs(directory.path, "a", { count, since: undefined, positions: new Map() }).map(({ line }) => line);
+  expect(read(2)).toEqual(["start right", "right"]);
+  expect(read(100)).toEqual(["start wrong", "wrong", "start right", "right"]);
 });
 
 describe("lines", () => {
