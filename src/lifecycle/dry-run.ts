@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, lstatSync, mkdirSync, readSync, symlinkSync, writeFileSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -22,6 +12,7 @@ import { copyTreeWritable } from "../store/copy-tree.ts";
 import { cloneTree } from "../system/clone-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
+import { namesIfStill } from "../system/names-in.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
 import { USAGE_RECORD } from "../vfs/usage-record.ts";
@@ -198,13 +189,14 @@ type Fingerprints = Map<string, string>;
 function fingerprints(directory: string): Fingerprints {
   const found: Fingerprints = new Map();
   const visit = (path: string, relative: string): void => {
-    for (const name of readdirSync(path)) {
+    for (const name of namesIfStill(path)) {
       const inner = `${path}/${name}`;
       const shown = relative === "" ? name : `${relative}/${name}`;
-      const stat = lstatSync(inner, { bigint: true });
+      const stat = lstatSync(inner, { bigint: true, throwIfNoEntry: false });
+      if (stat === undefined) continue;
       if (stat.isSymbolicLink()) {
         if (relative !== "" || (name !== "data" && name !== "logs"))
-          found.set(shown, `link ${readlinkSync(inner)}`);
+          found.set(shown, `link ${readLink(inner)}`);
       } else if (stat.isDirectory()) {
         found.set(`${shown}/`, "directory");
         visit(inner, shown);
@@ -274,10 +266,11 @@ function homeFingerprint(workspace: Workspace, packId: string, digest: string): 
 
 function sizeOf(directory: string): number {
   let total = 0;
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) total += sizeOf(path);
-    else if (entry.isFile()) total += lstatSync(path).size;
+  for (const name of namesIfStill(directory)) {
+    const path = `${directory}/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) total += sizeOf(path);
+    else if (stat?.isFile()) total += stat.size;
   }
   return total;
 }
