@@ -16,6 +16,7 @@ import { namesIfStill } from "../system/names-in.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
 import { USAGE_RECORD } from "../vfs/usage-record.ts";
+import { isKeptOut } from "./pack-process.ts";
 import { approvedPart, noPermissions, permissionsOf } from "./permissions.ts";
 import {
   INSTALL_TIMEOUT_MS,
@@ -98,10 +99,11 @@ async function inScratchCopy(
   const { paths, pack } = copyHome(workspace, scratch, manifest, digest, approved);
   using registry = openRegistry(paths);
   const before = { tree: fingerprints(pack.packDirectory), data: fingerprints(pack.dataDirectory) };
-  const homeBefore = homeFingerprint(workspace, id, digest);
+  const isOut = isKeptOut(workspace, pack);
+  const homeBefore = homeFingerprint(workspace, id, digest, isOut);
   const { underLock: _, lockToken: __, ...outer } = workspace;
   const step = await work({ ...outer, paths, registry, homeOnDisk: workspace.paths.home }, pack);
-  const homeAfter = homeFingerprint(workspace, id, digest);
+  const homeAfter = homeFingerprint(workspace, id, digest, isOut);
   if (homeBefore !== homeAfter)
     throw new AuroraError(
       "state-invalid",
@@ -251,13 +253,14 @@ function recordPrints(registry: Registry, packId: string): Fingerprints {
 }
 
 /**
- * One value over what a pack's script must not touch: its link, the stored tree, and its data while no service of its own
- * works on that.
+ * One value over what a pack's script must not touch: the stored tree, and where nothing keeps it from them, its link, and its data
+ * while no service of its own works on that. Those may be changed by others meanwhile, who take no lock that this holds.
  */
-function homeFingerprint(workspace: Workspace, packId: string, digest: string): string {
+function homeFingerprint(workspace: Workspace, packId: string, digest: string, isScriptOut: boolean): string {
   const { paths, registry } = workspace;
-  const hash = new Bun.CryptoHasher("sha256").update(readLink(paths.liveLink(packId)) ?? "");
-  const isAtWork = serviceOf(registry, packId)?.wanted === "running";
+  const hash = new Bun.CryptoHasher("sha256");
+  if (!isScriptOut) hash.update(readLink(paths.liveLink(packId)) ?? "");
+  const isAtWork = isScriptOut || serviceOf(registry, packId)?.wanted === "running";
   for (const directory of isAtWork ? [paths.tree(digest)] : [paths.tree(digest), paths.dataOf(packId)])
     for (const [path, print] of [...fingerprints(directory)].toSorted(([a], [b]) => (a < b ? -1 : 1)))
       hash.update(`${path}\0${print}\n`);
