@@ -2,8 +2,8 @@ import { AuroraError } from "../errors.ts";
 import { explainPackProcess, packProcess, type ProcessExplanation } from "../lifecycle/pack-process.ts";
 import { OwnAnswers, type ScriptPack, serveOwn } from "../lifecycle/script.ts";
 import {
-  backgroundProcesses,
   findBackground,
+  hasEnded,
   listBackground,
   startBackground,
   stopBackground,
@@ -198,7 +198,7 @@ function commandOf(words: readonly string[], directory: string) {
 
 function listed(record: ReturnType<typeof listBackground>[number]): Listed {
   const { id, pid, argv, started_at, log_file } = record;
-  const state = backgroundProcesses(record).length > 0 ? "running" : "ended";
+  const state = hasEnded(record) ? "ended" : "running";
   return { id, pid, state, command: argv, started: started_at, log: log_file };
 }
 

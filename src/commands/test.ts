@@ -1,5 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { type DryRunReport, testPack } from "../lifecycle/dry-run.ts";
+import { holdStaging } from "../lifecycle/home-lock.ts";
 import { stageSource } from "../lifecycle/stage-source.ts";
 import { type Context, type Input } from "./command.ts";
 import { renderScratchRun, scratchRunExitCode } from "./shared/scratch-run-text.ts";
@@ -9,6 +10,8 @@ import { openForWriting } from "./shared/workspace.ts";
 
 export async function run(context: Context, { args: [source = ""] }: Input): Promise<DryRunReport> {
   using workspace = openForWriting(context);
+  // What is staged is worked with to the end.
+  using _staging = holdStaging(workspace.paths, "shared");
   const { manifest, digest } = await stageSource(
     workspace,
     resolveSource(context, source),

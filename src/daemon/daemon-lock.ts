@@ -32,9 +32,11 @@ const HOLDER_BYTES = 1024;
 
 const lockPath = (paths: Pick<HomePaths, "run">) => `${paths.run}/daemon.lock`;
 
-/** A look at who holds the lock holds it too, for less than this: so a start tries again before it gives up. */
+/** A daemon may be just ending: so a start tries again before it gives up. */
 const RETRY_MS = 5;
 const TRIES = 4;
+/** Who only looks whether there is one holds the lock too: for a moment, which may be long on a busy machine, and so long at most. */
+const LOOKED_AT_MS = 5000;
 
 /**
  * Takes the place of the home's one daemon. The kernel gives it to one of those who race for it, and frees it when the
@@ -50,16 +52,23 @@ export async function takeDaemonLock(
 ): Promise<DaemonLock | undefined> {
   const own = inherited === undefined ? undefined : openInherited(paths, inherited);
   if (own !== undefined) return lockOf(paths, holder, own);
+  const deadline = performance.now() + LOOKED_AT_MS;
   for (let tries = 1; ; tries++) {
-    const lock = tryDaemonLock(paths, holder);
-    if (lock || tries === TRIES) return lock;
+    const descriptor = openLocked(paths);
+    if (descriptor !== undefined) return lockOf(paths, holder, descriptor);
+    if (performance.now() >= deadline || (tries >= TRIES && isHeldByDaemon(paths))) return undefined;
     await Bun.sleep(RETRY_MS);
   }
 }
 
-function tryDaemonLock(paths: Pick<HomePaths, "run">, holder: DaemonHolder): DaemonLock | undefined {
-  const descriptor = openLocked(paths);
-  return descriptor === undefined ? undefined : lockOf(paths, holder, descriptor);
+/** A daemon holds the lock for itself, and whoever looks shares it with others who do. */
+function isHeldByDaemon(paths: Pick<HomePaths, "run">): boolean {
+  const descriptor = openSync(lockPath(paths), "a+", 0o600);
+  try {
+    return !tryFlock(descriptor, "shared");
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function lockOf(paths: Pick<HomePaths, "run">, holder: DaemonHolder, locked: number): DaemonLock {

@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, lstatSync, mkdirSync, readSync, symlinkSync, writeFileSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -22,9 +12,11 @@ import { copyTreeWritable } from "../store/copy-tree.ts";
 import { cloneTree } from "../system/clone-tree.ts";
 import { readLink } from "../system/durable.ts";
 import { homePaths } from "../system/home.ts";
+import { namesIfStill } from "../system/names-in.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { createScratch, type Scratch } from "../system/scratch.ts";
 import { USAGE_RECORD } from "../vfs/usage-record.ts";
+import { isKeptOut } from "./pack-process.ts";
 import { approvedPart, noPermissions, permissionsOf } from "./permissions.ts";
 import {
   INSTALL_TIMEOUT_MS,
@@ -107,10 +99,11 @@ async function inScratchCopy(
   const { paths, pack } = copyHome(workspace, scratch, manifest, digest, approved);
   using registry = openRegistry(paths);
   const before = { tree: fingerprints(pack.packDirectory), data: fingerprints(pack.dataDirectory) };
-  const homeBefore = homeFingerprint(workspace, id, digest);
+  const isOut = isKeptOut(workspace, pack);
+  const homeBefore = homeFingerprint(workspace, id, digest, isOut);
   const { underLock: _, lockToken: __, ...outer } = workspace;
   const step = await work({ ...outer, paths, registry, homeOnDisk: workspace.paths.home }, pack);
-  const homeAfter = homeFingerprint(workspace, id, digest);
+  const homeAfter = homeFingerprint(workspace, id, digest, isOut);
   if (homeBefore !== homeAfter)
     throw new AuroraError(
       "state-invalid",
@@ -198,13 +191,14 @@ type Fingerprints = Map<string, string>;
 function fingerprints(directory: string): Fingerprints {
   const found: Fingerprints = new Map();
   const visit = (path: string, relative: string): void => {
-    for (const name of readdirSync(path)) {
+    for (const name of namesIfStill(path)) {
       const inner = `${path}/${name}`;
       const shown = relative === "" ? name : `${relative}/${name}`;
-      const stat = lstatSync(inner, { bigint: true });
+      const stat = lstatSync(inner, { bigint: true, throwIfNoEntry: false });
+      if (stat === undefined) continue;
       if (stat.isSymbolicLink()) {
         if (relative !== "" || (name !== "data" && name !== "logs"))
-          found.set(shown, `link ${readlinkSync(inner)}`);
+          found.set(shown, `link ${readLink(inner)}`);
       } else if (stat.isDirectory()) {
         found.set(`${shown}/`, "directory");
         visit(inner, shown);
@@ -259,13 +253,14 @@ function recordPrints(registry: Registry, packId: string): Fingerprints {
 }
 
 /**
- * One value over what a pack's script must not touch: its link, the stored tree, and its data while no service of its own
- * works on that.
+ * One value over what a pack's script must not touch: the stored tree, and where nothing keeps it from them, its link, and its data
+ * while no service of its own works on that. Those may be changed by others meanwhile, who take no lock that this holds.
  */
-function homeFingerprint(workspace: Workspace, packId: string, digest: string): string {
+function homeFingerprint(workspace: Workspace, packId: string, digest: string, isScriptOut: boolean): string {
   const { paths, registry } = workspace;
-  const hash = new Bun.CryptoHasher("sha256").update(readLink(paths.liveLink(packId)) ?? "");
-  const isAtWork = serviceOf(registry, packId)?.wanted === "running";
+  const hash = new Bun.CryptoHasher("sha256");
+  if (!isScriptOut) hash.update(readLink(paths.liveLink(packId)) ?? "");
+  const isAtWork = isScriptOut || serviceOf(registry, packId)?.wanted === "running";
   for (const directory of isAtWork ? [paths.tree(digest)] : [paths.tree(digest), paths.dataOf(packId)])
     for (const [path, print] of [...fingerprints(directory)].toSorted(([a], [b]) => (a < b ? -1 : 1)))
       hash.update(`${path}\0${print}\n`);
@@ -274,10 +269,11 @@ function homeFingerprint(workspace: Workspace, packId: string, digest: string): 
 
 function sizeOf(directory: string): number {
   let total = 0;
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) total += sizeOf(path);
-    else if (entry.isFile()) total += lstatSync(path).size;
+  for (const name of namesIfStill(directory)) {
+    const path = `${directory}/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) total += sizeOf(path);
+    else if (stat?.isFile()) total += stat.size;
   }
   return total;
 }

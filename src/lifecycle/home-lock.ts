@@ -63,6 +63,22 @@ function forgetHolder(descriptor: number): void {
 }
 
 /**
+ * Holds the lock for a look, as soon as it is free.
+ *
+ * @param command as `takeHomeLock` has it
+ * @returns undefined where nobody has ever held it
+ * @throws {AuroraError} as `takeHomeLock`
+ */
+export async function waitForLook(
+  workspace: Pick<Workspace, "paths" | "signal">,
+  command: string,
+  waitMs: number,
+): Promise<Disposable | undefined> {
+  if (!existsSync(workspace.paths.lock)) return undefined;
+  return await waitFor(workspace, command, waitMs, () => holdForLook(workspace.paths));
+}
+
+/**
  * Holds the lock for a look, where it is free: nobody changes what is live meanwhile. It is over before anybody could ask who that is, so
  * that nothing is written.
  */
@@ -87,9 +103,18 @@ export async function takeHomeLock(
   command: string,
   waitMs: number,
 ): Promise<HomeLock> {
+  return await waitFor(workspace, command, waitMs, () => tryHomeLock(workspace, command));
+}
+
+async function waitFor<Lock>(
+  workspace: Pick<Workspace, "paths" | "signal">,
+  command: string,
+  waitMs: number,
+  attempt: () => Lock | undefined,
+): Promise<Lock> {
   const deadline = performance.now() + waitMs;
   for (;;) {
-    const lock = tryHomeLock(workspace, command);
+    const lock = attempt();
     if (lock) return lock;
     if (workspace.signal.aborted)
       throw new AuroraError("interrupted", "stopped while waiting for another transaction");

@@ -84,10 +84,8 @@ export function packProcess(
   const missing = confinement.layers.find(({ isRequired, enforced }) => isRequired && !enforced);
   if (missing && !pack.allowAll && !isAudit)
     warnOnce(workspace, pack, `${missing.name} is not available: ${missing.reason}`);
-  const { layers } = confinement;
-  // Each of these keeps it from the home's state; an audit is to be as the real thing.
-  const isKeptOut = isEnforced(layers, "landlock-files", "mount-namespace");
-  if (isKeptOut || confinement.audit !== undefined) {
+  // An audit is to be as the real thing.
+  if (keepOut(confinement.layers) || confinement.audit !== undefined) {
     const channel = channelDirectory(tmpDirectory);
     const PATH = usablePath(env["PATH"] ?? "", policy);
     return {
@@ -290,7 +288,20 @@ export function kernelFeatures({ paths, homeOnDisk, lockToken }: Workspace): Ker
   return probeKernel({ path: kernel, isWritable: lockToken !== undefined });
 }
 
+const noMounts: ProcessMounts = { data: [], memory: [] };
 const noFiles: SystemFiles = { execute: [], read: [], list: [], devices: [], sharedMemory: [] };
+
+/** Whether what confines a pack's scripts will keep them from the home's state. */
+export function isKeptOut(workspace: Workspace, pack: ScriptPack): boolean {
+  const user = userOf(workspace, pack, "install", false);
+  const policy = policyOf(workspace, pack, "install", workspace.paths.tmp, user, noMounts, noFiles);
+  return keepOut(layersFor(policy, kernelFeatures(workspace), process.geteuid?.() === 0));
+}
+
+/** Each of these does. */
+function keepOut(layers: readonly Layer[]): boolean {
+  return isEnforced(layers, "landlock-files", "mount-namespace");
+}
 
 /** What will confine a pack's start, for its plan. Which files the machine has does not matter for that, and is not looked at. */
 export function plannedConfinement(workspace: Workspace, pack: ScriptPack): ConfinementSummary {

@@ -7,7 +7,6 @@ import {
   lchownSync,
   lstatSync,
   openSync,
-  readdirSync,
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -19,6 +18,7 @@ import { takePackUser, userOfPack, usersOfPacks } from "../registry/pack-users.t
 import { openRegistry } from "../registry/registry.ts";
 import { serviceConfinements, serviceOf } from "../registry/services.ts";
 import { bootId } from "../system/boot.ts";
+import { namesIfStill } from "../system/names-in.ts";
 import { storedConfinement, storedProcesses } from "./observe-service.ts";
 import { type Purpose } from "./pack-process.ts";
 import { type ScriptPack } from "./script.ts";
@@ -180,7 +180,7 @@ function giveTree(directory: string, uid: number): void {
 }
 
 function giveInside(directory: string, uid: number): void {
-  for (const { name } of readdirSync(directory, { withFileTypes: true })) {
+  for (const name of namesIfStill(directory)) {
     const path = `${directory}/${name}`;
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined) continue;

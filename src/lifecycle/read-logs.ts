@@ -1,4 +1,4 @@
-import { closeSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, statSync } from "node:fs";
 
 import {
   KEPT_SERVICE_LOGS,
@@ -6,6 +6,7 @@ import {
   serviceLogs,
   type TimeIndexEntry,
 } from "../process/service-log.ts";
+import { namesIn } from "../system/names-in.ts";
 import { openRegular } from "../system/open-untrusted.ts";
 import { type RawLine, readLines } from "./log-lines.ts";
 import { mergeLogs } from "./merge-logs.ts";
@@ -76,8 +77,8 @@ const OWN_LOGS = [
 ];
 
 function logsIn(logDirectory: string): string[] {
-  const present = existsSync(logDirectory) ? readdirSync(logDirectory) : [];
-  const jobs = present.filter((name) => JOB_LOG.test(name)).toSorted();
+  const present = namesIn(logDirectory);
+  const jobs = present.filter((name) => JOB_LOG.test(name));
   return [...OWN_LOGS.filter((name) => present.includes(name)), ...jobs];
 }
 

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
+import { namesIfStill } from "../system/names-in.ts";
 import { setUserAccess, userAccess } from "../system/posix-acl.ts";
 
 /*
@@ -145,7 +146,7 @@ function inside(
   change: (path: string, stat: Stats) => void,
 ): void {
   if (depth > MAX_DEPTH) return;
-  for (const name of readdirSync(directory)) {
+  for (const name of namesIfStill(directory)) {
     const opened = openOwn(`${directory}/${name}`, users);
     if (opened === undefined) continue;
     try {

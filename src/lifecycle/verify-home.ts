@@ -2,7 +2,7 @@ import { lstatSync, readdirSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
-import { knownPackIds, livePack, livePacks } from "../registry/packs.ts";
+import { knownPackIds, livePack, livePacks, type PackRow } from "../registry/packs.ts";
 import { allTrees, newestTree } from "../registry/trees.ts";
 import { hasTree } from "../store/tree-record.ts";
 import { verifyTree } from "../store/verify-tree.ts";
@@ -24,23 +24,34 @@ export type VerifyReport = {
  *
  * @param packIds the packs to look at; none for all and the home itself
  * @param full re-hash every file, rather than compare size, time and inode with what was recorded
+ * @param sound digests of trees that need not be looked at; those that are found sound are added
  * @throws {AuroraError} `not-found` for a pack that is neither installed nor staged
  */
 export async function verifyPacks(
   workspace: Pick<Workspace, "registry" | "paths">,
   packIds: readonly string[],
   full: boolean,
+  sound = new Set<string>(),
 ): Promise<VerifyReport> {
   const { registry } = workspace;
+  const treeProblems = async (digest: string) => {
+    const found = sound.has(digest) ? [] : await problemsOf(workspace, digest, full);
+    if (found.length === 0) sound.add(digest);
+    return found;
+  };
   const wanted =
     packIds.length > 0 ? [...new Set(packIds)] : livePacks(registry).map(({ pack_id }) => pack_id);
   const packs: VerifyReport["packs"] = [];
-  for (const packId of wanted) packs.push(await verifyPack(workspace, packId, full));
+  for (const packId of wanted) {
+    const live = livePack(registry, packId);
+    // One that nobody has named may have been removed meanwhile.
+    if (live || packIds.length > 0) packs.push(await verifyPack(workspace, packId, live, treeProblems));
+  }
   // Trees that are kept for a rollback, or only staged: they are shown where something is wrong with them.
   for (const { digest, pack_id, version } of allTrees(registry)) {
     if (packs.some((pack) => pack.digest === digest)) continue;
     if (packIds.length > 0 && !packIds.includes(pack_id)) continue;
-    const found = await treeProblems(workspace, digest, full);
+    const found = await treeProblems(digest);
     if (found.length > 0) packs.push({ pack_id, version, digest, ok: false, problems: found });
   }
   const problems = packIds.length > 0 ? [] : [...registryFaults(registry), ...strayLinks(workspace)];
@@ -50,10 +61,10 @@ export async function verifyPacks(
 async function verifyPack(
   workspace: Pick<Workspace, "registry" | "paths">,
   packId: string,
-  full: boolean,
+  live: PackRow | undefined,
+  treeProblems: (digest: string) => Promise<string[]>,
 ): Promise<VerifyReport["packs"][number]> {
   const { registry, paths } = workspace;
-  const live = livePack(registry, packId);
   const shown = live ?? newestTree(registry, packId);
   if (!shown) {
     const isKnown = knownPackIds(registry).includes(packId);
@@ -68,7 +79,7 @@ async function verifyPack(
     else if (link !== paths.liveTarget(digest))
       problems.push(`the live link points to "${link}" instead of "${paths.liveTarget(digest)}"`);
   }
-  problems.push(...(await treeProblems(workspace, digest, full)));
+  problems.push(...(await treeProblems(digest)));
   return { pack_id: packId, version, digest, ok: problems.length === 0, problems };
 }
 
@@ -77,7 +88,7 @@ export function isTaken(paths: HomePaths, packId: string): boolean {
   return lstatSync(paths.liveLink(packId), { throwIfNoEntry: false })?.isSymbolicLink() === false;
 }
 
-async function treeProblems(
+async function problemsOf(
   workspace: Pick<Workspace, "registry" | "paths">,
   digest: string,
   full: boolean,

@@ -24,6 +24,8 @@ export type BackgroundRecord = {
   /** Clock ticks since boot; with `boot_id` it tells the process from a later one of the same number. */
   start_time: number | null;
   boot_id: string;
+  /** Who is starting it, while `pid` is null. */
+  starter?: { pid: number; start_time: number } | undefined;
 };
 
 export type BackgroundOptions = {
@@ -72,6 +74,7 @@ export async function startBackground(options: BackgroundOptions): Promise<Backg
     pid: null,
     start_time: null,
     boot_id: currentBootId(),
+    starter: starterOf(process.pid),
   };
   // First: what has a record is found again and removed, wherever a crash comes.
   writeRecord(directory, record);
@@ -118,7 +121,8 @@ async function startRecorded(
     const { child } = confined;
     child.unref();
     // At once: a short command has gone when the launch has ended.
-    const started = { ...record, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
+    const { starter: _, ...lasting } = record;
+    const started = { ...lasting, pid: child.pid, start_time: readProcess(child.pid)?.startTime ?? null };
     await launch.ended();
     const failure = confined.failure();
     if (failure !== undefined) throw failure;
@@ -170,6 +174,18 @@ export function backgroundProcesses(record: BackgroundRecord): ProcessIdentity[]
   return found.sort((a, b) => Number(b.pid === pid) - Number(a.pid === pid));
 }
 
+/** Whether nothing of a command runs, or is about to. */
+export function hasEnded(record: BackgroundRecord): boolean {
+  const { starter, boot_id: bootId } = record;
+  if (starter && isAlive({ pid: starter.pid, startTime: starter.start_time, bootId })) return false;
+  return backgroundProcesses(record).length === 0;
+}
+
+function starterOf(pid: number): BackgroundRecord["starter"] {
+  const self = readProcess(pid);
+  return self && { pid, start_time: self.startTime };
+}
+
 /** Ends a command with its whole tree; its record stays, as of one that has ended by itself. */
 export async function stopBackground(record: BackgroundRecord, graceMs = STOP_GRACE_MS): Promise<StopResult> {
   return await stopTree(() => backgroundProcesses(record), { signal: "SIGTERM", timeoutMs: graceMs });
@@ -190,7 +206,7 @@ export function findBackground(directory: string, owner: string, id: string): Ba
 
 /** Removes the scratch of what has ended, and the oldest records beyond the limit with their logs. */
 function forgetEnded(directory: string, owner: string): void {
-  const ended = listBackground(directory, owner).filter((record) => backgroundProcesses(record).length === 0);
+  const ended = listBackground(directory, owner).filter(hasEnded);
   for (const { id } of ended) removeTree(tmpOf(directory, id));
   for (const record of ended.slice(0, Math.max(0, ended.length - MAX_ENDED_RECORDS + 1)))
     forget(directory, record);

@@ -216,6 +216,8 @@ function checkVersion(database: Database, path: string): { user_version: number;
 /** A missing state.db beside trees or links is a loss, not a new home: an empty registry would hide every pack. */
 function refuseLostState(paths: Pick<HomePaths, "database" | "store" | "live">): void {
   if (!hasEntries(paths.store) && !hasEntries(paths.live)) return;
+  // Another command may have made the home meanwhile: the file is there before anything that it names.
+  if (existsSync(paths.database)) return;
   throw new AuroraError(
     "state-invalid",
     `cannot open "${paths.database}": it is missing, but the home holds packs`,
@@ -227,7 +229,8 @@ function refuseLostState(paths: Pick<HomePaths, "database" | "store" | "live">):
 
 /** SQLite opens a file of no bytes as a new database. */
 function refuseEmptyFile(paths: Pick<HomePaths, "database" | "store" | "live">): void {
-  if (statSync(paths.database).size > 0 || (!hasEntries(paths.store) && !hasEntries(paths.live))) return;
+  const hasContent = () => statSync(paths.database).size > 0;
+  if (hasContent() || (!hasEntries(paths.store) && !hasEntries(paths.live)) || hasContent()) return;
   throw new AuroraError(
     "state-invalid",
     `cannot open "${paths.database}": it is empty, but the home holds packs`,

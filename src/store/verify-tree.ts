@@ -126,7 +126,8 @@ function namesIn(place: string, onFailure: (reason: string) => void): string[] {
 const NO_DIRECTORY = "is no directory";
 
 function difference(place: string, entry: StoredEntry): string | undefined {
-  const stat = lstatSync(place, { bigint: true });
+  const stat = lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return "is missing";
   if (entry.type === "symlink")
     return targetOf(place) === entry.target ? undefined : "is not the symlink that was stored";
   if (entry.type === "directory") {

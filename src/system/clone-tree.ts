@@ -7,7 +7,6 @@ import {
   lstatSync,
   lutimesSync,
   openSync,
-  readdirSync,
   readlinkSync,
   readSync,
   type Stats,
@@ -16,6 +15,7 @@ import {
 
 import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync, writeSync } from "./changes.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
+import { namesIfStill } from "./names-in.ts";
 import { createScratch } from "./scratch.ts";
 
 const CHUNK_BYTES = 1024 ** 2;
@@ -46,7 +46,7 @@ export function treeBytes(path: string): number {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat) return 0;
   if (!stat.isDirectory()) return stat.isFile() ? Math.min(stat.size, stat.blocks * 512) : 0;
-  return readdirSync(path).reduce((sum, name) => sum + treeBytes(`${path}/${name}`), 0);
+  return namesIfStill(path).reduce((sum, name) => sum + treeBytes(`${path}/${name}`), 0);
 }
 
 /** Whether copies on the file system of a scratch directory share their content with the original (FICLONE). */
@@ -111,7 +111,7 @@ function cloneEntry(from: string, to: string, copying: Copying): void {
 function cloneDirectory(descriptor: number, from: string, to: string, copying: Copying): void {
   const inside = nameOf(descriptor, from);
   mkdirSync(to, 0o700);
-  for (const name of readdirSync(inside)) cloneEntry(`${inside}/${name}`, `${to}/${name}`, copying);
+  for (const name of namesIfStill(inside)) cloneEntry(`${inside}/${name}`, `${to}/${name}`, copying);
   keepAttributes(to, fstatSync(descriptor));
 }
 

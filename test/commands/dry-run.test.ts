@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 import { MAX_COPIED_DATA_BYTES } from "../../src/lifecycle/dry-run.ts";
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 
 /** The living processes with these arguments, each followed by a blank. */
@@ -125,6 +126,33 @@ error[state-invalid]: the dry-run of "app" reached out of its copy and changed t
 hint: see what it changed with aurora verify app; do not install this pack
 `,
     exitCode: 7,
+  });
+});
+
+test("what others change meanwhile is not taken for the script's, and what is rehearsed stays in the store", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app", "--no-start"]);
+  const install = "echo > data/begun; until [ -e data/go ]; do sleep 0.02; done; rm data/begun data/go";
+  t.write({ id: "app", name: "next", version: "2.0.0", install });
+  const rehearsal = t.run(["dry-run", "./packs/next"]);
+  const data = await eventually("the script", () =>
+    readdirSync(`${t.home}/tmp`)
+      .map((name) => `${t.home}/tmp/${name}/home/data/app`)
+      .find((path) => existsSync(`${path}/begun`)),
+  );
+  expect(await t.run(["vfs", "write", "app", "note"], { stdin: "x" })).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["gc"])).toEqual({
+    stdout: "",
+    stderr:
+      "error[locked]: cannot collect garbage: packs are being staged\nhint: try again when that is done\n",
+    exitCode: 8,
+  });
+  writeFileSync(`${data}/go`, "");
+  expect(await rehearsal).toEqual({
+    stdout: "dry-run of app passed\nit changed nothing\n",
+    stderr: "",
+    exitCode: 0,
   });
 });
 

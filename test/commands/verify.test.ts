@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { rmSync, symlinkSync, unlinkSync } from "node:fs";
+import { existsSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 
 async function installed() {
@@ -88,4 +89,27 @@ test("an empty home, and a pack that is not there", async () => {
   await using t = testHome();
   expect(await t.run(["verify"])).toEqual({ stdout: "nothing is installed\n", stderr: "", exitCode: 0 });
   expect(await t.run(["verify", "nothing"])).toMatchObject({ stdout: "", exitCode: 5 });
+});
+
+test("a transaction in its middle is no damage", async () => {
+  await using t = testHome();
+  const waits = "echo > data/begun; until [ -e data/go ]; do sleep 0.02; done";
+  t.write({ id: "app" });
+  t.write({ id: "app", name: "next", version: "2.0.0", start: waits, health: "exit 0" });
+  await t.run(["install", "app", "--no-start"]);
+  const upgrade = t.run(["install", "./packs/next", "--quiet"]);
+  const data = `${t.home}/data/app`;
+  await eventually("the start of the next version", () => existsSync(`${data}/begun`) || undefined);
+  // The link is switched already, and the registry has the old version.
+  expect(await t.run(["verify", "--wait", "0s"])).toEqual({
+    stdout: "",
+    stderr: `error[locked]: cannot verify: "install app" (pid PID, since TIME) is at work and did not end within N ms
+hint: try again, or wait longer with --wait 60s
+`,
+    exitCode: 8,
+  });
+  const verified = t.run(["verify"]);
+  writeFileSync(`${data}/go`, "");
+  expect(await verified).toEqual({ stdout: "app 2.0.0  ok\n", stderr: "", exitCode: 0 });
+  expect(await upgrade).toMatchObject({ exitCode: 0 });
 });

@@ -1,5 +1,5 @@
 /** The running daemon against its own description, and against what clients may do to it. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 
 import Ajv from "ajv/dist/2020.js";
 
@@ -33,6 +33,8 @@ beforeAll(async () => {
   await (daemon.stdout as ReadableStream<Uint8Array>).getReader().read();
   description = (await (await ask("GET", "/v1/openapi.json")).json()) as OpenApi;
 });
+// Another test may have stopped it.
+beforeEach(async () => void (await ask("POST", "/v1/packs/app/start")));
 afterAll(async () => {
   daemon.kill();
   await daemon.exited;
@@ -175,6 +177,7 @@ test("events come as they happen, and a client that comes back misses none", asy
   const since = { "Last-Event-ID": String(first.id) };
   expect(await (await following("/v1/events?pack=app", since))(1)).toEqual([second]);
 
+  await ask("POST", "/v1/packs/one/stop");
   const coming = await following("/v1/events?pack=one");
   await ask("POST", "/v1/packs/one/start");
   await ask("POST", "/v1/packs/one/stop");

@@ -3,7 +3,9 @@ import { mkdirSync } from "node:fs";
 
 import { callDaemon, findDaemon, NoDaemon } from "../../src/daemon/client.ts";
 import { takeDaemonLock } from "../../src/daemon/daemon-lock.ts";
+import { takeSchedulerLock } from "../../src/daemon/jobs/scheduler-lock.ts";
 import { toAuroraError } from "../../src/errors.ts";
+import { homePaths } from "../../src/system/home.ts";
 import { scratch } from "../support/aurora.ts";
 import { serviceHome, simplePack } from "./service-home.ts";
 
@@ -31,6 +33,27 @@ test("a daemon that is not there, or does not listen, is none, and no bug", asyn
     message: expect.stringMatching(/^the daemon does not answer \(\w+\)$/),
     hint,
   });
+});
+
+test("who only looks for a daemon, however long, is none", async () => {
+  using directory = scratch();
+  const paths = homePaths(directory.path);
+  mkdirSync(paths.run);
+  const looking = async (file: string) => {
+    const child = Bun.spawn(["flock", "-s", file, "sh", "-c", "echo; sleep 0.3"], {
+      stdout: "pipe",
+    });
+    await child.stdout.getReader().read();
+    return child;
+  };
+  const first = await looking(`${paths.run}/daemon.lock`);
+  const holder = { pid: process.pid, version: "1.0.0", started_at: "2026-01-01T00:00:00.000Z" };
+  using daemon = await takeDaemonLock(paths, holder);
+  expect(daemon).toBeDefined();
+  const second = await looking(`${paths.run}/scheduler.lock`);
+  using jobs = takeSchedulerLock({ paths, now: () => new Date(0) }, "test");
+  expect(jobs.token).not.toBe("");
+  await Promise.all([first.exited, second.exited]);
 });
 
 test("a daemon that hangs is told from one that takes its time, by every command that needs it", async () => {

@@ -192,3 +192,34 @@ test("only so many that have ended are kept, with their logs", async () => {
   expect(readdirSync(shop.records).filter((name) => name.endsWith(".tmp")).length).toBeLessThanOrEqual(2);
   await stopBackground(running, 5_000);
 }, 180_000);
+
+test("one that is being started keeps its scratch when another is started meanwhile", async () => {
+  using shop = workshop();
+  const start = (prepare: Parameters<typeof startBackground>[0]["prepare"]) =>
+    startBackground({
+      argv: ["true"],
+      cwd: "/",
+      prepare,
+      owner: "pack",
+      directory: shop.records,
+      logFile: (id) => `${shop.path}/exec-${id}.log`,
+      now: new Date(),
+    });
+  let other: Promise<BackgroundRecord> | undefined;
+  let isThere: boolean | undefined;
+  const first = await start((tmpDirectory) => {
+    other = shop.start(["true"]);
+    isThere = existsSync(tmpDirectory);
+    return { env: {} };
+  });
+  expect(isThere).toBe(true);
+  for (const record of [first, await other]) await ended(record as BackgroundRecord);
+  // Whoever starts one died before that: it is not waited for.
+  writeFileSync(
+    `${shop.records}/000000000000.json`,
+    JSON.stringify({ ...first, id: "000000000000", pid: null, starter: { pid: 1, start_time: -1 } }),
+  );
+  mkdirSync(`${shop.records}/000000000000.tmp`);
+  await ended(await shop.start(["true"]));
+  expect(existsSync(`${shop.records}/000000000000.tmp`)).toBe(false);
+});

@@ -2,7 +2,7 @@ import { heapStats } from "bun:jsc";
 import { Database } from "bun:sqlite";
 /** On a real SQLite file: what is written, what is kept, and what is refused. */
 import { describe, expect, test } from "bun:test";
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 
 import {
   environmentOf,
@@ -331,4 +331,24 @@ describe("transactions", () => {
       ]);
     });
   });
+});
+
+test.each([
+  ["is not there yet", undefined],
+  ["has no content yet", ""],
+])("a state.db that %s, and is when the store is looked at, is no lost one", (_, content) => {
+  using directory = scratch();
+  const paths = homePaths(directory.path);
+  if (content !== undefined) writeFileSync(paths.database, content);
+  // What another command does between the two looks of this one.
+  const racing = {
+    ...paths,
+    get store() {
+      openRegistry(paths)[Symbol.dispose]();
+      mkdirSync(`${paths.store}/tree`, { recursive: true });
+      return paths.store;
+    },
+  };
+  using registry = openRegistry(racing);
+  expect(registry.integrityProblems()).toEqual([]);
 });

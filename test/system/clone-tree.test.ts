@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 
+import { listenToChanges } from "../../src/system/changes.ts";
 import { cloneTree } from "../../src/system/clone-tree.ts";
 import { makeFifo } from "../../src/system/fifo.ts";
 import { scratch } from "../support/aurora.ts";
@@ -131,3 +132,21 @@ function isThroughLink(root: string, path: string): boolean {
     lstatSync(`${root}/${first}`).isSymbolicLink() || (rest.length > 0 && lstatSync(path).isSymbolicLink())
   );
 }
+
+test("a directory that is removed after it was opened is empty", () => {
+  using t = place();
+  mkdirSync(`${t.from}/going`);
+  writeFileSync(`${t.from}/staying`, "content");
+  let made = 0;
+  listenToChanges((call) => {
+    // The second is the copy of what is in it, which is open by then.
+    if (call === "mkdir" && ++made === 2) rmSync(`${t.from}/going`, { recursive: true });
+  });
+  try {
+    cloneTree(t.from, t.to);
+  } finally {
+    listenToChanges(() => {});
+  }
+  expect(readdirSync(t.to).toSorted()).toEqual(["going", "staying"]);
+  expect(readdirSync(`${t.to}/going`)).toEqual([]);
+});

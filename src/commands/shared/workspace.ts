@@ -138,7 +138,8 @@ async function settleFirst(context: Context, paths: HomePaths): Promise<void> {
   }
 }
 
-function isInsideTransaction({ env, home }: Context): boolean {
+/** Whether this is called from a script of the transaction that holds the lock. */
+export function isInsideTransaction({ env, home }: Context): boolean {
   return isInsideLock(homePaths(home), env["AURORA_LOCK"]);
 }
 

@@ -6,9 +6,11 @@ import { type Workspace } from "../../lifecycle/workspace.ts";
 import { tryFlock } from "../../system/flock.ts";
 import { type HomePaths } from "../../system/home.ts";
 
-/** Whoever only looks whether the lock is held takes it for a moment: so it is tried more than once. */
+/** Its holder may be just ending: so it is tried more than once. */
 const TRIES = 5;
 const PAUSE_MS = 20;
+/** Who only looks whether it is held shares it with others who do: for a moment, which may be long on a busy machine. */
+const LOOKED_AT_MS = 5000;
 
 const lockPath = ({ run }: HomePaths) => `${run}/scheduler.lock`;
 
@@ -22,10 +24,12 @@ export function takeSchedulerLock(
   { paths, now }: Pick<Workspace, "paths" | "now">,
   command: string,
 ): HomeLock {
+  const deadline = performance.now() + LOOKED_AT_MS;
   for (let tries = 1; ; tries++) {
     const lock = tryLockFile(lockPath(paths), now, command);
     if (lock) return lock;
-    if (tries >= TRIES) throw heldError(paths);
+    if (performance.now() >= deadline || (tries >= TRIES && isSchedulerRunning(paths)))
+      throw heldError(paths);
     Bun.sleepSync(PAUSE_MS);
   }
 }
