@@ -31,6 +31,8 @@ export type StepDetail = {
   reason: string | null;
   /** Something of the pack could not be confined as it has to be, so it was not run. */
   is_denied?: boolean;
+  /** The pack is not why it failed: a signal is, or the machine, as with a full disk. */
+  is_not_its_own?: boolean;
 };
 
 export type PerformContext = {
