@@ -13,7 +13,7 @@ import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
 import { type PlanAction } from "./plan.ts";
-import { type PreparedChange } from "./prepare.ts";
+import { type PreparedChange, refuseUnconfirmed } from "./prepare.ts";
 import { endingOf, outputTail } from "./script.ts";
 import { isHosted } from "./service-host.ts";
 import { compileSteps, type PackNeeds, type TransactionPack } from "./steps.ts";
@@ -220,6 +220,7 @@ export function rollbackTarget(workspace: Workspace, packId: string, to: number 
   if (!live)
     throw new AuroraError("not-found", `"${packId}" is not installed`, { hint: "aurora list shows what is" });
   if (to !== undefined) return to;
+  refuseUnconfirmed(workspace, [packId]);
   const parent = generationOf(workspace.registry, packId, live.generation)?.parent ?? null;
   if (parent !== null) return parent;
   throw new AuroraError(

@@ -116,11 +116,11 @@ export function prepareWanted(
       ),
     });
   }
+  refuseUnconfirmed(workspace, changing);
   for (const packId of changing) {
     checkOne(workspace, wanted.get(packId) as SourcePack, retry, restores.has(packId));
     checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
   }
-  refuseUnconfirmed(workspace, changing);
   checkFreeSpace(
     workspace,
     changing.map((packId) => wanted.get(packId) as SourcePack),
