@@ -7,6 +7,7 @@ import { livePack } from "../registry/packs.ts";
 import { diffTrees } from "../store/diff-trees.ts";
 import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
+import { printableName } from "../vfs/raw-name.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { generationOption } from "./shared/generation-flow.ts";
 import { findSource, resolveSource } from "./shared/sources.ts";
@@ -100,9 +101,9 @@ function generationSide(workspace: Workspace, packId: string, generation: number
 
 export function render({ from, to, added, changed, removed }: Result, paint: Paint): string {
   const lines = [
-    ...added.map((path) => paint.green(`+ ${path}`)),
-    ...changed.map((path) => paint.yellow(`~ ${path}`)),
-    ...removed.map((path) => paint.red(`- ${path}`)),
+    ...added.map((path) => paint.green(`+ ${printableName(path)}`)),
+    ...changed.map((path) => paint.yellow(`~ ${printableName(path)}`)),
+    ...removed.map((path) => paint.red(`- ${printableName(path)}`)),
   ];
   return lines.length === 0
     ? `no difference between ${from.label} and ${to.label}`

@@ -1,6 +1,6 @@
 import { AuroraError } from "../errors.ts";
 import { packNeeds } from "../lifecycle/change.ts";
-import { presentPacks } from "../lifecycle/prepare.ts";
+import { presentPacks, refuseUnconfirmed } from "../lifecycle/prepare.ts";
 import { compileSteps } from "../lifecycle/steps.ts";
 import { runTransaction, type TransactionEnd } from "../lifecycle/transaction.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
@@ -14,6 +14,7 @@ type Result = TransactionEnd & { pack_id: string };
 export function run(context: Context, { args: [packId = ""], options }: Input<"purge">): Promise<Result> {
   return withHomeLock(context, `remove ${packId}`, async (workspace) => {
     requireLivePack(workspace, packId);
+    refuseUnconfirmed(workspace, [packId]);
     refuseWhileNeeded(workspace, packId);
     const needs = packNeeds(workspace, packId, null, { start: undefined });
     const plan = { steps: compileSteps([needs]), packs: [needs.pack], purge: options.purge === true };

@@ -20,6 +20,7 @@ import { newestTree } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
+import { sourceFor } from "./shared/sources.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type ShownStep = { name: string; rc: number | null; at: string; duration_ms: number; output_tail: string };
@@ -44,7 +45,8 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
   using workspace = await openForReading(context);
   const { registry } = workspace;
   const transaction = lastTransaction(registry, checkPackId(packId));
-  if (transaction) return explainTransaction(workspace, packId, transaction);
+  const install = `aurora install ${sourceFor(context, packId)}`;
+  if (transaction) return explainTransaction(workspace, packId, transaction, install);
   const staged = newestTree(registry, packId);
   if (!staged) throw unknownPack(workspace, packId, "is not known");
   return {
@@ -54,13 +56,20 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
     transaction: null,
     steps: [],
     denied: [],
-    next: `aurora install ${packId}`,
+    next: install,
   };
 }
 
-function explainTransaction(workspace: Workspace, packId: string, transaction: TransactionRow): Result {
+/** @param install what installs the pack, as it is typed here */
+function explainTransaction(
+  workspace: Workspace,
+  packId: string,
+  transaction: TransactionRow,
+  install: string,
+): Result {
   const { registry } = workspace;
-  const steps = journalOf(registry, transaction.id).flatMap((entry) => shownStep(transaction, entry));
+  const journal = journalOf(registry, transaction.id);
+  const steps = journal.flatMap((entry) => shownStep(transaction, entry));
   const base = {
     pack_id: packId,
     transaction: transaction.id,
@@ -74,7 +83,11 @@ function explainTransaction(workspace: Workspace, packId: string, transaction: T
         ...base,
         state: "rolled-back",
         cause: `the last ${transaction.kind} was rolled back: ${transaction.reason}`,
-        next: live ? `aurora status ${packId}` : "mend the pack, then install it again",
+        next: live
+          ? `aurora status ${packId}`
+          : isItsOwnFault(journal)
+            ? `mend the pack, then ${install}`
+            : install,
       };
     case "stuck":
       return {
@@ -105,7 +118,7 @@ function explainTransaction(workspace: Workspace, packId: string, transaction: T
         ...withDamage(
           workspace,
           packId,
-          withJobs(workspace, packId, explainCommitted(workspace, packId, transaction)),
+          withJobs(workspace, packId, explainCommitted(workspace, packId, transaction, install)),
         ),
       };
   }
@@ -148,14 +161,25 @@ function deniedTo({ registry, paths }: Workspace, packId: string, steps: readonl
   return deniedPaths(failed.map(({ output_tail }) => output_tail).join("\n"), own);
 }
 
-function explainCommitted(workspace: Workspace, packId: string, transaction: TransactionRow): Explanation {
+/** Whether a transaction went back for something that is the pack's, and not a signal, a crash, a deadline or a full disk. */
+function isItsOwnFault(journal: readonly JournalRow[]): boolean {
+  const entry = journal.find(({ status }) => status === "failed" || status === "abort");
+  return entry?.status !== "abort" && detailOf(entry)?.is_not_its_own !== true;
+}
+
+function explainCommitted(
+  workspace: Workspace,
+  packId: string,
+  transaction: TransactionRow,
+  install: string,
+): Explanation {
   const { registry } = workspace;
   const version = planOf(transaction.plan).packs.find(({ pack_id }) => pack_id === packId)?.to?.version;
   if (!livePack(registry, packId))
     return {
       state: "removed",
       cause: `it was removed at ${transaction.finished_at}`,
-      next: `aurora install ${packId}`,
+      next: install,
     };
   const row = serviceOf(registry, packId);
   const done = `version ${version} is live since the ${transaction.kind} of ${transaction.finished_at}`;
@@ -253,9 +277,14 @@ function explainHosted(
   };
 }
 
-function shownStep(transaction: TransactionRow, { step, status, at, detail }: JournalRow): ShownStep[] {
+function detailOf(entry: JournalRow | undefined): StepDetail | undefined {
+  return entry?.detail == null ? undefined : parseColumn<StepDetail>("journal.detail", entry.detail);
+}
+
+function shownStep(transaction: TransactionRow, entry: JournalRow): ShownStep[] {
+  const { step, status, at } = entry;
   if (status === "begin" || status === "undo-begin" || status === "undo-put-off") return [];
-  const parsed = detail === null ? null : parseColumn<StepDetail>("journal.detail", detail);
+  const parsed = detailOf(entry);
   const planned = planOf(transaction.plan).steps[step];
   const verb = status.startsWith("undo") ? "undo " : "";
   const name = planned ? `${verb}${planned.kind} ${planned.pack_id}` : (parsed?.name ?? "abort");

@@ -1,10 +1,11 @@
 import { AuroraError } from "../errors.ts";
 import { type Manifest } from "../manifest/schema.ts";
+import { manifestFromStored } from "../manifest/stored.ts";
 import { environmentOf } from "../registry/environment.ts";
 import { generationOf, nextGeneration } from "../registry/generations.ts";
 import { namespaceOf } from "../registry/namespaces.ts";
 import { dataEpochOf, livePack } from "../registry/packs.ts";
-import { serviceOf } from "../registry/services.ts";
+import { serviceOf, type ServiceState } from "../registry/services.ts";
 import { type TransactionKind } from "../registry/transactions.ts";
 import { bootId } from "../system/boot.ts";
 import { type SnapshotName } from "./data-snapshot.ts";
@@ -12,14 +13,15 @@ import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
 import { type PlanDocument } from "./plan-document.ts";
 import { type PlanAction } from "./plan.ts";
-import { type PreparedChange } from "./prepare.ts";
+import { type PreparedChange, refuseUnconfirmed } from "./prepare.ts";
 import { endingOf, outputTail } from "./script.ts";
+import { isHosted } from "./service-host.ts";
 import { compileSteps, type PackNeeds, type TransactionPack } from "./steps.ts";
 import { type Approval, isDenied, runTransaction, type TransactionEnd } from "./transaction.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type ChangeOptions = {
-  /** Whether the new services are to run; undefined leaves each as it was. */
+  /** Whether the new services are to run; undefined: each that is wanted, also one that has failed. */
   start: boolean | undefined;
   confirmWithinMs: number | undefined;
   /** Writes to the registry what is to be there before the transaction; it becomes durable with its begin. */
@@ -169,7 +171,8 @@ export function packNeeds(
   const restore = target?.restore;
   const live = livePack(registry, packId);
   const service = serviceOf(registry, packId);
-  const wasRunning = service !== undefined && isWantedRunning(service, live !== undefined);
+  const wanted = live && service?.wanted === "running" ? service : undefined;
+  const state = wanted && observeService(wanted, bootId()).state;
   const parent = parents?.has(packId) ? (parents.get(packId) ?? null) : (live?.generation ?? null);
   const pack: TransactionPack = {
     pack_id: packId,
@@ -185,7 +188,8 @@ export function packNeeds(
           allow_all: target.allow_all,
         }
       : null,
-    was_running: wasRunning,
+    was_running: state === "running",
+    was_tried: live !== undefined && isTried(state) && isHosted(manifestFromStored(live.manifest, packId)),
     reason: reasons?.get(packId) ?? null,
     namespace: namespaceOf(registry, packId) ?? null,
     environment: environmentOf(registry, packId),
@@ -196,14 +200,13 @@ export function packNeeds(
     pack,
     hasInstallScript: target !== null && target.manifest.pack.entrypoint.install !== null,
     wantsSnapshot: target !== null && target.manifest.pack.data.snapshot && live !== undefined,
-    start: target !== null && (start ?? wasRunning),
+    start: target !== null && (start ?? wanted !== undefined),
   };
 }
 
-/** A service that the operator wants and that is really there: a rollback starts again only what ran. */
-function isWantedRunning(service: NonNullable<ReturnType<typeof serviceOf>>, isLive: boolean): boolean {
-  if (!isLive || service.wanted !== "running") return false;
-  return observeService(service, bootId()).state === "running";
+/** Of a supervised service that is wanted: it does not run, and not because it is done. */
+function isTried(state: ServiceState | undefined): boolean {
+  return state === "starting" || state === "backoff" || state === "failed";
 }
 
 /**
@@ -217,6 +220,7 @@ export function rollbackTarget(workspace: Workspace, packId: string, to: number 
   if (!live)
     throw new AuroraError("not-found", `"${packId}" is not installed`, { hint: "aurora list shows what is" });
   if (to !== undefined) return to;
+  refuseUnconfirmed(workspace, [packId]);
   const parent = generationOf(workspace.registry, packId, live.generation)?.parent ?? null;
   if (parent !== null) return parent;
   throw new AuroraError(

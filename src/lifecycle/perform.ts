@@ -31,6 +31,8 @@ export type StepDetail = {
   reason: string | null;
   /** Something of the pack could not be confined as it has to be, so it was not run. */
   is_denied?: boolean;
+  /** The pack is not why it failed: a signal is, or the machine, as with a full disk. */
+  is_not_its_own?: boolean;
 };
 
 export type PerformContext = {
@@ -71,7 +73,7 @@ export async function performStep(context: PerformContext, step: Step): Promise<
       const old = required(oldPack(workspace, pack));
       await endJobs(workspace, old);
       // Whether it is to run again is decided at the end; until then a crash must find that it was wanted.
-      await stopService(workspace, old, pack.was_running ? "running" : "stopped");
+      await stopService(workspace, old, pack.was_running || pack.was_tried ? "running" : "stopped");
       return plainDetail("stop");
     }
     case "snapshot":
@@ -123,8 +125,8 @@ export async function undoStep(context: PerformContext, step: Step): Promise<Ste
       moveSnapshotBack(workspace.paths, pack.pack_id, snapshotOf(pack, transactionId));
       return plainDetail("snapshot");
     case "stop":
-      return pack.was_running
-        ? await bringBack(workspace, required(oldPack(workspace, pack)))
+      return pack.was_running || pack.was_tried
+        ? await bringBack(workspace, required(oldPack(workspace, pack)), pack)
         : plainDetail("start");
   }
 }
@@ -135,13 +137,21 @@ function endJobs(workspace: Workspace, { manifest }: ScriptPack): Promise<void> 
   return endJobsOf(workspace, id, "its pack was changed", service.stop_timeout_seconds * 1000);
 }
 
-/** Starts the old service again and checks its health too: a rollback to something broken is no rollback. */
-async function bringBack(workspace: Workspace, old: ScriptPack): Promise<StepDetail> {
+/**
+ * Starts the old service again and checks its health too: a rollback to something broken is no rollback. One that did not run
+ * before is only handed back to its supervisor.
+ */
+async function bringBack(
+  workspace: Workspace,
+  old: ScriptPack,
+  { was_running: wasRunning }: TransactionPack,
+): Promise<StepDetail> {
   const untouched: Workspace = { ...workspace, signal: new AbortController().signal };
   const service = serviceOf(workspace.registry, old.manifest.pack.id);
   // A crash may have come before the stop: stopping what is there first never leaves two of them.
   if (service && service.state !== "stopped") await stopService(untouched, old, "running");
   const report = await startService(untouched, old);
+  if (!wasRunning) return scriptDetail(report, true);
   if (report.rc !== 0) return scriptDetail(report, false);
   return await gateHealth(untouched, old, untouched.signal);
 }

@@ -116,11 +116,11 @@ export function prepareWanted(
       ),
     });
   }
+  refuseUnconfirmed(workspace, changing);
   for (const packId of changing) {
     checkOne(workspace, wanted.get(packId) as SourcePack, retry, restores.has(packId));
     checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
   }
-  checkUnconfirmed(workspace, changing);
   checkFreeSpace(
     workspace,
     changing.map((packId) => wanted.get(packId) as SourcePack),
@@ -264,7 +264,8 @@ function checkDevice(packId: string, { os, arch, min_memory_bytes }: Manifest["p
     });
 }
 
-function checkUnconfirmed(workspace: Workspace, packIds: readonly string[]): void {
+/** Whatever changes a pack waits until its last change is kept or rolled back: that one brings back what was before it. */
+export function refuseUnconfirmed(workspace: Workspace, packIds: readonly string[]): void {
   for (const { state, plan } of openTransactions(workspace.registry)) {
     if (state !== "unconfirmed") continue;
     const waiting = planOf(plan).packs.find(({ pack_id }) => packIds.includes(pack_id));

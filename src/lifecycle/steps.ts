@@ -8,7 +8,7 @@ import { type SnapshotName } from "./data-snapshot.ts";
  * | step | does | undo |
  * | --- | --- | --- |
  * | install | runs `install --install` in the new tree | nothing: what it has changed in the data stays |
- * | stop | stops the old service | starts it again where it ran, and checks its health |
+ * | stop | stops the old service | starts it again where it ran, and checks its health; where it was tried, it is tried again |
  * | snapshot | copies the data, where the manifest asks for it | puts the copy back |
  * | restore | brings the data back that an earlier generation left, for a rollback | nothing: the undo of the snapshot does it |
  * | switch | points `live` at the new tree, by one rename | points it back, or removes it |
@@ -32,6 +32,8 @@ export type TransactionPack = {
   } | null;
   /** Whether the service ran before, and so has to run again after a rollback. */
   was_running: boolean;
+  /** Whether its supervisor was at it without its running: after a rollback it is at it again, whatever comes of that. */
+  was_tried: boolean;
   /** Why there is a new generation, for the history: "rollback to generation 2". */
   reason: string | null;
   /** The namespace entry and the variables before, for a rollback. */

@@ -179,13 +179,13 @@ export function recordWayBack(
 
 function recordLiveAgain(
   { registry }: Workspace,
-  { pack_id, was_running }: PlannedPack,
+  { pack_id, was_running, was_tried }: PlannedPack,
   from: NonNullable<PlannedPack["from"]>,
 ): void {
   const manifest = treeByDigest(registry, from.digest)?.manifest ?? "{}";
   setLivePack(registry, { pack_id, ...from, manifest });
   const row = serviceOf(registry, pack_id);
-  if (row && !was_running)
+  if (row && !was_running && !was_tried)
     setService(registry, {
       ...row,
       generation: from.generation,

@@ -176,8 +176,10 @@ async function drive<T>(
       if (!isOnlyRecorded(context, step)) registry.write(flush);
       const detail = await reported(step.kind, () => performStep(context, step));
       // A script that the operator's signal has ended did not fail by itself.
-      if (detail.reason !== null && workspace.signal.aborted)
+      if (detail.reason !== null && workspace.signal.aborted) {
         detail.reason = `stopped by ${String(workspace.signal.reason)}`;
+        detail.is_not_its_own = true;
+      }
       note(action.step, detail.reason === null ? "done" : "failed", detail);
     }
   }
@@ -202,6 +204,7 @@ async function reported(
       output_tail: details,
       reason: error.message,
       ...(error.code === "denied" ? { is_denied: true } : {}),
+      ...(isPassingError(error) ? { is_not_its_own: true } : {}),
     };
   }
 }
@@ -222,7 +225,7 @@ function leaveToNextCommand(error: AuroraError, noteIt: () => void): void {
 }
 
 function abortDetail(reason: string): StepDetail {
-  return { name: "abort", rc: null, duration_ms: 0, output_tail: "", reason };
+  return { name: "abort", rc: null, duration_ms: 0, output_tail: "", reason, is_not_its_own: true };
 }
 
 function commit(

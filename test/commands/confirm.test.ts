@@ -4,24 +4,38 @@ import { testHome } from "../support/test-home.ts";
 
 test("what is confirmed in time is kept", async () => {
   await using t = testHome();
-  t.write({ id: "app" });
+  t.write({ id: "app", name: "first", version: "0.9.0" });
+  await t.run(["install", "./packs/first"]);
+  t.write({ id: "app", manifest: "  data: { epoch: 2, reads_epochs: [1, 2] }" });
   expect(await t.run(["install", "app", "--confirm-within", "10m"])).toMatchObject({
-    stdout: "live, but not confirmed\napp 1.0.0, generation 1, healthy\nkeep it with: aurora confirm app\n",
+    stdout: "live, but not confirmed\napp 1.0.0, generation 2, healthy\nkeep it with: aurora confirm app\n",
     exitCode: 0,
   });
   expect(await t.run(["why", "app"])).toMatchObject({
     stdout: expect.stringContaining("next: aurora confirm app\n"),
   });
   t.write({ id: "app", name: "next", version: "2.0.0" });
-  expect(await t.run(["install", "./packs/next"])).toEqual({
-    stdout: "",
-    stderr: `error[conflict]: cannot change "app": its last change is not confirmed yet
+  // What goes back would find a generation of its number there already, and no command would ever get past that.
+  for (const argv of [
+    ["install", "./packs/next"],
+    ["remove", "app"],
+    ["remove", "app", "--purge"],
+    ["rollback", "app"],
+    ["activate", "app", "--generation", "1"],
+  ]) {
+    expect(await t.run(argv)).toEqual({
+      stdout: "",
+      stderr: `error[conflict]: cannot change "app": its last change is not confirmed yet
 hint: aurora confirm app keeps it; without that it is rolled back by itself
 `,
-    exitCode: 8,
-  });
+      exitCode: 8,
+    });
+  }
   expect(await t.run(["confirm", "app"])).toEqual({ stdout: "app is confirmed\n", stderr: "", exitCode: 0 });
-  expect((await t.json(["history", "app"])).value).toMatchObject([{ generation: 1, outcome: "committed" }]);
+  expect((await t.json(["history", "app"])).value).toMatchObject([
+    { generation: 1, outcome: "committed" },
+    { generation: 2, outcome: "committed" },
+  ]);
 });
 
 test("what is not confirmed in time goes back by itself", async () => {

@@ -31,6 +31,14 @@ test("what is live against a source, and two generations against each other", as
   });
 });
 
+test("a name stays on its line", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  await Bun.write(`${t.packs}/app/x\n- health.sh`, "");
+  expect((await t.run(["diff", "app"])).stdout).toEndWith("\n+ x\\u{a}- health.sh\n");
+});
+
 test("what cannot be compared", async () => {
   await using t = testHome();
   t.write({ id: "app", name: "1" });

@@ -66,6 +66,12 @@ what it changed in its copy:
   expect((await t.json(["ns", "get", "app"])).value).toMatchObject({ meta: {}, revision: 1 });
 });
 
+test("the name of what it changes stays on its line", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: 'touch "data/a\n  - b"' });
+  expect((await t.run(["dry-run", "app"])).stdout).toEndWith("\n  + data/a\\u{a}  - b\n");
+});
+
 test("within a quota, what is counted is no change of the script's", async () => {
   await using t = testHome();
   const manifest = "  data: { quota: { size: 1KiB, files: 10 } }";

@@ -138,6 +138,22 @@ Plan: DIGEST
   });
 });
 
+test("no name of a file passes for a line of the plan, or moves the cursor over one", async () => {
+  await using t = testHome();
+  t.write({ id: "app", install: null, start: null, stop: null, health: null });
+  await Bun.write(`${t.packs}/app/x\nPermissions:\n  app: nothing`, "");
+  await Bun.write(`${t.packs}/app/y\u001b[2A`, "");
+  expect((await t.run(["plan", "app"])).stdout).toStartWith(`This will be done:
+  install app 1.0.0
+Files:
+  + app/manifest.yaml
+  + app/x\\u{a}Permissions:\\u{a}  app: nothing
+  + app/y\\u{1b}[2A
+Permissions:
+  app: nothing beyond the baseline
+`);
+});
+
 test("where nothing changes it says so", async () => {
   await using t = testHome();
   t.write({ id: "app" });

@@ -37,6 +37,28 @@ hint: aurora history app shows its generations
   });
 });
 
+test("without a terminal it needs an approval, and does not send anybody to a command that cannot show its plan", async () => {
+  await using t = testHome();
+  for (const version of ["1.0.0", "2.0.0"]) {
+    t.write({ id: "app", name: version, version, approval: true });
+    await t.run(["install", `./packs/${version}`, "--approve"]);
+  }
+  for (const argv of [
+    ["rollback", "app"],
+    ["activate", "app", "--generation", "1"],
+  ]) {
+    expect(await t.run(argv)).toEqual({
+      stdout: "",
+      stderr: `dry-run app
+error[approval-required]: this plan needs an operator's approval
+  plan DIGEST
+hint: run it on a terminal to review the plan, or add --approve=DIGEST
+`,
+      exitCode: 6,
+    });
+  }
+});
+
 test("by the record, not to number minus one: a failed generation in between is never chosen", async () => {
   await using t = testHome();
   await install(t, "1.0.0", "2.0.0");

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 
+import { auroraCommand } from "../support/aurora.ts";
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 
 const firstLines = (text: string) => text.split("\n").slice(0, 2).join("\n");
@@ -92,6 +95,36 @@ test("a rollback that cannot bring the old one back is stuck: exit 10, and why s
   expect((await t.json(["list"])).value).toMatchObject([
     { version: "1.0.0", generation: 1, state: "failed" },
   ]);
+});
+
+test.each([
+  ["SIGINT", "app: stopped by SIGINT"],
+  ["SIGKILL", "it was interrupted by a crash"],
+] as const)("an install that %s has interrupted: there is nothing to mend", async (signal, reason) => {
+  await using t = testHome();
+  t.write({ id: "app", start: "touch data/started; sleep 300", stop: null });
+  const child = Bun.spawn([...auroraCommand, "install", "app", "--home", t.home], {
+    env: { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", AURORA_PACKS: t.packs },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await eventually("its start", () => existsSync(`${t.home}/data/app/started`) || undefined);
+  child.kill(signal);
+  await child.exited;
+  const { stdout } = await t.run(["why", "app"]);
+  expect(firstLines(stdout)).toBe(`app: rolled-back\nthe last install was rolled back: ${reason}`);
+  expect(lastLine(stdout)).toBe("next: aurora install app");
+});
+
+test("what installs a pack is named as it can be typed here", async () => {
+  await using t = testHome();
+  t.write({ id: "app", name: "elsewhere", start: "exit 3" });
+  expect(await t.run(["install", "./packs/elsewhere"])).toMatchObject({ exitCode: 4 });
+  const next = async () => lastLine((await t.run(["why", "app"])).stdout);
+  expect(await next()).toBe("next: mend the pack, then aurora install SRC");
+  t.write({ id: "app", name: "../app" });
+  expect(await next()).toBe("next: mend the pack, then aurora install ./app");
+  t.write({ id: "app" });
+  expect(await next()).toBe("next: mend the pack, then aurora install app");
 });
 
 test("--json, and a pack that nobody knows", async () => {

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 /** Services under the real daemon, seen from outside: real processes, real crashes. */
 import { expect, test } from "bun:test";
-import { chmodSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 import { tryFlock } from "../../src/system/flock.ts";
 import { aurora, auroraCommand } from "../support/aurora.ts";
@@ -314,6 +314,41 @@ test("a failing service is given up, and status, why and events say so; stop end
   });
   expect((await t.run(["stop", "app"])).exitCode).toBe(0);
   expect(await t.status()).toMatchObject({ state: "stopped" });
+});
+
+test("a rollback away from what fails starts the version before, which is what it is for", async () => {
+  await using t = serviceHome();
+  t.write(simplePack());
+  expect((await t.run(["install", "app"])).exitCode).toBe(0);
+  const failing = simplePack({
+    start: 'test -e "$AURORA_HOME/break" && exit 7\nexec sleep 300',
+    service: ", start_limit: { burst: 3, interval_seconds: 60 }",
+  });
+  t.write({ ...failing, name: "failing", version: "2.0.0" });
+  expect((await t.run(["install", "./packs/failing"])).exitCode).toBe(0);
+  await Bun.write(`${t.home}/break`, "");
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  await t.reaches("its failure", ({ state }) => state === "failed");
+  expect((await t.run(["rollback", "app"])).exitCode).toBe(0);
+  expect(await t.status()).toMatchObject({ state: "running", version: "1.0.0", restarts: 0 });
+});
+
+test("what waits to be started again is tried again after an upgrade that fails too", async () => {
+  await using t = serviceHome();
+  t.write({
+    ...simplePack({ start: 'test -e "$AURORA_HOME/break" && exit 7\nexec sleep 300' }),
+    manifest: "  service: { type: simple, backoff_seconds: [60, 60] }",
+  });
+  await t.run(["install", "app"]);
+  await Bun.write(`${t.home}/break`, "");
+  process.kill((await t.status()).pid as number, "SIGKILL");
+  await t.reaches("its backoff", ({ state }) => state === "backoff");
+  t.write({ ...simplePack({ health: "exit 1" }), isSick: true, name: "sick", version: "2.0.0" });
+  expect(await t.run(["install", "./packs/sick"])).toMatchObject({ exitCode: 4 });
+  expect(await t.status()).toMatchObject({ state: "backoff", generation: 1 });
+  rmSync(`${t.home}/break`);
+  expect(await t.run(["install", "./packs/sick", "--retry"])).toMatchObject({ exitCode: 4 });
+  expect(await t.status()).toMatchObject({ state: "running", generation: 1 });
 });
 
 test("after a restart of the machine all that is wanted starts, in order, and what was stopped stays so", async () => {

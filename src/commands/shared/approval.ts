@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { AuroraError } from "../../errors.ts";
 import { type PlanDocument } from "../../lifecycle/plan-document.ts";
 import { type Approval } from "../../lifecycle/transaction.ts";
+import { type TransactionKind } from "../../registry/transactions.ts";
 import { type Context } from "../command.ts";
 import { planText } from "./plan-text.ts";
 
@@ -19,16 +20,20 @@ const APPROVAL_WORD = "APPROVE";
  */
 export async function approvePlan(
   context: Context,
+  kind: TransactionKind,
   document: PlanDocument,
   approve: string | undefined,
 ): Promise<Approval | undefined> {
   const { plan_digest: planDigest, approval_required: isRequired } = document;
+  // `aurora plan` reads sources, and shows nothing of what is to come back from the store.
+  const review =
+    kind === "install" ? "review it with aurora plan" : "run it on a terminal to review the plan";
   if (approve !== undefined && approve !== "" && approve !== planDigest)
     throw new AuroraError(
       "approval-refused",
       `the approved plan is ${approve}, but this one is ${planDigest}`,
       {
-        hint: "look at it with aurora plan, then approve that digest",
+        hint: `${review}, then approve that digest`,
       },
     );
   if (approve !== undefined) return { planDigest, by: operatorName(context.env) };
@@ -37,7 +42,7 @@ export async function approvePlan(
   if (answer === undefined)
     throw new AuroraError("approval-required", "this plan needs an operator's approval", {
       diagnostics: [{ message: `plan ${planDigest}` }],
-      hint: `review it with aurora plan, then add --approve=${planDigest}`,
+      hint: `${review}, ${kind === "install" ? "then" : "or"} add --approve=${planDigest}`,
     });
   return answer === APPROVAL_WORD ? { planDigest, by: operatorName(context.env) } : undefined;
 }

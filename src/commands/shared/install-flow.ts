@@ -82,7 +82,7 @@ export async function changeFlow(
   if (!prepared.document.changed) return unchangedResult(workspace, prepared.document);
   const isAnybodyAsked = prepared.document.approval_required && approve === undefined;
   if (isAnybodyAsked || hasRehearsal(prepared)) staged.flush();
-  const ask = () => approvePlan(context, prepared.document, approve);
+  const ask = () => approvePlan(context, kind, prepared.document, approve);
   // What is new about its permissions is opened up for a dry run neither: then it comes after the approval.
   const isAskedFirst =
     approve !== undefined || prepared.document.permissions.some(({ grows }) => grows.length > 0);

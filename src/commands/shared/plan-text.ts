@@ -1,9 +1,10 @@
 import { type PlanDocument } from "../../lifecycle/plan-document.ts";
+import { printableName } from "../../vfs/raw-name.ts";
 
 /** So many changed files are listed for people; `--json` has all. */
 const MAX_SHOWN_FILES = 20;
 
-/** The plan as the operator reads it before approving. */
+/** The plan as the operator reads it before approving: no name in it can pass for a line of it, or move the cursor over one. */
 export function planText(document: PlanDocument): string {
   const { actions, files, permissions } = document;
   const lines = actions.flatMap(({ action, pack_id, from_version, to_version, data_of_generation }) => {
@@ -18,9 +19,9 @@ export function planText(document: PlanDocument): string {
     ];
   });
   const changes = [
-    ...files.added.map((path) => `  + ${path}`),
-    ...files.changed.map((path) => `  ~ ${path}`),
-    ...files.removed.map((path) => `  - ${path}`),
+    ...files.added.map((path) => `  + ${printableName(path)}`),
+    ...files.changed.map((path) => `  ~ ${printableName(path)}`),
+    ...files.removed.map((path) => `  - ${printableName(path)}`),
   ];
   const more = changes.length - MAX_SHOWN_FILES;
   return [
@@ -42,11 +43,11 @@ export function planText(document: PlanDocument): string {
 
 function mountLine({ pack_id, path, from, source, mode }: PlanDocument["mounts"][number]): string {
   const what = from === null ? `this machine's ${source}` : `${source} of the data of ${from}`;
-  return `  ${pack_id}: ${what} at ${path}, ${mode === "ro" ? "read-only" : "writable"}`;
+  return `  ${pack_id}: ${printableName(what)} at ${printableName(path)}, ${mode === "ro" ? "read-only" : "writable"}`;
 }
 
 function shareLine({ pack_id, path, with: packs, mode }: PlanDocument["shares"][number]): string {
-  return `  ${pack_id}: ${path} with ${packs.join(", ")}, ${mode === "ro" ? "read-only" : "writable"}`;
+  return `  ${pack_id}: ${printableName(path)} with ${packs.join(", ")}, ${mode === "ro" ? "read-only" : "writable"}`;
 }
 
 /** How far it is confined, by what, and what is missing. */
@@ -65,9 +66,9 @@ function permissionText(pack: PlanDocument["permissions"][number]): string {
   if (allow_all) return "everything, unconfined (--allow-all)";
   const limited = Object.entries(limits).filter(([, limit]) => limit !== null);
   const parts = [
-    ...(read.length > 0 ? [`reads ${read.join(", ")}`] : []),
-    ...(write.length > 0 ? [`writes ${write.join(", ")}`] : []),
-    ...(run.length > 0 ? [`runs ${run.join(", ")}`] : []),
+    ...(read.length > 0 ? [`reads ${named(read)}`] : []),
+    ...(write.length > 0 ? [`writes ${named(write)}`] : []),
+    ...(run.length > 0 ? [`runs ${named(run)}`] : []),
     ...(net.connect.length > 0 ? [`connects to port ${net.connect.join(", ")}`] : []),
     ...(net.listen.length > 0 ? [`listens on port ${net.listen.join(", ")}`] : []),
     ...(net.udp ? ["uses UDP"] : []),
@@ -80,6 +81,8 @@ function permissionText(pack: PlanDocument["permissions"][number]): string {
     ...(limited.length > 0
       ? [`    limits: ${limited.map(([name, limit]) => `${name} ${limit}`).join(", ")}`]
       : []),
-    ...(grows.length > 0 ? [`    new, and to be approved: ${grows.join("; ")}`] : []),
+    ...(grows.length > 0 ? [`    new, and to be approved: ${grows.map(printableName).join("; ")}`] : []),
   ].join("\n");
 }
+
+const named = (paths: readonly string[]): string => paths.map(printableName).join(", ");

@@ -1,5 +1,6 @@
 import { type DryRunReport } from "../../lifecycle/dry-run.ts";
 import { endingOf } from "../../lifecycle/script.ts";
+import { printableName } from "../../vfs/raw-name.ts";
 import { type Paint } from "../command.ts";
 
 const signs = { added: "+", changed: "~", removed: "-" };
@@ -19,7 +20,7 @@ export function renderScratchRun({ ok, steps, changes, pack_id }: DryRunReport, 
   if (changes.length > 0)
     lines.push(
       "what it changed in its copy:",
-      ...changes.map(({ path, change }) => `  ${signs[change]} ${path}`),
+      ...changes.map(({ path, change }) => `  ${signs[change]} ${printableName(path)}`),
     );
   else if (ok && steps.length > 0) lines.push("it changed nothing");
   return lines.join("\n");

@@ -44,6 +44,12 @@ export function findSource(context: Place, packId: string): string | undefined {
     .find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
 }
 
+/** How to name the source of a pack with this id, as far as it is seen from here: its id, `./ID`, or the `SRC` of the usage. */
+export function sourceFor(context: Place, packId: string): string {
+  if (findSource(context, packId) !== undefined) return packId;
+  return isDirectoryHere(context, packId) ? `./${packId}` : "SRC";
+}
+
 /** Where packs are looked for by id, in this order. Relative ones in `$AURORA_PACKS` start at the current directory. */
 function sourcePlaces({ cwd, env, home }: Place): string[] {
   const named = (env["AURORA_PACKS"] ?? "").split(":").filter((directory) => directory !== "");
@@ -53,7 +59,7 @@ function sourcePlaces({ cwd, env, home }: Place): string[] {
 function refuseUnknown(context: Place, source: string): never {
   const places = sourcePlaces(context);
   const near = nearest(source, places.flatMap(packIdsIn));
-  const isHere = statSync(resolve(context.cwd, source), { throwIfNoEntry: false })?.isDirectory() === true;
+  const isHere = source !== "" && isDirectoryHere(context, source);
   const looked = places.map((place) => `"${place}"`).join(", ");
   throw new AuroraError("not-found", `cannot find the pack "${source}": it is not in ${looked}`, {
     hint: isHere
@@ -62,6 +68,10 @@ function refuseUnknown(context: Place, source: string): never {
         ? `did you mean "${near}"?`
         : "name its directory, such as ./my-pack, or set AURORA_PACKS",
   });
+}
+
+function isDirectoryHere({ cwd }: Place, name: string): boolean {
+  return statSync(resolve(cwd, name), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function packIdsIn(directory: string): string[] {

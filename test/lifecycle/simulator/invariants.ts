@@ -128,7 +128,13 @@ export function checkEnd(world: World, packs: readonly SimulatedPack[], facts: F
     const recorded = registry.packs.get(pack_id);
     if ((recorded?.generation ?? null) !== (side?.generation ?? null))
       throw new Violation(`${registry.state}, and ${pack_id} is recorded at ${recorded?.generation}`);
-    checkService(world, pack_id, side?.digest ?? null, isNew ? start : pack.was_running, facts);
+    checkService(
+      world,
+      pack_id,
+      side?.digest ?? null,
+      isNew ? start : pack.was_running || pack.was_tried,
+      facts,
+    );
     checkData(world, pack_id, pack.restore !== null && isNew, !isNew && hasSnapshot, facts);
   }
 }

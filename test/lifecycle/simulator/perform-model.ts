@@ -22,15 +22,15 @@ export function* performModel(world: World, plan: TransactionPlan, step: Step): 
 
 export function* undoModel(world: World, plan: TransactionPlan, step: Step): Work {
   const packId = step.pack_id;
-  const { from, was_running } = packOf(plan, packId);
+  const { from, was_running, was_tried } = packOf(plan, packId);
   if (step.kind === "start") yield* stopModel(world, packId);
   else if (step.kind === "switch") yield* switchModel(world, packId, from?.digest ?? null);
   else if (step.kind === "snapshot") yield* moveBackModel(world, packId);
-  else if (step.kind === "stop" && was_running && from) {
+  else if (step.kind === "stop" && (was_running || was_tried) && from) {
     const service = world.registry.services.get(packId);
     if (service && service.state !== "stopped") yield* stopModel(world, packId);
     yield* startModel(world, packId, from);
-    yield* healthModel(world, packId);
+    if (was_running) yield* healthModel(world, packId);
   }
 }
 

@@ -3,7 +3,7 @@ import { type SimulatedPack } from "./world.ts";
 /** Up to so many packs take part in one simulated transaction. */
 const MAX_PACKS = 4;
 
-/** Between one and four packs in dependency order: new ones, upgrades, removals; running or not; with snapshots or without. */
+/** Between one and four packs in dependency order: new ones, upgrades, removals; running, tried or neither; with snapshots or without. */
 export function randomPacks(random: () => number): SimulatedPack[] {
   const packs: SimulatedPack[] = [];
   const count = 1 + Math.floor(random() * MAX_PACKS);
@@ -12,7 +12,9 @@ export function randomPacks(random: () => number): SimulatedPack[] {
     const kind = random();
     const hasOld = kind > 0.3;
     const hasNew = kind < 0.8;
-    const wasRunning = hasOld && random() < 0.6;
+    const service = random();
+    const wasRunning = hasOld && service < 0.6;
+    const wasTried = hasOld && service > 0.85;
     const isStarted = hasNew && random() < 0.7;
     const restore = hasOld && hasNew && random() < 0.2 ? { generation: 2, transactionId: "earlier" } : null;
     packs.push({
@@ -30,6 +32,7 @@ export function randomPacks(random: () => number): SimulatedPack[] {
             }
           : null,
         was_running: wasRunning,
+        was_tried: wasTried,
         reason: null,
         namespace: null,
         environment: [],

@@ -55,11 +55,11 @@ function commitModel(world: World, plan: TransactionPlan): void {
 
 function finishBackModel(world: World, plan: TransactionPlan, state: "rolled-back" | "stuck"): void {
   const { registry } = world;
-  for (const { pack_id, from, was_running } of plan.packs) {
+  for (const { pack_id, from, was_running, was_tried } of plan.packs) {
     if (from) {
       registry.packs.set(pack_id, { generation: from.generation, digest: from.digest });
       const row = registry.services.get(pack_id);
-      if (row && !was_running)
+      if (row && !was_running && !was_tried)
         registry.services.set(pack_id, {
           ...row,
           generation: from.generation,

@@ -73,13 +73,15 @@ export function worldBefore(packs: readonly SimulatedPack[], confirmWithinMs: nu
     world.live.set(pack_id, pack.from.digest);
     world.registry.packs.set(pack_id, { generation: pack.from.generation, digest: pack.from.digest });
     const serviceId = world.nextServiceId++;
+    // What is tried has a process that is not healthy.
+    const isThere = pack.was_running || pack.was_tried;
     world.registry.services.set(pack_id, {
-      wanted: pack.was_running ? "running" : "stopped",
-      state: pack.was_running ? "running" : "stopped",
+      wanted: isThere ? "running" : "stopped",
+      state: isThere ? "running" : "stopped",
       generation: pack.from.generation,
       serviceId,
     });
-    if (pack.was_running) world.processes.push({ pack_id, serviceId, digest: pack.from.digest });
+    if (isThere) world.processes.push({ pack_id, serviceId, digest: pack.from.digest });
     if (pack.was_running) world.healthy.add(serviceId);
   }
   if (confirmWithinMs !== null) {
