@@ -185,6 +185,16 @@ describe("on a screen", () => {
     expect(cut.at(-1)).toBe("… 2 more lines");
   });
 
+  test.skipIf(!hasTmux)("it is written line by line where it cannot be drawn", async () => {
+    await using t = testHome();
+    t.write({ id: "one" });
+    await t.run(["install", "one"]);
+    using term = terminal([...auroraCommand, "status", "--watch"], { AURORA_HOME: t.home, TERM: "dumb" });
+    await term.shows(/one +1.0.0 +1 +running/);
+    await t.run(["stop", "one"]);
+    await term.shows(/^PACK[^]*one +1.0.0 +1 +running[^]*\n\nPACK[^]*one +1.0.0 +1 +stopped/);
+  });
+
   test.skipIf(!hasTmux)(
     "it is drawn anew with each change and each size, and stays behind at the end",
     async () => {
