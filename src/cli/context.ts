@@ -49,7 +49,7 @@ export async function createContext(
   const stdoutIsTerminal = await isTerminal(1);
   const log = createLazyLog(async () => {
     const { createLog } = await import("./log.ts");
-    return createLog(stderrIsTerminal, flags.quiet, paint);
+    return createLog(stderrIsTerminal && !isTerminalDumb(), flags.quiet, paint);
   });
   const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
   let home: string | undefined;
