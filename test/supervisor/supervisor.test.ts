@@ -1,6 +1,6 @@
 /** The supervisor with real processes. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
 import { AuroraError } from "../../src/errors.ts";
 import { spawnChild } from "../../src/process/spawn-child.ts";
@@ -122,6 +122,18 @@ describe("a simple service", () => {
     );
     const { reason } = await t.seen("web", ({ state }) => state === "failed");
     expect(reason).not.toContain("SIGKILL");
+  });
+
+  test("that has passed its check is not healthy any more when it is down", async () => {
+    await using t = supervised();
+    const health = { config: gate, watchSeconds: 0 };
+    const probe = async () => ({ healthy: true, output: "" });
+    await t.supervisor.start(
+      t.service("web", "until [ -e end ]; do sleep 0.01; done; exit 3", { restart: "no", health, probe }),
+    );
+    await t.seen("web", (view) => view.health === "healthy");
+    writeFileSync(`${t.directory}/end`, "");
+    expect(await t.seen("web", ({ state }) => state === "failed")).toMatchObject({ health: "unknown" });
   });
 
   test("says in plain words what keeps a check from being made", async () => {
