@@ -105,6 +105,9 @@ const systemReasons: Record<string, string> = {
   EPERM: "operation not permitted",
   EIO: "input/output error",
   EMFILE: "too many open files",
+  // What starts processes and threads says so; what is only busy is tried again where that is met.
+  EAGAIN: "too many processes, or something else is used up for now",
+  ENOMEM: "there is not enough memory, or there are too many processes",
   ENFILE: "too many open files on this machine",
   EEXIST: "there is something else already",
   ENOENT: "no such file or directory",

@@ -19,11 +19,19 @@ export type GlobalFlags = {
   noDaemon: boolean;
 };
 
-/** Colour on a descriptor: a terminal, and nobody said no (https://no-color.org, TERM=dumb, --no-color). */
+/** Colour on a descriptor: a terminal, and nobody said no. */
 export async function paintFor(descriptor: 1 | 2, noColor: boolean): Promise<Paint> {
-  const { NO_COLOR, TERM } = process.env;
-  if (noColor || TERM === "dumb" || (NO_COLOR !== undefined && NO_COLOR !== "")) return paintWith(false);
-  return paintWith(await isTerminal(descriptor));
+  return paintWith(isColorAllowed(noColor) && (await isTerminal(descriptor)));
+}
+
+/** https://no-color.org, TERM=dumb, --no-color. */
+function isColorAllowed(noColor: boolean): boolean {
+  return !noColor && !isTerminalDumb() && (process.env["NO_COLOR"] ?? "") === "";
+}
+
+/** It knows no control sequences: an editor's shell, for example. */
+function isTerminalDumb(): boolean {
+  return process.env["TERM"] === "dumb";
 }
 
 /**
@@ -41,7 +49,7 @@ export async function createContext(
   const stdoutIsTerminal = await isTerminal(1);
   const log = createLazyLog(async () => {
     const { createLog } = await import("./log.ts");
-    return createLog(stderrIsTerminal, flags.quiet, paint);
+    return createLog(stderrIsTerminal && !isTerminalDumb(), flags.quiet, paint);
   });
   const canAsk = stdinIsTerminal && stderrIsTerminal && !flags.noInput;
   let home: string | undefined;
@@ -71,13 +79,17 @@ export async function createContext(
     stdout: {
       isTerminal: stdoutIsTerminal,
       write: (data) => writeAll(1, data),
-      color: stdoutIsTerminal && !flags.noColor,
+      color: stdoutIsTerminal && isColorAllowed(flags.noColor),
     },
     log,
+    hasScreen: stdinIsTerminal && stdoutIsTerminal && !isTerminalDumb(),
     openScreen: async () => {
+      const hint = "aurora status --watch works without one";
       if (!stdinIsTerminal || !stdoutIsTerminal)
-        throw new AuroraError("usage", "this needs a terminal", {
-          hint: "aurora status --watch works without one",
+        throw new AuroraError("usage", "this needs a terminal", { hint });
+      if (!context.hasScreen)
+        throw new AuroraError("usage", 'this needs a terminal that can be drawn on: TERM is "dumb"', {
+          hint,
         });
       const { openScreen } = await import("./screen.ts");
       return openScreen();

@@ -8,9 +8,9 @@ import { writeAll } from "./output.ts";
  * What goes to stderr beside errors: consola with a reporter of our own, since consola's default ones touch
  * process.stdout and process.stderr, which costs more than the rest of start-up.
  *
- * @param isTerminal whether progress may be drawn in place
+ * @param canDraw whether progress may be drawn in place
  */
-export function createLog(isTerminal: boolean, isQuiet: boolean, paint: Paint): LoadedLog {
+export function createLog(canDraw: boolean, isQuiet: boolean, paint: Paint): LoadedLog {
   let drawn = false;
   const clear = () => {
     if (drawn) writeAll(2, "\r\u001b[K");
@@ -31,7 +31,7 @@ export function createLog(isTerminal: boolean, isQuiet: boolean, paint: Paint): 
     info: (message) => consola.info(message),
     warn: (message) => consola.warn(message),
     progress(message) {
-      if (!isTerminal || isQuiet) return;
+      if (!canDraw || isQuiet) return;
       clear();
       if (message === undefined) return;
       writeAll(2, `\r\u001b[K${message}`);

@@ -19,10 +19,12 @@ export type Context = {
   stdin: Stdin;
   stdout: Stdout;
   log: Log;
+  /** Whether input and output are a terminal that can be drawn on. */
+  hasScreen: boolean;
   /**
    * Takes over the whole terminal, until it is disposed of: then all is as it was before, also after a crash.
    *
-   * @throws {AuroraError} `usage` where input or output is no terminal
+   * @throws {AuroraError} `usage` where there is no screen
    */
   openScreen: () => Promise<Screen>;
   /**

@@ -1,4 +1,4 @@
-import { observeService } from "../lifecycle/observe-service.ts";
+import { healthIn, observeService } from "../lifecycle/observe-service.ts";
 import { listedPacks } from "../registry/packs.ts";
 import { type Health, type ServiceState } from "../registry/services.ts";
 import { waitingTrees } from "../registry/trees.ts";
@@ -22,8 +22,13 @@ export async function run(context: Context): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (const row of listedPacks(workspace.registry)) {
     const { pack_id, version, generation, digest } = row;
-    const state = row.state === null ? "installed" : observeService(row, boot).state;
-    entries.push({ pack_id, version, generation, digest, state, health: row.health ?? "unknown" });
+    const pack = { pack_id, version, generation, digest };
+    if (row.state === null) {
+      entries.push({ ...pack, state: "installed", health: "unknown" });
+      continue;
+    }
+    const { state } = observeService(row, boot);
+    entries.push({ ...pack, state, health: healthIn(state, row.health) });
   }
   const waiting = waitingTrees(workspace.registry);
   if (waiting.length === 0) return entries;

@@ -1,3 +1,4 @@
+import { healthIn, observeService } from "../lifecycle/observe-service.ts";
 import { isRunning } from "../lifecycle/start-packs.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Manifest } from "../manifest/schema.ts";
@@ -6,6 +7,7 @@ import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { serviceOf } from "../registry/services.ts";
 import { newestTree, treeByDigest } from "../registry/trees.ts";
+import { bootId } from "../system/boot.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
@@ -38,6 +40,7 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
   const shown = live ?? staged;
   if (!shown) throw unknownPack(workspace, packId, "is neither installed nor staged");
   const tree = treeByDigest(registry, shown.digest);
+  const row = serviceOf(registry, packId);
   const manifest = manifestFromStored(shown.manifest, packId);
   return {
     pack_id: packId,
@@ -50,7 +53,7 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
     files: tree?.files ?? null,
     bytes: tree?.bytes ?? null,
     running: live !== undefined && isRunning(workspace, packId),
-    health: serviceOf(registry, packId)?.health ?? "unknown",
+    health: row ? healthIn(observeService(row, bootId()).state, row.health) : "unknown",
     tree: live ? paths.liveLink(packId) : paths.tree(shown.digest),
     data: paths.dataOf(packId),
     logs: paths.logsOf(packId),

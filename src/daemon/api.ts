@@ -1,4 +1,4 @@
-import { type GenericSchema, type InferOutput, safeParse } from "valibot";
+import { type BaseIssue, type GenericSchema, type InferOutput, safeParse } from "valibot";
 
 import { AuroraError, errorDocument, toAuroraError } from "../errors.ts";
 import { type ActedPack } from "../lifecycle/acted-packs.ts";
@@ -130,11 +130,20 @@ function bodyOf<S extends GenericSchema>({ body }: HttpRequest, wanted: S): Infe
   } catch {
     throw new AuroraError("usage", "cannot read the body: it is not JSON");
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new AuroraError("usage", "cannot read the body: it is no object");
   const result = safeParse(wanted, value);
   if (result.success) return result.output;
-  const issue = result.issues[0];
-  const place = (issue.path as { key: unknown }[] | undefined)?.map(({ key }) => String(key)).join(".");
-  throw new AuroraError("usage", `cannot read the body: ${place ? `"${place}": ` : ""}${issue.message}`);
+  throw new AuroraError("usage", `cannot read the body: ${faultOf(result.issues[0])}`, {
+    hint: "GET /v1/openapi.json describes what it may say",
+  });
+}
+
+/** Bodies have one level: a key is unknown or missing, or its value is not of the kind that it should be. */
+function faultOf({ path, type, received, message }: BaseIssue<unknown>): string {
+  const key = String(path?.[0]?.key);
+  if (type !== "strict_object") return `"${key}": ${message}`;
+  return received === "undefined" ? `"${key}" is missing` : `"${key}" is unknown`;
 }
 
 function json(value: unknown): HttpResponse {

@@ -71,7 +71,10 @@ export async function callDaemon(
   }
   const value = (text === "" ? null : JSON.parse(text)) as unknown;
   if (response.ok) return value;
-  throw errorFrom(value as Partial<ErrorDocument>, response.status);
+  const { error } = value as Partial<ErrorDocument>;
+  throw error
+    ? errorOf(error)
+    : new AuroraError("failed", `the daemon answered with status ${response.status}`);
 }
 
 /**
@@ -91,8 +94,8 @@ export async function findDaemon(
   }
 }
 
-function errorFrom({ error }: Partial<ErrorDocument>, status: number): AuroraError {
-  if (!error) return new AuroraError("failed", `the daemon answered with status ${status}`);
+/** The error of which a document tells. */
+export function errorOf(error: ErrorDocument["error"]): AuroraError {
   const code: ErrorCode = Object.hasOwn(errorCodes, error.code) ? error.code : "failed";
   const diagnostics = error.diagnostics.map(({ message, hint }): Diagnostic => ({
     message,

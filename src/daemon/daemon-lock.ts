@@ -157,6 +157,21 @@ export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | unde
   }
 }
 
+/** Whether the place of the home's daemon is taken, also by one that has not written yet who it is. */
+export function isDaemonLocked(paths: Pick<HomePaths, "run">): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(lockPath(paths), "r");
+  } catch {
+    return false; // ENOENT: the home has gone.
+  }
+  try {
+    return !tryFlock(descriptor, "shared");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function readWritten(descriptor: number): WrittenHolder | undefined {
   const bytes = new Uint8Array(HOLDER_BYTES);
   const length = readSync(descriptor, bytes, 0, HOLDER_BYTES, 0);

@@ -1,3 +1,4 @@
+import { toAuroraError } from "../errors.ts";
 import { checkHealth, hasHealthCheck, recordHealth, whyUnhealthy } from "../lifecycle/health.ts";
 import { type LivePack, soundLivePacks } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
@@ -90,7 +91,7 @@ export class OneshotWatch {
       recordHealth(this.#workspace, packId, health, whyUnhealthy(report));
       this.#onEvent();
     } catch (thrown) {
-      this.#workspace.warn(`cannot check the health of "${packId}": ${String(thrown)}`);
+      this.#workspace.warn(`cannot check the health of "${packId}": ${toAuroraError(thrown).message}`);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { type GenericSchema } from "valibot";
+import { type GenericSchema, safeParse } from "valibot";
 
 import * as schema from "./api-schema.ts";
 import { type Route, routes } from "./routes.ts";
@@ -41,7 +41,12 @@ function operationOf(name: string, { path, summary, parameters = [], body, answe
     ],
     ...(body === undefined
       ? {}
-      : { requestBody: { required: false, content: { "application/json": { schema: jsonSchema(body) } } } }),
+      : {
+          requestBody: {
+            required: !safeParse(body, {}).success,
+            content: { "application/json": { schema: jsonSchema(body) } },
+          },
+        }),
     responses: {
       "200": { description: "Done", content: contentOf(answer) },
       default: {

@@ -158,7 +158,10 @@ export function matchRoute(method: string, path: string): Match | undefined {
   if (onPath.length === 0) return undefined;
   const wanted = method === "HEAD" ? "GET" : method;
   const found = onPath.find((route) => route.method === wanted);
-  if (!found) return { allowed: onPath.map((route) => route.method) };
+  if (!found)
+    return {
+      allowed: onPath.flatMap((route) => (route.method === "GET" ? ["GET", "HEAD"] : [route.method])),
+    };
   const place = found.segments.indexOf("{pack_id}");
   return { route: found.name, packId: place === -1 ? "" : (segments[place] as string) };
 }

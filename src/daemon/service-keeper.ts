@@ -1,4 +1,4 @@
-import { AuroraError } from "../errors.ts";
+import { AuroraError, toAuroraError } from "../errors.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type HostedService, type ServiceHost } from "../lifecycle/service-host.ts";
 import { timestamp, type Workspace } from "../lifecycle/workspace.ts";
@@ -261,7 +261,7 @@ export class ServiceKeeper implements ServiceHost {
     } catch (thrown) {
       // The services go on. What is known by now is written with the next change, of whatever service.
       for (const view of views) if (!this.#changed.has(view.packId)) this.#changed.set(view.packId, view);
-      this.#workspace.warn(`cannot note how the services are: ${String(thrown)}`);
+      this.#workspace.warn(`cannot note how the services are: ${toAuroraError(thrown).message}`);
       return;
     }
     this.#onEvent();

@@ -4,7 +4,8 @@ import { AuroraError, type ErrorDocument } from "../errors.ts";
 import { rotateLogs } from "../lifecycle/script-log.ts";
 import { ensureHome } from "../system/ensure-home.ts";
 import { type HomePaths } from "../system/home.ts";
-import { findDaemon } from "./client.ts";
+import { errorOf, findDaemon } from "./client.ts";
+import { isDaemonLocked } from "./daemon-lock.ts";
 import { daemonRuntime } from "./daemon-runtime.ts";
 
 /** A daemon that a command has started ends after so long without anything to do. */
@@ -65,27 +66,35 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
   await appear(paths, saidBefore, signal);
 }
 
+/** The one that was started has ended: either another one holds its place by now, and is about to listen, or there is none. */
 async function appear(paths: HomePaths, saidBefore: number, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + APPEAR_MS;
   while (!(await findDaemon(paths, signal))) {
-    if (performance.now() >= deadline) throw notStarted(daemonLog(paths), saidBefore);
+    if (!isDaemonLocked(paths) || performance.now() >= deadline)
+      throw notStarted(daemonLog(paths), saidBefore);
     await Bun.sleep(APPEAR_POLL_MS);
   }
 }
 
-/** What has kept the daemon from it, as it has said: on the last line, as the document that commands print with --json. */
+/** What has kept the daemon from it, as it has said: in a line with the document that commands print with --json. */
 function notStarted(log: string, saidBefore: number): AuroraError {
   const hint = `${log} says more; "aurora daemon" starts it in the foreground`;
-  const last = saidSince(log, saidBefore).trimEnd().split("\n").at(-1) ?? "";
-  try {
-    const { error } = JSON.parse(last) as ErrorDocument;
-    // It says so itself where it was one too many.
-    return new AuroraError(error.code, `cannot start the daemon: ${error.message.replace(PREFIX, "")}`, {
-      hint: error.hint ?? hint,
-    });
-  } catch {
-    const diagnostics = last === "" ? [] : [{ message: last }];
+  const lines = saidSince(log, saidBefore).trimEnd().split("\n");
+  const error = lines.map(errorIn).findLast((found) => found !== undefined);
+  if (!error) {
+    const diagnostics = lines.slice(-1).flatMap((message) => (message === "" ? [] : [{ message }]));
     return new AuroraError("failed", "cannot start the daemon", { diagnostics, hint });
+  }
+  // It says so itself where it was one too many.
+  const message = `cannot start the daemon: ${error.message.replace(PREFIX, "")}`;
+  return errorOf({ ...error, message, hint: error.hint ?? hint });
+}
+
+function errorIn(line: string): ErrorDocument["error"] | undefined {
+  try {
+    return (JSON.parse(line) as ErrorDocument).error;
+  } catch {
+    return undefined;
   }
 }
 

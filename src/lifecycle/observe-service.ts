@@ -1,6 +1,6 @@
 import { type Inside } from "../process/inside.ts";
 import { findProcesses, isAlive, livingProcess, type ProcessIdentity } from "../process/tree.ts";
-import { type ObservedColumns, type ServiceState } from "../registry/services.ts";
+import { type Health, type ObservedColumns, type ServiceState } from "../registry/services.ts";
 import { type ProcessEntry } from "../system/process-table.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 
@@ -28,6 +28,12 @@ export function observeService(row: ObservedColumns, bootId: string): ObservedSe
   const others = findProcesses({ environment: { AURORA_SERVICE: row.service_id } });
   if (others.length > 0) return { state: "running", processes: others, reason: null };
   return { state: "exited", processes: [], reason: "all processes that its start left running are gone" };
+}
+
+/** How healthy a service is in such a state: what has passed its check and is down is not healthy any more. */
+export function healthIn(state: ServiceState, recorded: Health): Health {
+  const isUp = state === "running" || state === "starting" || state === "stopping";
+  return recorded === "healthy" && !isUp ? "unknown" : recorded;
 }
 
 /** What confines a service's processes, as it was stored with them; null where nothing was, or it is damaged. */

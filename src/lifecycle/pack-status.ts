@@ -3,7 +3,7 @@ import { statusRows } from "../registry/packs.ts";
 import { type Health, noRemarks, type ServiceRemarks, type ServiceState } from "../registry/services.ts";
 import { allTrees } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
-import { observeService, storedConfinement } from "./observe-service.ts";
+import { healthIn, observeService, storedConfinement } from "./observe-service.ts";
 import { ownSession } from "./own-session.ts";
 import { type ConfinementSummary } from "./pack-process.ts";
 import { unknownPack } from "./unknown-pack.ts";
@@ -84,7 +84,7 @@ function lookAt(workspace: Workspace, packIds: readonly string[]): Look {
       version,
       generation,
       state,
-      health: row.health,
+      health: healthIn(state, row.health),
       pid: processes[0]?.pid ?? null,
       since: row.since,
       restarts: row.restarts,

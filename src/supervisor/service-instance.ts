@@ -1,3 +1,4 @@
+import { toAuroraError } from "../errors.ts";
 import { isAboveCommand } from "../process/confinement/process-names.ts";
 import { identify, isAlive, type ProcessIdentity, send, signalled } from "../process/tree.ts";
 import { endOf } from "../system/child-processes.ts";
@@ -230,7 +231,9 @@ export class ServiceInstance {
     try {
       await this.spec.beforeStop(this.#ending.signal);
     } catch (thrown) {
-      this.#host.world.warn(`what comes before the stop of "${packId}" failed: ${String(thrown)}`);
+      this.#host.world.warn(
+        `what comes before the stop of "${packId}" failed: ${toAuroraError(thrown).message}`,
+      );
     }
     this.#ending = null;
   }
@@ -256,7 +259,7 @@ export class ServiceInstance {
     try {
       return (await this.spec.probe?.(signal)) ?? { healthy: true, output: "" };
     } catch (thrown) {
-      return { healthy: false, output: String(thrown) };
+      return { healthy: false, output: toAuroraError(thrown).message };
     }
   }
 

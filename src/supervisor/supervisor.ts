@@ -1,4 +1,4 @@
-import { AuroraError, systemReason } from "../errors.ts";
+import { AuroraError, systemReason, toAuroraError } from "../errors.ts";
 import { send } from "../process/tree.ts";
 import { bootId, bootTime } from "../system/boot.ts";
 import { becomeSubreaper } from "../system/child-processes.ts";
@@ -343,7 +343,7 @@ export class Supervisor {
       if (this.#world.isWanted(packId, instance.spec.generation)) return true;
       this.#handle(packId, { type: "stop" });
     } catch (thrown) {
-      const reason = `nobody can tell whether it is wanted: ${String(thrown)}`;
+      const reason = `nobody can tell whether it is wanted: ${toAuroraError(thrown).message}`;
       this.#handle(packId, { type: "spawn-failed", reason });
     }
     return false;

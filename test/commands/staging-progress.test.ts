@@ -15,9 +15,13 @@ test("a big pack has a bar on a terminal and nowhere else, and it is gone at the
   const source = t.write({ id: "app" });
   Bun.spawnSync(["truncate", "-s", String(PROGRESS_FROM_BYTES * 40), `${source}/blob`]);
   const command = `${auroraCommand.join(" ")} stage ${t.packs}/app --home ${t.home}`;
-  const env = { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", TERM: "xterm" };
-  const shown = Bun.spawnSync(["script", "-qec", command, "/dev/null"], { env }).stdout.toString();
+  const shownOn = (term: string) => {
+    const env = { PATH: Bun.env["PATH"] ?? "", HOME: "/nonexistent", TERM: term };
+    return Bun.spawnSync(["script", "-qec", command, "/dev/null"], { env }).stdout.toString();
+  };
+  const shown = shownOn("xterm");
   expect(shown).toContain("/app [");
   expect(shown.lastIndexOf("\u001b[K")).toBeGreaterThan(shown.lastIndexOf("] "));
+  expect(shownOn("dumb")).not.toContain("\u001b");
   expect(await t.run(["stage", "app"])).toMatchObject({ stderr: "" });
 });

@@ -81,15 +81,17 @@ test("--json has these keys", async () => {
   });
 });
 
-test("the processes are looked at: one that is gone has exited", async () => {
+test("the processes are looked at: one that is gone has exited, and is not healthy any more", async () => {
   await using t = testHome();
   t.write({ id: "app" });
   await t.run(["install", "app"]);
   Bun.spawnSync(["sh", "-c", `kill -9 $(cat ${t.home}/data/app/pid)`]);
   expect(await t.run(["wait", "app", "--for", "stopped", "--timeout", "10"])).toMatchObject({ exitCode: 0 });
   expect((await t.json(["status", "app"])).value).toMatchObject([
-    { state: "exited", pid: null, memory_bytes: null },
+    { state: "exited", health: "unknown", pid: null, memory_bytes: null },
   ]);
+  expect((await t.json(["list"])).value).toMatchObject([{ state: "exited", health: "unknown" }]);
+  expect((await t.json(["show", "app"])).value).toMatchObject({ running: false, health: "unknown" });
 });
 
 test("a start that leaves nothing running runs until it is stopped", async () => {
@@ -183,6 +185,16 @@ describe("on a screen", () => {
     const cut = statusLines(statuses, { columns: 80, rows: 4 });
     expect(cut).toHaveLength(4);
     expect(cut.at(-1)).toBe("… 2 more lines");
+  });
+
+  test.skipIf(!hasTmux)("it is written line by line where it cannot be drawn", async () => {
+    await using t = testHome();
+    t.write({ id: "one" });
+    await t.run(["install", "one"]);
+    using term = terminal([...auroraCommand, "status", "--watch"], { AURORA_HOME: t.home, TERM: "dumb" });
+    await term.shows(/one +1.0.0 +1 +running/);
+    await t.run(["stop", "one"]);
+    await term.shows(/^PACK[^]*one +1.0.0 +1 +running[^]*\n\nPACK[^]*one +1.0.0 +1 +stopped/);
   });
 
   test.skipIf(!hasTmux)(

@@ -147,6 +147,24 @@ describe.skipIf(!hasTmux)("on a terminal (needs tmux)", () => {
     expect(flags).toBe(clean);
   });
 
+  test("it has no colour where nobody wants one, and does not draw where it cannot", async () => {
+    await using t = testHome();
+    t.write({ id: "one" });
+    await t.run(["install", "one"]);
+    const env = { AURORA_HOME: t.home };
+    using coloured = terminal([...auroraCommand, "top"], env);
+    await coloured.shows("q quit");
+    expect(coloured.coloured()).toContain("\u001b[2m");
+    using colourless = terminal([...auroraCommand, "top"], { ...env, NO_COLOR: "1" });
+    await colourless.shows("q quit");
+    expect(colourless.coloured()).not.toContain("\u001b[");
+
+    using dumb = terminal([...auroraCommand, "top"], { ...env, TERM: "dumb" });
+    expect(await dumb.shows("ended with 2")).toStartWith(
+      'error[usage]: this needs a terminal that can be drawn on: TERM is "dumb"\nhint: aurora status --watch works without one\n',
+    );
+  });
+
   test("a signal and a crash leave the terminal clean too", async () => {
     await using t = testHome();
     t.write({ id: "one" });

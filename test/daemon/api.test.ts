@@ -9,7 +9,10 @@ import { auroraCommand } from "../support/aurora.ts";
 import { serviceHome, simplePack } from "./service-home.ts";
 
 type Schema = Record<string, unknown>;
-type Operation = { responses: { "200": { content: Record<string, { schema: Schema }> } } };
+type Operation = {
+  requestBody?: Schema;
+  responses: { "200": { content: Record<string, { schema: Schema }> } };
+};
 type OpenApi = {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
@@ -115,6 +118,8 @@ const refusals: [method: string, path: string, body: string | undefined, status:
   ["POST", "/v1/services/app/start", '{"generation":"1"}', 400, "usage"],
   ["POST", "/v1/services/app/start", '{"generation":1,"other":1}', 400, "usage"],
   ["POST", "/v1/services/app/start", '{"generation":7}', 409, "conflict"],
+  ["POST", "/v1/packs/app/stop", "[]", 400, "usage"],
+  ["POST", "/v1/packs/app/stop", "null", 400, "usage"],
   ["GET", "/v1/events?after=x", undefined, 400, "usage"],
 ];
 test.each(refusals)(
@@ -127,10 +132,34 @@ test.each(refusals)(
   },
 );
 
+test.each([
+  ["[]", "it is no object", null],
+  ["{}", '"signal" is missing', "GET /v1/openapi.json describes what it may say"],
+  ['{"signal":"HUP","al":true}', '"al" is unknown', "GET /v1/openapi.json describes what it may say"],
+  [
+    '{"signal":1}',
+    '"signal": Invalid type: Expected string but received 1',
+    "GET /v1/openapi.json describes what it may say",
+  ],
+])("what is wrong with the body %s is said", async (body, fault, hint) => {
+  const response = await ask("POST", "/v1/packs/app/signal", { body });
+  expect(await response.json()).toMatchObject({
+    error: { code: "usage", message: `cannot read the body: ${fault}`, hint },
+  });
+});
+
+test("the description says where a body has to be, and what else may be asked", async () => {
+  const bodyOf = (path: string) => description.paths[path]?.["post"]?.requestBody;
+  expect(bodyOf("/v1/packs/{pack_id}/signal")).toMatchObject({ required: true });
+  expect(bodyOf("/v1/packs/{pack_id}/stop")).toMatchObject({ required: false });
+  expect((await ask("PUT", "/v1/status")).headers.get("allow")).toBe("GET, HEAD");
+});
+
 test("every path that a route has is found, with its pack", () => {
   expect(matchRoute("POST", "/v1/packs/a/start")).toEqual({ route: "startPack", packId: "a" });
   expect(matchRoute("HEAD", "/v1/status")).toEqual({ route: "status", packId: "" });
-  expect(matchRoute("POST", "/v1/status")).toEqual({ allowed: ["GET"] });
+  expect(matchRoute("POST", "/v1/status")).toEqual({ allowed: ["GET", "HEAD"] });
+  expect(matchRoute("GET", "/v1/packs/a/start")).toEqual({ allowed: ["POST"] });
   expect(matchRoute("GET", "/v1/packs//start")).toBeUndefined();
   expect(matchRoute("GET", "/v1/packs/a/start/")).toBeUndefined();
 });

@@ -102,6 +102,16 @@ test("HEAD has the length and no body", async () => {
   );
 });
 
+test("HEAD of a stream has the headers, and nothing after them", async () => {
+  await using s = server({}, async () => ({
+    status: 200,
+    stream: async ({ write }) => write("begun"),
+  }));
+  const c = await client(s.path);
+  c.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect(await c.closed).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n");
+});
+
 test("a malformed request is answered and ends the connection", async () => {
   await using s = server();
   const c = await client(s.path);

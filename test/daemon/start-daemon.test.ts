@@ -25,6 +25,43 @@ test("no clock decides when it is there", async () => {
   process.kill(Number(readFileSync(`${directory.path}/pid`, "utf8")), "SIGKILL");
 });
 
+test("nor when it is told why there is none: as soon as the one that was started has ended, in its own words", async () => {
+  using directory = scratch();
+  const self = `${directory.path}/program`;
+  const said = {
+    error: {
+      code: "state-invalid",
+      message: "cannot read the registry",
+      hint: null,
+      exit_code: 7,
+      diagnostics: [
+        { message: "page 2 is damaged", file: null, line: null, column: null, hint: "restore it" },
+      ],
+    },
+  };
+  // It has told why, and something else has come to its end after that.
+  writeFileSync(
+    self,
+    `#!/bin/sh\necho '${JSON.stringify(said)}' >&2\necho 'warning: a check was stopped' >&2\nexit 7\n`,
+  );
+  chmodSync(self, 0o755);
+  const paths = homePaths(`${directory.path}/home`);
+  jest.useFakeTimers();
+  try {
+    await startDaemon({ paths, self, env: Bun.env, signal: new AbortController().signal });
+    throw new Error("it was started");
+  } catch (thrown) {
+    expect(thrown).toMatchObject({
+      code: "state-invalid",
+      message: "cannot start the daemon: cannot read the registry",
+      diagnostics: [{ message: "page 2 is damaged", hint: "restore it" }],
+      hint: `${paths.logs}/daemon.log says more; "aurora daemon" starts it in the foreground`,
+    });
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 /** Calls by which a thread waits; what the processes of a program's other threads do is not followed. */
 const WAITS = ["epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "nanosleep", "clock_nanosleep"];
 /** More than all that it waits for, on a machine on which each wait is interrupted; who asks again and again asks thousands of times. */

@@ -32,6 +32,7 @@ function contextOf(t: Home, off: (look: number) => number): Context {
     quiet: true,
     waitMs: 1000,
     noDaemon: true,
+    hasScreen: false,
     openScreen: () => Promise.reject(new Error("there is no screen")),
     stdin: { isTerminal: false, chunks: async function* () {} },
     stdout: { isTerminal: false, write: () => {}, color: false },

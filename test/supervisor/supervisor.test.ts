@@ -1,7 +1,8 @@
 /** The supervisor with real processes. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 
+import { AuroraError } from "../../src/errors.ts";
 import { spawnChild } from "../../src/process/spawn-child.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/process/tree.ts";
 import { findTree } from "../../src/supervisor/service-tree.ts";
@@ -123,6 +124,35 @@ describe("a simple service", () => {
     expect(reason).not.toContain("SIGKILL");
   });
 
+  test("that has passed its check is not healthy any more when it is down", async () => {
+    await using t = supervised();
+    const health = { config: gate, watchSeconds: 0 };
+    const probe = async () => ({ healthy: true, output: "" });
+    await t.supervisor.start(
+      t.service("web", "until [ -e end ]; do sleep 0.01; done; exit 3", { restart: "no", health, probe }),
+    );
+    await t.seen("web", (view) => view.health === "healthy");
+    writeFileSync(`${t.directory}/end`, "");
+    expect(await t.seen("web", ({ state }) => state === "failed")).toMatchObject({ health: "unknown" });
+  });
+
+  test("says in plain words what keeps a check from being made", async () => {
+    await using t = supervised();
+    const probe = async () => {
+      throw Object.assign(new Error("EAGAIN: posix_spawn"), {
+        code: "EAGAIN",
+        syscall: "posix_spawn",
+        path: "check",
+      });
+    };
+    const health = { config: { ...gate, deadline_seconds: 0.2 }, watchSeconds: 0 };
+    await t.supervisor.start(t.service("web", forever, { restart: "no", health, probe }));
+    const { reason } = await t.seen("web", ({ state }) => state === "failed");
+    expect(reason).toEndWith(
+      'the last check: cannot posix_spawn "check": too many processes, or something else is used up for now',
+    );
+  });
+
   test("is not started again once nobody wants it", async () => {
     await using t = supervised();
     const { pid } = await t.supervisor.start(t.service("web", forever));
@@ -196,13 +226,13 @@ describe("stopping", () => {
       t.service("web", forever, {
         beforeStop: async () => {
           wasAlive = alive(pid as number);
-          throw new Error("broken");
+          throw new AuroraError("exec-failed", "cannot run the stop script");
         },
       }),
     );
     expect(await t.supervisor.stop("web")).toMatchObject({ state: "stopped" });
     expect(wasAlive).toBe(true);
-    expect(t.warnings).toEqual(['what comes before the stop of "web" failed: Error: broken']);
+    expect(t.warnings).toEqual(['what comes before the stop of "web" failed: cannot run the stop script']);
   });
 
   test("does not wait for what comes before it longer than for the service", async () => {

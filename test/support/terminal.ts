@@ -28,6 +28,8 @@ export function terminal(
   const screen = () => tmux("capture-pane", "-p");
   return {
     screen,
+    /** The same with what colours it. */
+    coloured: () => tmux("capture-pane", "-p", "-e"),
     keys: (...keys: string[]) => tmux("send-keys", ...keys),
     resize: (columns: number, rows: number) =>
       tmux("resize-window", "-x", String(columns), "-y", String(rows)),

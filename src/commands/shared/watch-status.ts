@@ -12,8 +12,8 @@ const plain: Paint = { bold: String, dim: String, red: String, green: String, ye
  * a screen of its own, and else one table after the other. A change of memory alone is none.
  */
 export async function watchStatus(context: Context, packIds: readonly string[]): Promise<undefined> {
-  const { stdin, stdout, json } = context;
-  if (stdin.isTerminal && stdout.isTerminal && !json) return await watchOnScreen(context, packIds);
+  const { stdout, json } = context;
+  if (context.hasScreen && !json) return await watchOnScreen(context, packIds);
   let shown = "";
   while (!context.signal.aborted) {
     const statuses = await look(context, packIds);

@@ -194,11 +194,12 @@ export class HttpServer {
       };
     }
     if (data.state === "closed") return;
-    if (response.stream) return await this.#stream(socket, response, response.stream);
+    if (response.stream && request.method !== "HEAD")
+      return await this.#stream(socket, response, response.stream);
     const body = request.method === "HEAD" ? "" : (response.body ?? "");
-    if (!request.keepAlive) data.closesAfterWrite = true;
+    if (!request.keepAlive || response.stream) data.closesAfterWrite = true;
     this.#enter(socket, "writing");
-    const length = Buffer.byteLength(response.body ?? "");
+    const length = response.stream ? undefined : Buffer.byteLength(response.body ?? "");
     this.#write(socket, `${headOf(response, { length, closes: data.closesAfterWrite })}${body}`);
   }
 
@@ -338,7 +339,10 @@ const statusTexts: Record<number, string> = {
   504: "Gateway Timeout",
 };
 
-function headOf({ status, headers }: HttpResponse, { length, closes }: { length?: number; closes: boolean }) {
+function headOf(
+  { status, headers }: HttpResponse,
+  { length, closes }: { length?: number | undefined; closes: boolean },
+) {
   const lines = Object.entries({
     ...headers,
     ...(length === undefined ? {} : { "Content-Length": String(length) }),
