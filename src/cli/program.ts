@@ -70,10 +70,16 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   if (!spec) return withoutCommand(name, words);
 
   const options: Options = { ...globalOptions, ...packOption(spec), ...spec.options };
-  const parsed = parse(spec, options, words, passed);
+  // What stands behind "--" is no option: a command that another program is given takes it apart, any other as its arguments.
+  const operands = spec.rest === undefined ? (rest ?? []) : [];
+  const parsed = parse(spec, options, words, [...passed, ...operands]);
   if (parsed.options["help"]) return showHelp(spec.name);
   if (parsed.options["version"]) return dispatch(["version"]);
-  const input = { args: positionals(spec, parsed), rest: restOf(spec, rest), options: parsed.options };
+  const input = {
+    args: positionals(spec, parsed),
+    rest: spec.rest === undefined ? [] : (rest ?? []),
+    options: parsed.options,
+  };
 
   const { context, flushLog } = await createContext(globalFlags(parsed.options));
   const module = (await spec.load()) as CommandModule<InputOf<Options>, unknown>;
@@ -206,14 +212,6 @@ function missing(required: CommandSpec["args"], given: number): string {
     .slice(Math.min(given, required.length - 1))
     .map(({ name }) => `<${name}>`)
     .join(" ");
-}
-
-function restOf(spec: CommandSpec, rest: string[] | undefined): string[] {
-  if (rest !== undefined && spec.rest === undefined)
-    throw new AuroraError("usage", `"${spec.name}" takes nothing after "--"`, {
-      hint: `aurora help ${spec.name} shows how it is called`,
-    });
-  return rest ?? [];
 }
 
 function globalFlags(options: Record<string, unknown>) {

@@ -121,6 +121,10 @@ export function prepareWanted(
     checkOne(workspace, wanted.get(packId) as SourcePack, retry, restores.has(packId));
     checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
   }
+  checkEnvironment(
+    workspace,
+    changing.map((packId) => wanted.get(packId) as SourcePack),
+  );
   checkFreeSpace(
     workspace,
     changing.map((packId) => wanted.get(packId) as SourcePack),
@@ -197,7 +201,7 @@ function checkOne(
   retry: boolean,
   isDataRestored: boolean,
 ): void {
-  const { id, data, env, device } = manifest.pack;
+  const { id, data, device } = manifest.pack;
   hostOf(workspace, manifest);
   checkDevice(id, device);
   const failed = quarantineOf(workspace.registry, digest);
@@ -217,16 +221,30 @@ function checkOne(
       `cannot activate "${id}" ${manifest.pack.version}: its data is in epoch ${epoch}, and it reads ${data.reads_epochs.join(", ")}`,
       { hint: `add ${epoch} to data.reads_epochs once the pack can read it` },
     );
-  const own = new Set(environmentOf(workspace.registry, id).map(({ name }) => name));
-  const missing = env.required.filter((name) => !own.has(name) && workspace.env[name] === undefined);
-  if (missing.length > 0)
-    throw new AuroraError(
-      "environment-missing",
-      `cannot install "${id}": ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`,
-      {
-        hint: `aurora env set ${id} ${missing.map((name) => `${name}=VALUE`).join(" ")}`,
-      },
-    );
+}
+
+/** All that is missing at once: whoever sets one variable after the other would run into each. */
+function checkEnvironment(workspace: Workspace, packs: readonly SourcePack[]): void {
+  const faults = packs.flatMap(({ manifest: { pack } }) => {
+    const own = new Set(environmentOf(workspace.registry, pack.id).map(({ name }) => name));
+    const missing = pack.env.required.filter((name) => !own.has(name) && workspace.env[name] === undefined);
+    if (missing.length === 0) return [];
+    const message = `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`;
+    return [{ id: pack.id, message, names: missing }];
+  });
+  const [first] = faults;
+  if (!first) return;
+  const hint = `aurora env set ${first.id} ${first.names.map((name) => `${name}=VALUE`).join(" ")}`;
+  if (faults.length === 1)
+    throw new AuroraError("environment-missing", `cannot install "${first.id}": ${first.message}`, { hint });
+  throw new AuroraError(
+    "environment-missing",
+    `cannot install: variables that ${faults.length} packs need are not set`,
+    {
+      hint: `${hint}, and so for each`,
+      diagnostics: faults.map(({ id, message }) => ({ message: `"${id}": ${message}` })),
+    },
+  );
 }
 
 /** Known before anything is changed; each start checks it again. */

@@ -52,9 +52,9 @@ export async function stageSource(
     signal,
     ...(onProgress ? { onProgress } : {}),
   });
-  for (const { message } of warnings) workspace.warn(message);
-  const at = timestamp(workspace);
   const { id, version } = manifest.pack;
+  for (const { message } of warnings) workspace.warn(`${id}: ${message}`);
+  const at = timestamp(workspace);
   const record = () => {
     recordTree(registry, {
       digest,

@@ -97,7 +97,7 @@ export function keepKnownKeys(schema: v.GenericSchema, root: SourceNode): Known 
         end: keyEnd,
         message: `unknown key ${quoted(key)} in ${place}`,
         // Past that the hints are not shown, and each takes a comparison with every known key.
-        hint: faults.length < MAX_FAULTS ? hintFor(key, Object.keys(known), path) : undefined,
+        hint: faults.length < MAX_FAULTS ? hintFor(key, known, path) : undefined,
       });
       return [];
     });
@@ -106,11 +106,12 @@ export function keepKnownKeys(schema: v.GenericSchema, root: SourceNode): Known 
   return { node, faults, misfits };
 }
 
-function hintFor(key: string, known: string[], path: Path): string {
-  const near = nearest(key.slice(0, 64), known);
+function hintFor(key: string, known: Record<string, Schema>, path: Path): string {
+  if (path.length === 0 && Object.hasOwn(known["pack"]?.entries ?? {}, key))
+    return 'all fields but "schema_version" stand under "pack"';
+  const near = nearest(key.slice(0, 64), Object.keys(known));
   if (near !== undefined) return `did you mean "${near}"?`;
-  if (path.length === 0 && key === "id") return 'all fields but "schema_version" stand under "pack"';
-  return `known here: ${known.join(", ")}; keys of your own begin with "x-"`;
+  return `known here: ${Object.keys(known).join(", ")}; keys of your own begin with "x-"`;
 }
 
 /** What a node is, for "found …". */

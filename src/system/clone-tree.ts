@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 
 import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync, writeSync } from "./changes.ts";
+import { nextPart } from "./holes.ts";
 import { errno, errnoError, openLibc } from "./libc.ts";
 import { namesIfStill } from "./names-in.ts";
 import { createScratch } from "./scratch.ts";
@@ -167,8 +168,8 @@ function copyAroundHoles(from: string, to: string, size: number): void {
   const source = openSync(from, "r");
   const copy = openSync(to, "w", 0o600);
   try {
-    for (let at = nextPart(source, 0, SEEK_DATA); at !== undefined; at = nextPart(source, at, SEEK_DATA)) {
-      const end = nextPart(source, at, SEEK_HOLE) ?? size;
+    for (let at = nextPart(source, 0, "data"); at !== undefined; at = nextPart(source, at, "data")) {
+      const end = nextPart(source, at, "hole") ?? size;
       at = copyPart(source, copy, at, end);
     }
     ftruncateSync(copy, size);
@@ -178,22 +179,12 @@ function copyAroundHoles(from: string, to: string, size: number): void {
   }
 }
 
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 let libc: ReturnType<typeof bind> | undefined;
 
 function bind() {
   return openLibc({
-    lseek: { args: ["i32", "i64", "i32"], returns: "i64" },
     mkfifo: { args: ["cstring", "u32"], returns: "i32" },
   });
-}
-
-/** Where the next data or the next hole begins; undefined behind the last. */
-function nextPart(descriptor: number, at: number, kind: number): number | undefined {
-  libc ??= bind();
-  const found = Number(libc.lseek(descriptor, at, kind));
-  return found < 0 ? undefined : found;
 }
 
 /** Returns `end`, also where the file was cut meanwhile. */

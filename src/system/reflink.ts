@@ -29,14 +29,15 @@ export function cloneFile(from: number, to: number): boolean {
 /**
  * Copies from one descriptor's position to another's inside the kernel (copy_file_range(2)), at most 64 MiB.
  *
+ * @param limitBytes at most so much
  * @returns the bytes copied, 0 at the end, undefined where the two file systems cannot do it this way
  * @throws an error with `code` for a failure that copying by hand would meet as well
  */
-export function copyRange(from: number, to: number): number | undefined {
+export function copyRange(from: number, to: number, limitBytes = SLICE_BYTES): number | undefined {
   if (process.platform !== "linux") return undefined;
   libc ??= bind();
   for (;;) {
-    const length = Number(libc.copy_file_range(from, null, to, null, SLICE_BYTES, 0));
+    const length = Number(libc.copy_file_range(from, null, to, null, Math.min(limitBytes, SLICE_BYTES), 0));
     if (length >= 0) return length;
     const number = errno();
     if (number === EINTR) continue;

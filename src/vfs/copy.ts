@@ -1,3 +1,4 @@
+import { passHole } from "../system/holes.ts";
 import { cloneFile, copyRange } from "../system/reflink.ts";
 import { isAtOrBelow } from "./mount-table.ts";
 import { type Entry, type OpenFile, type PendingFile, type WriteOptions } from "./mount.ts";
@@ -170,7 +171,9 @@ function* copyInKernel(
   for (let copied = 0; ; yield) {
     let length: number | undefined;
     try {
-      length = copyRange(file.descriptor, pending.descriptor);
+      const { holeBytes, dataBytes } = passHole(file.descriptor, pending.descriptor);
+      copied += holeBytes;
+      length = copyRange(file.descriptor, pending.descriptor, dataBytes);
     } catch (thrown) {
       throw explain(thrown, path, "write");
     }
@@ -187,6 +190,8 @@ function* copyInKernel(
 function* copyByHand(file: OpenFile, pending: PendingFile): Generator<void, number> {
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, file.sizeBytes + 1));
   for (let copied = 0; ; yield) {
+    if (file.descriptor !== undefined && pending.descriptor !== undefined)
+      copied += passHole(file.descriptor, pending.descriptor).holeBytes;
     const length = file.read(buffer);
     if (length === 0) return copied;
     pending.write(buffer.subarray(0, length));

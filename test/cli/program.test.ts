@@ -46,7 +46,7 @@ describe("wrong usage", () => {
     [["list", "--jsn"], 'error[usage]: unknown option "--jsn"\nhint: did you mean --json?\n'],
     [
       ["list", "--", "x"],
-      'error[usage]: "list" takes nothing after "--"\nhint: aurora help list shows how it is called\n',
+      'error[usage]: "list" takes no argument "x"\nhint: aurora help list shows how it is called\n',
     ],
     [
       ["show", "UPPER"],

@@ -199,6 +199,21 @@ hint: aurora env set app TOKEN=VALUE
   expect(await t.run(["plan", "app"], { env: { TOKEN: "x" } })).toMatchObject({ stderr: "", exitCode: 0 });
 });
 
+test("the variables that several packs lack are named at once", async () => {
+  await using t = testHome();
+  t.write({ id: "app", manifest: "  env: { required: [TOKEN, URL] }" });
+  t.write({ id: "web", manifest: "  env: { required: [TOKEN] }" });
+  expect(await t.run(["plan", "app", "web"])).toEqual({
+    stdout: "",
+    stderr: `error[environment-missing]: cannot install: variables that 2 packs need are not set
+  "app": TOKEN, URL are not set
+  "web": TOKEN is not set
+hint: aurora env set app TOKEN=VALUE URL=VALUE, and so for each
+`,
+    exitCode: 8,
+  });
+});
+
 test("a pack that requires confinement is taken where there is some, and one for another machine is not", async () => {
   await using t = testHome();
   t.write({ id: "strict", manifest: "  permissions: { confinement: required }" });

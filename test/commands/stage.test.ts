@@ -127,7 +127,7 @@ test("warns about artifacts that are not sealed", async () => {
   );
   const { stdout, stderr, exitCode } = await aurora(["stage", pack], { home });
   expect({ stderr, exitCode }).toEqual({
-    stderr: 'warning: the artifact "install.sh" is not sealed\n',
+    stderr: 'warning: demo: the artifact "install.sh" is not sealed\n',
     exitCode: 0,
   });
   expect(stdout).toStartWith("demo 1.2.3 is staged");

@@ -460,6 +460,11 @@ describe("each kind of fault has its words", () => {
       ['6:1 unknown key "id" in the manifest | all fields but "schema_version" stand under "pack"'],
     ],
     [
+      "a section of the pack one level up",
+      "data: { quota: { size: 1MiB } }\n",
+      ['6:1 unknown key "data" in the manifest | all fields but "schema_version" stand under "pack"'],
+    ],
+    [
       "an escape sequence in a key",
       '  "\\e[31m\\u009bx": 1\n',
       [

@@ -11,6 +11,11 @@ type Result = { pack_id: string; set: string[] };
 
 export async function run(context: Context, { args: [packId = "", ...assignments] }: Input): Promise<Result> {
   checkPackId(packId);
+  const unset = assignments.filter((assignment) => !assignment.includes("="));
+  if (unset.length > 1)
+    throw new AuroraError("usage", `cannot take ${unset.join(" and ")} from one standard input`, {
+      hint: `aurora env set ${packId} ${unset[0]} < FILE, and so for each`,
+    });
   const rows: EnvironmentRow[] = [];
   for (const assignment of assignments) rows.push(await readAssignment(context, packId, assignment));
   return await withOwnPack(context, packId, "env set", { variables: rows });

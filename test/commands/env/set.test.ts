@@ -49,6 +49,17 @@ test.each([
   expect(stderr).toStartWith(`error[usage]: ${message}`);
 });
 
+test("two values cannot come from one standard input", async () => {
+  await using t = testHome();
+  expect(await t.run(["env", "set", "app", "A", "B=1", "C"], { stdin: "s3cret" })).toEqual({
+    stdout: "",
+    stderr:
+      "error[usage]: cannot take A and C from one standard input\nhint: aurora env set app A < FILE, and so for each\n",
+    exitCode: 2,
+  });
+  expect(await t.run(["env", "list", "app"])).toMatchObject({ stdout: "app has no variables\n" });
+});
+
 test("a value may have 128 KiB and not more", async () => {
   await using t = testHome();
   const most = 128 * 1024;

@@ -1,5 +1,19 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 
 import { auroraCommand } from "../../support/aurora.ts";
 import { vfsHome } from "../../support/vfs-home.ts";
@@ -54,3 +68,39 @@ test("a signal in the middle leaves nothing of it", async () => {
   expect(await importing.stderr.text()).toBe("error[interrupted]: stopped while writing\n");
   expect(readdirSync(data)).toEqual(["old"]);
 });
+
+const HOLE_BYTES = 64 * 1024 ** 2;
+
+/** Data at the beginning and in the middle, and a hole after each. */
+function writeWithHoles(file: string): void {
+  const descriptor = openSync(file, "w");
+  writeSync(descriptor, "first");
+  writeSync(descriptor, "second", HOLE_BYTES);
+  closeSync(descriptor);
+  truncateSync(file, 2 * HOLE_BYTES);
+}
+
+test.each(["/tmp", "/dev/shm"].filter(existsSync))(
+  "a file of %s keeps its holes, and so does a copy of it",
+  async (place) => {
+    const source = mkdtempSync(`${place}/aurora-holes-`);
+    try {
+      await using t = await vfsHome();
+      writeWithHoles(`${source}/image`);
+      expect(await t.run(["vfs", "import", "app", source])).toMatchObject({ stderr: "", exitCode: 0 });
+      expect(await t.run(["vfs", "cp", "app", "image", "copy", "--json"])).toEqual({
+        stdout: `{"from":"image","to":"copy","copied_bytes":${2 * HOLE_BYTES},"copied_files":1}\n`,
+        stderr: "",
+        exitCode: 0,
+      });
+      const content = readFileSync(`${source}/image`);
+      for (const name of ["image", "copy"]) {
+        const file = `${t.home}/data/app/${name}`;
+        expect(readFileSync(file).equals(content)).toBe(true);
+        expect(statSync(file).blocks * 512).toBeLessThan(HOLE_BYTES / 8);
+      }
+    } finally {
+      rmSync(source, { recursive: true });
+    }
+  },
+);

@@ -33,3 +33,10 @@ test("the root never, and what is not there", async () => {
   });
   expect(await t.run(["vfs", "cat", "app", "a"])).toMatchObject({ stdout: "1" });
 });
+
+test("a name that looks like an option stands behind --", async () => {
+  await using t = await vfsHome({ "/-r": "1", "/--json": "2" });
+  expect(await t.run(["vfs", "cat", "app", "--", "--json"])).toMatchObject({ stdout: "2", stderr: "" });
+  expect(await t.run(["vfs", "rm", "app", "--", "-r", "--json"])).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(await t.run(["vfs", "ls", "app"])).toMatchObject({ stdout: "" });
+});
