@@ -56,18 +56,8 @@ export async function takeDaemonLock(
   for (let tries = 1; ; tries++) {
     const descriptor = openLocked(paths);
     if (descriptor !== undefined) return lockOf(paths, holder, descriptor);
-    if (performance.now() >= deadline || (tries >= TRIES && isHeldByDaemon(paths))) return undefined;
+    if (performance.now() >= deadline || (tries >= TRIES && isDaemonLocked(paths))) return undefined;
     await Bun.sleep(RETRY_MS);
-  }
-}
-
-/** A daemon holds the lock for itself, and whoever looks shares it with others who do. */
-function isHeldByDaemon(paths: Pick<HomePaths, "run">): boolean {
-  const descriptor = openSync(lockPath(paths), "a+", 0o600);
-  try {
-    return !tryFlock(descriptor, "shared");
-  } finally {
-    closeSync(descriptor);
   }
 }
 
@@ -157,7 +147,10 @@ export function daemonHolder(paths: Pick<HomePaths, "run">): DaemonHolder | unde
   }
 }
 
-/** Whether the place of the home's daemon is taken, also by one that has not written yet who it is. */
+/**
+ * Whether the place of the home's daemon is taken, also by one that has not written yet who it is. A daemon holds the lock for itself, and
+ * whoever looks shares it with others who do.
+ */
 export function isDaemonLocked(paths: Pick<HomePaths, "run">): boolean {
   let descriptor: number;
   try {
