@@ -84,7 +84,7 @@ export function explainIssue(issue: v.BaseIssue<unknown>, root: SourceNode, text
         return [{ start, end, message: `${pathText(path.slice(0, -1))} ${TWO_NUMBERS}` }];
       return say(`must be a list of exactly two numbers, found ${kindOf(node)}`);
     default:
-      return say(`must be ${issue.expected === "Array" ? "a list" : "a mapping"}, found ${kindOf(node)}`);
+      return say(`must be ${issue.expected}, found ${kindOf(node)}`);
   }
 }
 

@@ -203,6 +203,17 @@ describe("what is right", () => {
     expect(positionOf(["pack", "health", "tcp"])).toMatchObject({ line: 2, column: 1 });
     expect(positionOf(["nothing"])).toMatchObject({ line: 1, column: 1 });
   });
+
+  test("a value of several lines is marked to the end of its first one", () => {
+    const text = withPack('  description: "one\n    two"\n');
+    const { positionOf } = parseManifest(Buffer.from(text), "m.yaml", "yaml");
+    expect(positionOf(["pack", "description"])).toMatchObject({ line: 6, column: 16, length: 4 });
+  });
+
+  test("what cannot be read at all is named by its format", () => {
+    expect(refusal("a: [", "yaml").message).toBe('cannot read the manifest "m": it is not proper YAML');
+    expect(refusal("{", "json").message).toBe('cannot read the manifest "m": it is not proper JSON');
+  });
 });
 
 test("a stored manifest that is damaged or of another schema is refused", () => {
