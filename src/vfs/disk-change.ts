@@ -3,7 +3,7 @@ import { closeSync, constants, fsyncSync, ftruncateSync, openSync, unlinkSync } 
 import { writeFully } from "../system/durable.ts";
 import { type FileStat, isSameFile, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
-import { type DiskRoot, findPlace, giveToOwner, makeParents, syncUpwards } from "./disk-root.ts";
+import { type DiskRoot, findPlace, giveToOwner, ifThere, makeParents, syncUpwards } from "./disk-root.ts";
 import { hasAllNamesInside } from "./disk-scan.ts";
 import { type OpenLog, type WriteOptions } from "./mount.ts";
 import { explain, requireFile, requireFileName, vfsError } from "./vfs-error.ts";
@@ -127,7 +127,8 @@ class DiskLog implements OpenLog {
 
   /** Nobody else can have added anything: it is locked, and who waits for it looks whether it is still there. */
   #removeAgain(): void {
-    const place = findPlace(this.#root, this.#path.relative, "follow");
+    const place = ifThere(() => findPlace(this.#root, this.#path.relative, "follow"));
+    if (!place) return;
     try {
       const mine = statDescriptor(this.#descriptor);
       if (place.old && isSameFile(place.old, mine) && mine.sizeBytes === 0) unlinkSync(place.path);
@@ -139,6 +140,11 @@ class DiskLog implements OpenLog {
   }
 }
 
+type Opened = { descriptor: number; isCreated: boolean };
+
+/** So often a file is opened that others create and remove all the time. */
+const MAX_TRIES = 100;
+
 /** Opens a file that is there, or creates it where so many bytes have room. Nothing is cut off. */
 function openForChange(
   root: DiskRoot,
@@ -146,18 +152,31 @@ function openForChange(
   options: WriteOptions,
   flags: number,
   bytes: number,
-): { descriptor: number; isCreated: boolean } {
-  const openOld = () => ({
-    descriptor: root.resolve(root.descriptor, path.relative, flags | FILE),
-    isCreated: false,
-  });
-  if (!options.isNew) {
+): Opened {
+  for (let tries = 1; ; tries++) {
     try {
-      return openOld();
+      if (!options.isNew)
+        return { descriptor: root.resolve(root.descriptor, path.relative, flags | FILE), isCreated: false };
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
     }
+    try {
+      return createForChange(root, path, options, flags, bytes);
+    } catch (thrown) {
+      // Somebody was quicker: then it is there, unless it was removed again.
+      if ((thrown as NodeJS.ErrnoException).code !== "EEXIST" || options.isNew || tries === MAX_TRIES)
+        throw thrown;
+    }
   }
+}
+
+function createForChange(
+  root: DiskRoot,
+  path: VfsPath,
+  options: WriteOptions,
+  flags: number,
+  bytes: number,
+): Opened {
   const place = findPlace(root, path.relative, options.isNew ? "keep" : "follow");
   try {
     if (!place.old) root.accounting.require({ bytes, entries: 1 }, path, "write");
@@ -171,10 +190,6 @@ function openForChange(
       throw thrown;
     }
     return { descriptor, isCreated: true };
-  } catch (thrown) {
-    // Somebody was quicker: then it is there, and the next try finds it.
-    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST" || options.isNew) throw thrown;
-    return openOld();
   } finally {
     closeSync(place.directory);
   }
@@ -182,11 +197,13 @@ function openForChange(
 
 function syncFile(root: DiskRoot, path: VfsPath, descriptor: number): void {
   fsyncSync(descriptor);
-  const { directory } = findPlace(root, path.relative, "follow");
+  const place = ifThere(() => findPlace(root, path.relative, "follow"));
+  // Whoever has moved or removed it since knows what becomes of its name.
+  if (!place) return;
   try {
-    syncUpwards(root, directory);
+    syncUpwards(root, place.directory);
   } finally {
-    closeSync(directory);
+    closeSync(place.directory);
   }
 }
 
@@ -205,7 +222,8 @@ export function requireOwn(root: DiskRoot, path: VfsPath, stat: FileStat, verb: 
 /** Between the open and the lock, somebody may have put a new file in the place, or taken it away. */
 function isStillAt(root: DiskRoot, path: VfsPath, descriptor: number): boolean {
   const mine = statDescriptor(descriptor);
-  const place = findPlace(root, path.relative, "follow");
+  const place = ifThere(() => findPlace(root, path.relative, "follow"));
+  if (!place) return false;
   closeSync(place.directory);
   return place.old !== undefined && isSameFile(place.old, mine);
 }

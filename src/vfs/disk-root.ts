@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
-import { type FileStat, statAt } from "../system/file-stat.ts";
+import { type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { type Accounting } from "./accounting.ts";
 import { decodeName } from "./raw-name.ts";
 import { MAX_LINKS, nameForCall, O_PATH, placeOf, readLinkIfOne, type Resolve } from "./resolve.ts";
@@ -145,7 +145,8 @@ function makeIn(
 /** Gives a symlink that was just made to the owner; what was put in its place meanwhile stays as it is. */
 export function giveLinkToOwner({ owner }: DiskRoot, path: string | Buffer): void {
   if (!owner) return;
-  const descriptor = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  const descriptor = ifThere(() => openSync(path, O_PATH | constants.O_NOFOLLOW));
+  if (descriptor === undefined) return;
   try {
     const stat = fstatSync(descriptor);
     if (stat.isSymbolicLink() && stat.nlink === 1)
@@ -160,14 +161,30 @@ export function giveToOwner({ owner }: DiskRoot, descriptor: number): void {
   if (owner) fchownSync(descriptor, owner.uid, owner.gid);
 }
 
+/** So often a directory is looked for that somebody moves all the time. */
+const MAX_LOOKS = 100;
+
 /**
  * Flushes the names in an open directory and in those above it, up to the root: whoever created them may not have. Which those
- * are is a question to the kernel, since a link may have led here; each is then opened from the root like any other.
+ * are is a question to the kernel, since a link may have led here; each is then opened from the root like any other. Where one
+ * of them was moved meanwhile that is asked again, and of what was removed there is nothing to flush.
  */
 export function syncUpwards(root: DiskRoot, directory: number): void {
   syncOpenDirectory(directory);
-  const [top, here] = [root.descriptor, directory].map((each) => readlinkSync(`/proc/self/fd/${each}`));
-  if (top === undefined || !here?.startsWith(`${top === "/" ? "" : top}/`)) return;
+  for (let looks = 1; ; looks++) {
+    try {
+      return syncAbove(root, directory);
+    } catch (thrown) {
+      if (!isGone(thrown) || looks === MAX_LOOKS) throw thrown;
+    }
+  }
+}
+
+function syncAbove(root: DiskRoot, directory: number): void {
+  const [top, here] = [pathNow(root.descriptor), pathNow(directory)];
+  if (!here.startsWith(`${top === "/" ? "" : top}/`)) return;
+  // Its name is one that it had.
+  if (statDescriptor(directory).links === 0) return;
   let path = here.slice(top === "/" ? 1 : top.length + 1);
   while (path !== ".") {
     path = splitPath(path).above;
@@ -177,6 +194,25 @@ export function syncUpwards(root: DiskRoot, directory: number): void {
     } finally {
       closeSync(above);
     }
+  }
+}
+
+function pathNow(descriptor: number): string {
+  return decodeName(readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: "buffer" }));
+}
+
+/** What a look-up says of a name that was removed, or is something else by now. */
+function isGone(thrown: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "ELOOP", "EXDEV"].includes((thrown as NodeJS.ErrnoException).code ?? "");
+}
+
+/** What a look finds; undefined where that was removed, or is something else by now. */
+export function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (thrown) {
+    if (isGone(thrown)) return undefined;
+    throw thrown;
   }
 }
 
@@ -200,13 +236,7 @@ export function isTemporary(name: string): boolean {
 
 /** Opens a name as a directory, or gives undefined for what is none or is gone: it may be exchanged at any moment. */
 export function openIfDirectory(place: string | Buffer): number | undefined {
-  try {
-    return openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    if (code === "ENOTDIR" || code === "ELOOP" || code === "ENOENT") return undefined;
-    throw thrown;
-  }
+  return ifThere(() => openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
 }
 
 /** Flushes the names in a directory that was opened with O_PATH. */
