@@ -116,6 +116,7 @@ const systemReasons: Record<string, string> = {
   ELOOP: "too many levels of symbolic links",
   ENAMETOOLONG: "the name is too long",
   EXDEV: "it lies on another file system",
+  EFBIG: "the file would be larger than the limit for files",
 };
 
 /** The plain words for an errno name, or the name itself; undefined for what is no system error. */
@@ -130,6 +131,8 @@ export function systemReason(thrown: unknown): string | undefined {
  */
 export function toAuroraError(thrown: unknown): AuroraError {
   if (thrown instanceof AuroraError) return thrown;
+  // Tidying up has failed too. What it was done for tells more.
+  if (thrown instanceof SuppressedError) return toAuroraError(thrown.suppressed);
   const reason = systemReason(thrown);
   if (reason !== undefined) {
     const { code, path, syscall } = thrown as NodeJS.ErrnoException;

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
 import { AuroraError } from "../errors.ts";
+import { shellWord } from "../system/shell-word.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { newPackFiles } from "./shared/new-pack-files.ts";
 import { PACK_ID } from "./shared/sources.ts";
@@ -65,5 +66,5 @@ function badId(name: string): AuroraError {
 /** How to name the pack's directory from here, so that it is taken for a path. */
 function sourceOf({ cwd }: Context, path: string): string {
   const below = relative(cwd, path);
-  return below.startsWith("..") ? path : `./${below}`;
+  return shellWord(below.startsWith("..") ? path : `./${below}`);
 }

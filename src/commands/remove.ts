@@ -1,19 +1,23 @@
+import { existsSync } from "node:fs";
+
 import { AuroraError } from "../errors.ts";
 import { packNeeds } from "../lifecycle/change.ts";
 import { presentPacks, refuseUnconfirmed } from "../lifecycle/prepare.ts";
 import { compileSteps } from "../lifecycle/steps.ts";
 import { runTransaction, type TransactionEnd } from "../lifecycle/transaction.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
+import { environmentOf } from "../registry/environment.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { changeExitCode } from "./shared/change-text.ts";
 import { requireLivePack } from "./shared/packs.ts";
-import { withHomeLock } from "./shared/workspace.ts";
+import { checkPackId, withHomeLock } from "./shared/workspace.ts";
 
 type Result = TransactionEnd & { pack_id: string };
 
 export function run(context: Context, { args: [packId = ""], options }: Input<"purge">): Promise<Result> {
   return withHomeLock(context, `remove ${packId}`, async (workspace) => {
-    requireLivePack(workspace, packId);
+    // What a removal has left can be purged later.
+    if (!options.purge || !hasLeft(workspace, checkPackId(packId))) requireLivePack(workspace, packId);
     refuseUnconfirmed(workspace, [packId]);
     refuseWhileNeeded(workspace, packId);
     const needs = packNeeds(workspace, packId, null, { start: undefined });
@@ -28,6 +32,12 @@ export function run(context: Context, { args: [packId = ""], options }: Input<"p
     );
     return { ...end, pack_id: packId };
   });
+}
+
+/** Whether there is anything of a pack that only a purge takes away. */
+function hasLeft({ paths, registry }: Workspace, packId: string): boolean {
+  const places = [paths.dataOf(packId), paths.logsOf(packId), paths.snapshotsOf(packId)];
+  return places.some((path) => existsSync(path)) || environmentOf(registry, packId).length > 0;
 }
 
 function refuseWhileNeeded(workspace: Workspace, packId: string): void {

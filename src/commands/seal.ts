@@ -7,6 +7,7 @@ import { MANIFEST_FILES, type ReadManifest, readManifest } from "../manifest/rea
 import { scanTree } from "../store/scan-tree.ts";
 import { type ScannedTree } from "../store/tree-entry.ts";
 import { createFile, renameDurably, TEMPORARY_PREFIX } from "../system/durable.ts";
+import { shellWord } from "../system/shell-word.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { resolveSource } from "./shared/sources.ts";
 
@@ -97,7 +98,7 @@ function notSealed(
           ...(source && { source }),
         };
       }),
-      hint: `aurora seal ${directory}`,
+      hint: `aurora seal ${shellWord(directory)}`,
     },
   );
 }

@@ -1,5 +1,6 @@
 import { planOf } from "../lifecycle/confirmation.ts";
 import { deniedPaths } from "../lifecycle/denied-access.ts";
+import { packJobs } from "../lifecycle/jobs.ts";
 import { damageOf } from "../lifecycle/live-pack.ts";
 import { observeService } from "../lifecycle/observe-service.ts";
 import { type StepDetail } from "../lifecycle/perform.ts";
@@ -138,9 +139,12 @@ function withDamage({ registry }: Workspace, packId: string, explained: Explanat
 
 /** What went wrong with the pack's jobs last, beside how the pack itself is. */
 function withJobs({ registry }: Workspace, packId: string, explained: Explanation): Explanation {
+  // Of a job that another version had, nothing is to be done about it.
+  const jobs = new Set(packJobs(registry, packId).map(({ name }) => name));
   const [bad, ...others] = lastJobRuns(registry).filter(
     (row) =>
       row.pack_id === packId &&
+      jobs.has(row.name) &&
       (row.state === "failed" || row.state === "timed-out" || row.state === "interrupted"),
   );
   if (!bad) return explained;

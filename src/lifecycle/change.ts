@@ -8,6 +8,7 @@ import { dataEpochOf, livePack } from "../registry/packs.ts";
 import { serviceOf, type ServiceState } from "../registry/services.ts";
 import { type TransactionKind } from "../registry/transactions.ts";
 import { bootId } from "../system/boot.ts";
+import { shellWord } from "../system/shell-word.ts";
 import { type SnapshotName } from "./data-snapshot.ts";
 import { dryRun } from "./dry-run.ts";
 import { observeService } from "./observe-service.ts";
@@ -54,7 +55,7 @@ export async function rehearse(
   isApproved: boolean,
 ): Promise<void> {
   for (const { action, pack_id, digest } of actions) {
-    const manifest = wanted.get(pack_id)?.manifest;
+    const { manifest, directory } = wanted.get(pack_id) ?? {};
     if (!manifest || !isRehearsed(action, manifest)) continue;
     workspace.info(`dry-run ${pack_id}`);
     const { ok, steps } = await dryRun(workspace, manifest, digest, {
@@ -70,7 +71,7 @@ export async function rehearse(
       `the dry run of "${pack_id}" ${endingOf(step)}; nothing was changed`,
       {
         diagnostics: outputTail(step) === "" ? [] : [{ message: outputTail(step) }],
-        hint: `aurora dry-run ${pack_id} shows all of it`,
+        hint: directory === undefined ? undefined : `aurora dry-run ${shellWord(directory)} shows all of it`,
       },
     );
   }

@@ -33,6 +33,8 @@ export type SourcePack = {
   digest: string;
   entries: TreeEntry[];
   bytes: number;
+  /** Where it was read from; undefined for what the store brings back. */
+  directory?: string;
   /** Whether it is to run unconfined. Undefined: as it does now where this very content is live, else confined. */
   allowAll?: boolean;
   /** For a rollback: the generation that it goes back to, whose data comes back where a snapshot of it was kept. */
@@ -168,7 +170,7 @@ async function readClosure(
   const wanted = new Map<string, SourcePack>();
   const live = new Map(present.map((pack) => [pack.manifest.pack.id, pack.manifest]));
   for (const source of sources) {
-    const pack = await read(source);
+    const pack = { ...(await read(source)), directory: source };
     const { id } = pack.manifest.pack;
     const other = wanted.get(id);
     if (other && other.digest !== pack.digest)
@@ -183,7 +185,7 @@ async function readClosure(
       if (present && satisfies(present.pack.version, version_constraint)) continue;
       const source = find(pack_id);
       if (source === undefined) continue; // The plan says that it is missing, or what does not fit.
-      const dependency = await read(source);
+      const dependency = { ...(await read(source)), directory: source };
       if (dependency.manifest.pack.id !== pack_id) continue;
       wanted.set(pack_id, dependency);
       queue.push(dependency);

@@ -3,12 +3,10 @@ import { knownPackIds } from "../registry/packs.ts";
 import { nearest } from "../system/nearest.ts";
 import { type Workspace } from "./workspace.ts";
 
-/** `not-found` for a pack id, with the nearest known one as the hint. */
+/** `not-found` for a pack id, with the nearest known one as the hint: not for one that is known, and only not installed. */
 export function unknownPack(workspace: Workspace, packId: string, what: string): AuroraError {
-  const near = nearest(
-    packId,
-    knownPackIds(workspace.registry).filter((id) => id !== packId),
-  );
+  const known = knownPackIds(workspace.registry);
+  const near = known.includes(packId) ? undefined : nearest(packId, known);
   return new AuroraError("not-found", `the pack "${packId}" ${what}`, {
     hint: near ? `did you mean "${near}"?` : "aurora list shows the packs",
   });

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, stat
 import { join } from "node:path";
 
 import { AuroraError, type Diagnostic, systemReason } from "../errors.ts";
+import { shellWord } from "../system/shell-word.ts";
 import { type Finding } from "./finding.ts";
 import { MANIFEST_FILES, type ReadManifest, readManifest } from "./read.ts";
 import { type Manifest } from "./schema.ts";
@@ -133,7 +134,7 @@ export function checkFiles(
           "checksum-mismatch",
           [...path, "sha256"],
           `the file "${name}" does not have this checksum`,
-          `aurora seal ${directory} records the files as they are now`,
+          `aurora seal ${shellWord(directory)} records the files as they are now`,
         );
     } finally {
       closeSync(descriptor);
@@ -145,7 +146,7 @@ export function checkFiles(
       unsealed.length === 1
         ? `the artifact "${first}" is`
         : `${unsealed.length} artifacts, such as "${first}", are`;
-    const hint = `aurora seal ${directory}`;
+    const hint = `aurora seal ${shellWord(directory)}`;
     say(
       "warning",
       "not-sealed",

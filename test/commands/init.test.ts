@@ -80,6 +80,14 @@ test("--json and --dir, which is made where it is missing", async () => {
   });
 });
 
+test("what to type next can be typed where a name needs quotes", async () => {
+  using directory = scratch();
+  const { stdout } = await aurora(["init", "p1", "--dir", "a b", "--json"], { cwd: directory.path });
+  expect(JSON.parse(stdout)).toMatchObject({ next: "aurora check './a b/p1'" });
+  const sealed = await aurora(["check", "./a b/p1"], { cwd: directory.path });
+  expect(sealed.stdout).toContain(`hint: aurora seal '${directory.path}/a b/p1'`);
+});
+
 test("a directory that exists is refused and left alone", async () => {
   using directory = scratch();
   mkdirSync(join(directory.path, "my_pack"));

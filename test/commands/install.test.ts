@@ -235,7 +235,7 @@ hint: change the pack, or try it again with --retry
       stderr: `dry-run app
 error[script-failed]: the dry run of "app" ended with exit code 5; nothing was changed
   disk is odd
-hint: aurora dry-run app shows all of it
+hint: aurora dry-run DIR/packs/app shows all of it
 `,
       exitCode: 1,
     });

@@ -19,6 +19,11 @@ test.skipIf(process.getuid?.() !== 0)(
       await t.prints(/up/);
       Bun.spawnSync(["sh", "-c", `cat /dev/zero > ${small}/other`]);
       const hint = "hint: free some space and run the command again";
+      expect(await t.run(["env", "set", "app", "A=1"])).toEqual({
+        stdout: "",
+        stderr: `error[no-space]: cannot write "DIR/home/run/lock": no space left on the device\n${hint}\n`,
+        exitCode: 1,
+      });
       expect(await t.run(["stop", "app"])).toMatchObject({
         stdout: "",
         stderr: expect.stringMatching(

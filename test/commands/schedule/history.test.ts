@@ -49,6 +49,18 @@ TIME  app/slow  timed-out, by hand, N ms, it did not end in time
   expect((await t.run(["logs", "app"])).stdout).toBe("TIME job:good: done at TIME\nTIME job:bad! no luck\n");
 });
 
+test("a job that the live version does not have is nothing to do anything about", async () => {
+  await using t = await jobsHome(jobs);
+  await t.run(["schedule", "run", "app", "bad"]);
+  t.write("2.0.0", "    - { name: good, every: 1h, run: job.sh }\n", "next");
+  await t.run(["install", "./packs/next"]);
+  const why = await t.run(["why", "app"]);
+  expect(why.stdout).not.toContain("bad");
+  expect(why.stdout).toEndWith("next: aurora status app\n");
+  await t.run(["rollback", "app"]);
+  expect((await t.run(["why", "app"])).stdout).toEndWith("next: aurora schedule history app bad\n");
+});
+
 test("nothing yet, and what there is not", async () => {
   await using t = await jobsHome(jobs);
   expect(await t.run(["schedule", "history", "app", "good"])).toEqual({
