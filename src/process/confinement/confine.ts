@@ -3,6 +3,7 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
 import { openMemoryFile } from "../../system/memory-file.ts";
+import { mostOpenFiles } from "../../system/open-files.ts";
 import { raiseDescriptor } from "../../system/raise-descriptor.ts";
 import { refuseNul } from "../refuse-nul.ts";
 import { type AuditCoverage, auditLayers, landlockAuditReason } from "./audit.ts";
@@ -115,7 +116,18 @@ export function prepareConfinement(
   if (!policy.unconfined) refuseOpenHome(policy);
   const { list: roots, absent } = findRoots(policy, options.searchPath);
   const { arch, landlockAbi, needsUserNamespace } = features;
-  const plan = { policy, roots, layers, landlockAbi, needsUserNamespace, uid, gid, arch, isAudit };
+  const plan = {
+    policy,
+    roots,
+    layers,
+    landlockAbi,
+    needsUserNamespace,
+    uid,
+    gid,
+    arch,
+    isAudit,
+    mostOpenFiles: mostOpenFiles(),
+  };
   const mayShare =
     isEnforced(layers, "network-namespace") &&
     // The kernel counts a user's processes for each user namespace.

@@ -1,3 +1,4 @@
+import { USUAL_OPEN_FILES } from "../../system/open-files.ts";
 import { TRUNCATE_ABI } from "./landlock-rules.ts";
 import { type Limits } from "./policy.ts";
 import { type Address } from "./program-image.ts";
@@ -93,6 +94,8 @@ export function setLimits({ call, image, plan, has }: Start): void {
   };
   const { limits, unconfined } = plan.policy;
   if (!unconfined) set("core", 0);
+  const { mostOpenFiles: most = null } = plan;
+  if (limits.open_files === null) set("nofile", most && Math.min(USUAL_OPEN_FILES, most), most);
   if (has("limits")) setResourceLimits(limits, set);
   if (limits.memory_bytes !== null && !has("control-group") && !has("memory-watch"))
     set("data", limits.memory_bytes + RESERVED_BYTES);

@@ -50,6 +50,8 @@ export type StartPlan = {
   uid: number;
   gid: number;
   arch: Arch;
+  /** What the command may raise its limit of open files to; undefined where nobody can tell. */
+  mostOpenFiles?: number | undefined;
 };
 
 /** A start that is being written: its steps are made in the order in which they are added. */
