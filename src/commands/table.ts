@@ -170,7 +170,7 @@ export const commands: readonly CommandSpec[] = [
     group: "Packs",
     summary: "Stop a pack and remove it; its data stays",
     args: [{ name: "PACK", pack: true }],
-    options: { purge: { help: "Also remove its data, logs and variables" } },
+    options: { purge: { help: "Also remove its data, logs and variables; later too, what was kept" } },
     examples: ["remove pack03_os_base", "remove pack03_os_base --purge"],
     load: () => import("./remove.ts"),
   }),

@@ -77,6 +77,30 @@ test("--purge also removes data, logs and variables; numbers go on growing", asy
   });
 });
 
+test("--purge also takes what an earlier removal has kept, once", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  await t.run(["env", "set", "app", "A=1"]);
+  await t.run(["remove", "app"]);
+  expect(await t.run(["remove", "app"])).toMatchObject({ exitCode: 5 });
+  expect(await t.run(["remove", "app", "--purge", "--quiet"])).toEqual({
+    stdout: "app is removed\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  for (const part of ["data", "logs"]) expect(existsSync(`${t.home}/${part}/app`)).toBe(false);
+  expect(await t.run(["env", "list", "app"])).toMatchObject({ stdout: "app has no variables\n" });
+  expect(await t.run(["verify"])).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(await t.run(["remove", "app", "--purge"])).toMatchObject({
+    stderr: 'error[not-found]: the pack "app" is not installed\nhint: aurora list shows the packs\n',
+    exitCode: 5,
+  });
+  expect(await t.run(["install", "app"])).toMatchObject({
+    stdout: "committed\napp 1.0.0, generation 4, healthy\n",
+  });
+});
+
 test("not while another pack depends on it", async () => {
   await using t = testHome();
   t.write({ id: "base" });
