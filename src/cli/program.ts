@@ -73,7 +73,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   // What stands behind "--" is no option: a command that another program is given takes it apart, any other as its arguments.
   const operands = spec.rest === undefined ? (rest ?? []) : [];
   const parsed = parse(spec, options, words, [...passed, ...operands]);
-  if (parsed.options["help"]) return showHelp(spec.name);
+  if (parsed.options["help"]) return showHelp(words, spec.name);
   if (parsed.options["version"]) return dispatch(["version"]);
   const input = {
     args: positionals(spec, parsed),
@@ -130,12 +130,12 @@ async function withoutCommand(name: string[], words: string[]): Promise<number> 
   if (first === undefined) {
     if (has("--version", "-V"))
       return dispatch(["version", ...words.filter((word) => !["--version", "-V"].includes(word))]);
-    if (has("--help", "-h")) return showHelp();
+    if (has("--help", "-h")) return showHelp(words);
     parse({ name: "", args: [] } as unknown as CommandSpec, globalOptions, words);
     throw new AuroraError("usage", "no command is given", { hint: "aurora help lists the commands" });
   }
   if (isGroup(first) && (second === undefined || has("--help", "-h"))) {
-    if (has("--help", "-h")) return showHelp(first);
+    if (has("--help", "-h")) return showHelp(words, first);
     throw new AuroraError("usage", `"${first}" needs one of its commands`, {
       hint: `aurora help ${first} lists them`,
     });
@@ -149,9 +149,10 @@ async function withoutCommand(name: string[], words: string[]): Promise<number> 
   });
 }
 
-async function showHelp(topic?: string): Promise<number> {
+async function showHelp(words: readonly string[], topic?: string): Promise<number> {
   const [{ run, render }, paint] = await Promise.all([import("../commands/help.ts"), paintFor(1, false)]);
-  writeAll(1, `${render(run(undefined, { args: topic === undefined ? [] : [topic] }), paint)}\n`);
+  const help = run(undefined, { args: topic === undefined ? [] : [topic] });
+  writeAll(1, `${words.includes("--json") ? JSON.stringify(help) : render(help, paint)}\n`);
   return 0;
 }
 

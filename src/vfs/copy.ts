@@ -49,7 +49,8 @@ export function* copySteps(
       "it is a directory",
       "-r copies it with all that is in it",
     );
-  if (origin === vfs && isAtOrBelow(to.relative, from.relative)) throw intoItself(to);
+  if (origin === vfs && isAtOrBelow(to.relative, from.relative))
+    throw intoItself(to, options.isMove ? "move to" : "copy to");
   // Looked at before anything is made: by way of a link, the copy may go into what is copied.
   const entries = Array.from(walk(origin, from));
   const isMade = prepareDirectory(vfs, to, options);

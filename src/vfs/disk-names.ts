@@ -71,7 +71,7 @@ function renamePlace(from: string | Buffer, to: string | Buffer, isNew: boolean,
     else renameSync(from, to);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === "EINVAL") throw intoItself(path);
+    if (code === "EINVAL") throw intoItself(path, "move to");
     if (code === "EXDEV")
       throw vfsError(
         "not-supported",

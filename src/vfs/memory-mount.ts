@@ -223,7 +223,7 @@ export class MemoryMount implements Mount {
         const target = findMemoryPlace(this.#root, to.relative, "keep");
         if (target.node && isNew) throw coded("EEXIST");
         if (target.node === node) return;
-        if (node.type === "directory" && isWithin(node, target.directory)) throw intoItself(to);
+        if (node.type === "directory" && isWithin(node, target.directory)) throw intoItself(to, "move to");
         // What holds the old name cannot give way to it.
         if (target.node?.type === "directory" && isWithin(target.node, source.directory))
           throw coded("ENOTEMPTY");

@@ -73,8 +73,8 @@ export function requireFile(path: VfsPath, { type }: { type: string }, verb: str
   if (type !== "file") throw refusal(type === "directory" ? "EISDIR" : "ENXIO", path, verb);
 }
 
-export function intoItself(path: VfsPath): AuroraError {
-  return vfsError("invalid-path", path, "move to", "a directory cannot go into itself");
+export function intoItself(path: VfsPath, verb: string): AuroraError {
+  return vfsError("invalid-path", path, verb, "a directory cannot go into itself");
 }
 
 export function noLink(path: VfsPath): AuroraError {
@@ -83,11 +83,18 @@ export function noLink(path: VfsPath): AuroraError {
 
 /** Where the text of a link leads, seen from the directory that it is in. Other links are left to the moment of use. */
 export function requireInside(target: string, path: VfsPath): void {
-  if (target.startsWith("/")) throw refusal("EXDEV", path, "create");
+  const leadsOut = () =>
+    vfsError(
+      "escape-refused",
+      path,
+      "create",
+      `the link would lead out of the pack's root, to "${printableName(target)}"`,
+    );
+  if (target.startsWith("/")) throw leadsOut();
   let depth = path.relative.split("/").length - 1;
   for (const name of target.split("/")) {
     if (name === "..") depth--;
     else if (name !== "" && name !== ".") depth++;
-    if (depth < 0) throw refusal("EXDEV", path, "create");
+    if (depth < 0) throw leadsOut();
   }
 }

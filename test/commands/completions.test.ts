@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { dirname } from "node:path";
 
 import { aurora, scratch } from "../support/aurora.ts";
 
@@ -18,7 +19,7 @@ async function completed(shell: string, script: (file: string) => string): Promi
 }
 
 const bashLine = (words: string[]) => (file: string) =>
-  `source ${file}; COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _aurora; echo "\${COMPREPLY[@]}"`;
+  `source ${file}; compopt() { echo "compopt $*"; }; COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _aurora; echo "\${COMPREPLY[@]}"`;
 
 describe.skipIf(!hasShell("bash"))("bash", () => {
   test.each([
@@ -29,6 +30,24 @@ describe.skipIf(!hasShell("bash"))("bash", () => {
     [["aurora", "install", "--confirm"], ["--confirm-within"]],
     [["aurora", "schedule", "hi"], ["history"]],
     [["aurora", "schedule", "add", "app", "--mis"], ["--misfire"]],
+    [["aurora", "daemon", "--idle"], ["--idle-exit"]],
+    [["aurora", "daemon", "re"], ["reload"]],
+    [["aurora", "list", "--no-d"], ["--no-daemon"]],
+    // As readline takes them apart.
+    [["aurora", "--home", "=", "/srv", "reco"], ["recover"]],
+    [["aurora", "schedule", "--tag", "gpu", "res"], ["resume"]],
+    [
+      ["aurora", "run", "x"],
+      ["compopt", "-o", "default"],
+    ],
+    [
+      ["aurora", "exec", "app", "--", "x"],
+      ["compopt", "-o", "default"],
+    ],
+    [
+      ["aurora", "--home", "x"],
+      ["compopt", "-o", "default"],
+    ],
   ])("%j", async (words, expected) => {
     expect(await completed("bash", bashLine(words))).toEqual(expected);
   });
@@ -40,10 +59,55 @@ describe.skipIf(!hasShell("fish"))("fish", () => {
     ["aurora ns un", "unregister"],
     ["aurora install --confirm", "--confirm-within"],
     ["aurora schedule hi", "history"],
+    ["aurora --home x ins", "install"],
+    ["aurora daemon status --no-d", "--no-daemon"],
+    ["aurora run _auro", "_aurora"],
+    ["aurora exec app -- _auro", "_aurora"],
   ])("%s", async (line, expected) => {
-    expect((await completed("fish", (file) => `source ${file}; complete -C '${line}'`))[0]).toBe(expected);
+    expect(
+      (await completed("fish", (file) => `cd ${dirname(file)}; source ${file}; complete -C '${line}'`))[0],
+    ).toBe(expected);
   });
 });
+
+test.skipIf(!hasShell("fish"))(
+  "fish offers the options of a command of two words, and not those of its second word",
+  async () => {
+    // Which packs there are is asked of the program.
+    const quiet = "function aurora; end";
+    const offered = await completed(
+      "fish",
+      (file) => `${quiet}; source ${file}; complete -C 'aurora schedule run --'`,
+    );
+    expect(offered).toContain("--foreground");
+    expect(
+      await completed("fish", (file) => `${quiet}; source ${file}; complete -C 'aurora ns list --pa'`),
+    ).toEqual([""]);
+    const twice = await completed(
+      "fish",
+      (file) => `${quiet}; source ${file}; complete -C 'aurora daemon status --'`,
+    );
+    expect(twice).not.toContain("--watch");
+  },
+);
+
+test.skipIf(!hasShell("zsh"))(
+  "zsh completes with the script as a function of $fpath, the first time too",
+  async () => {
+    const typed = "aurora reco\\t\\n";
+    const words = await completed(
+      "zsh",
+      (file) => `zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "fpath=(${dirname(file)} \\$fpath); autoload -Uz compinit; compinit -u -D; aurora() { print RAN:\\$1: }; PS1="
+zpty -n -w z $'${typed}'
+zpty -r z line '*RAN:[a-z]*:*'
+print -r -- \${\${line##*RAN:}%%:*}
+zpty -d z`,
+    );
+    expect(words).toEqual(["recover"]);
+  },
+);
 
 test.skipIf(!hasShell("zsh"))("zsh accepts the script", async () => {
   expect(await completed("zsh", (file) => `zsh -n ${file} && echo good`)).toEqual(["good"]);

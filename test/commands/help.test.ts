@@ -42,6 +42,19 @@ aurora help env COMMAND shows one command.
   });
 });
 
+test.each([[["--help"]], [["vfs", "--help"]], [["list", "-h"]], [["vfs", "ls", "--help"]]])(
+  "%j with --json is what help prints",
+  async (argv) => {
+    const words = argv.filter((word) => !word.startsWith("-"));
+    const [help, flag] = await Promise.all([
+      aurora(["help", ...words, "--json"]),
+      aurora([...argv, "--json"]),
+    ]);
+    expect(JSON.parse(flag.stdout)).toBeObject();
+    expect(flag).toEqual(help);
+  },
+);
+
 test("help errors is the table of exit codes", async () => {
   const { stdout, exitCode } = await aurora(["help", "errors", "--json"]);
   expect(exitCode).toBe(0);

@@ -15,7 +15,10 @@ export async function run(
       await vfs.remove(path, options.recursive === true, options.durable === true);
       removed.push(path);
     } catch (thrown) {
-      if (!options.force || !(thrown instanceof AuroraError) || thrown.code !== "not-found") throw thrown;
+      if (!(thrown instanceof AuroraError)) throw thrown;
+      if (thrown.code === "not-empty")
+        throw new AuroraError(thrown.code, thrown.message, { hint: "-r removes it with all that is in it" });
+      if (!options.force || thrown.code !== "not-found") throw thrown;
     }
   }
   return { removed };

@@ -18,4 +18,10 @@ test("copies a file, into a directory too", async () => {
       'error[is-a-directory]: cannot copy "/d": it is a directory\nhint: -r copies it with all that is in it\n',
     exitCode: 1,
   });
+  for (const verb of ["cp -r", "mv"])
+    expect(await t.run(["vfs", ...verb.split(" "), "app", "d", "d/in"])).toEqual({
+      stdout: "",
+      stderr: `error[invalid-path]: cannot ${verb === "mv" ? "move" : "copy"} to "/d/in": a directory cannot go into itself\n`,
+      exitCode: 2,
+    });
 });

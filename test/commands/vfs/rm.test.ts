@@ -7,7 +7,8 @@ test("files, links and, when asked, directories with all that is in them", async
   expect(await t.run(["vfs", "rm", "app", "a", "b"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await t.run(["vfs", "rm", "app", "d"])).toEqual({
     stdout: "",
-    stderr: 'error[not-empty]: cannot remove "/d": the directory is not empty\n',
+    stderr:
+      'error[not-empty]: cannot remove "/d": the directory is not empty\nhint: -r removes it with all that is in it\n',
     exitCode: 8,
   });
   expect(await t.run(["vfs", "rm", "app", "-r", "d", "--json"])).toEqual({
