@@ -7,6 +7,7 @@ import { type StepDetail } from "../lifecycle/perform.ts";
 import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { recentEvents } from "../registry/events.ts";
+import { generationsOf } from "../registry/generations.ts";
 import { lastJobRuns } from "../registry/job-runs.ts";
 import { parseColumn } from "../registry/json-column.ts";
 import { livePack } from "../registry/packs.ts";
@@ -48,15 +49,29 @@ export async function run(context: Context, { args: [packId = ""] }: Input): Pro
   const transaction = lastTransaction(registry, checkPackId(packId));
   const install = `aurora install ${sourceFor(context, packId)}`;
   if (transaction) return explainTransaction(workspace, packId, transaction, install);
-  const staged = newestTree(registry, packId);
-  if (!staged) throw unknownPack(workspace, packId, "is not known");
   return {
     pack_id: packId,
-    state: "staged",
-    cause: `version ${staged.version} was staged and never installed`,
     transaction: null,
     steps: [],
     denied: [],
+    ...explainWithoutTransaction(workspace, packId, install),
+  };
+}
+
+/** It was only staged, or a registry that was lost and rebuilt has known the transaction. */
+function explainWithoutTransaction(workspace: Workspace, packId: string, install: string): Explanation {
+  const { registry } = workspace;
+  const live = livePack(registry, packId);
+  if (live) {
+    const done = `version ${live.version} is live, and what brought it there was lost with an earlier registry`;
+    return withMore(workspace, packId, explainLive(workspace, packId, done));
+  }
+  const staged = newestTree(registry, packId);
+  if (!staged) throw unknownPack(workspace, packId, "is not known");
+  const isNew = generationsOf(registry, packId).length === 0;
+  return {
+    state: "staged",
+    cause: `version ${staged.version} ${isNew ? "was staged and never installed" : "is kept, and is not installed"}`,
     next: install,
   };
 }
@@ -116,16 +131,17 @@ function explainTransaction(
     case "committed":
       return {
         ...base,
-        ...withDamage(
-          workspace,
-          packId,
-          withJobs(workspace, packId, explainCommitted(workspace, packId, transaction, install)),
-        ),
+        ...withMore(workspace, packId, explainCommitted(workspace, packId, transaction, install)),
       };
   }
 }
 
 type Explanation = Pick<Result, "state" | "cause" | "next">;
+
+/** What is to be said beside how a live pack is. */
+function withMore(workspace: Workspace, packId: string, explained: Explanation): Explanation {
+  return withDamage(workspace, packId, withJobs(workspace, packId, explained));
+}
 
 /** Without its manifest nothing can be done with a pack, whatever else is to say of it. */
 function withDamage({ registry }: Workspace, packId: string, explained: Explanation): Explanation {
@@ -185,8 +201,13 @@ function explainCommitted(
       cause: `it was removed at ${transaction.finished_at}`,
       next: install,
     };
-  const row = serviceOf(registry, packId);
   const done = `version ${version} is live since the ${transaction.kind} of ${transaction.finished_at}`;
+  return explainLive(workspace, packId, done);
+}
+
+/** @param done what is said of its version, before what is said of its service */
+function explainLive(workspace: Workspace, packId: string, done: string): Explanation {
+  const row = serviceOf(workspace.registry, packId);
   if (!row)
     return { state: "installed", cause: `${done}, and was not started`, next: `aurora start ${packId}` };
   return explainService(workspace, packId, row, done);

@@ -95,12 +95,36 @@ test.each(damages)(
     expect(statSync(`${at.home}/state.db`).mode & 0o777).toBe(0o600);
     expect(readdirSync(`${at.home}/tmp`)).toEqual([]);
 
+    expect((await at.json(["why", "app"])).value).toMatchObject({
+      state: "running",
+      cause: expect.stringContaining(
+        "version 2.0.0 is live, and what brought it there was lost with an earlier registry",
+      ),
+      transaction: null,
+      steps: [],
+    });
+
     // The service that ran all the time is known again: a rollback stops it.
     expect(hasEnded(pid)).toBe(false);
     expect((await at.run(["rollback", "app"])).exitCode).toBe(0);
     expect(hasEnded(pid)).toBe(true);
   },
 );
+
+test("what is kept of a pack that was removed before was not only staged", async () => {
+  await using at = testHome();
+  at.write({ id: "app" });
+  at.write({ id: "staged" });
+  await at.run(["install", "app"]);
+  await at.run(["remove", "app"]);
+  await at.run(["stage", "staged"]);
+  rmSync(`${at.home}/state.db`);
+  expect(await at.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
+  const causeOf = async (packId: string) =>
+    ((await at.json(["why", packId])).value as { cause: string }).cause;
+  expect(await causeOf("app")).toBe("version 1.0.0 is kept, and is not installed");
+  expect(await causeOf("staged")).toBe("version 1.0.0 was staged and never installed");
+});
 
 test("without records what is live is a new generation, and it says so", async () => {
   await using at = testHome();
