@@ -1,5 +1,5 @@
 import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
-import { startPacks, stopPacks } from "../lifecycle/start-packs.ts";
+import { restartPacks } from "../lifecycle/start-packs.ts";
 import { type Context, type Input } from "./command.ts";
 import { renderActed } from "./shared/acted-text.ts";
 import { selectWithDependents } from "./shared/packs.ts";
@@ -9,8 +9,7 @@ export function run(context: Context, { args, options }: Input<"dependents">): P
   return withHomeLock(context, `restart ${args.join(" ")}`, async (workspace) => {
     const selected = selectWithDependents(workspace, args, options.dependents === true);
     const packs = selected.map(({ script }) => script);
-    await stopPacks(workspace, packs);
-    return actedPacks(workspace, await startPacks(workspace, packs));
+    return actedPacks(workspace, await restartPacks(workspace, packs));
   });
 }
 

@@ -3,9 +3,10 @@ import { type ActedPack, actedPacks } from "../lifecycle/acted-packs.ts";
 import { requireLivePack } from "../lifecycle/live-pack.ts";
 import { packStatuses, statusesWithUsage } from "../lifecycle/pack-status.ts";
 import { runningDependents } from "../lifecycle/running-dependents.ts";
+import { type ScriptPack } from "../lifecycle/script.ts";
 import { withLockedHome } from "../lifecycle/settle.ts";
 import { parseSignal, type SignalledPack, signalPack } from "../lifecycle/signal-pack.ts";
-import { isRunning, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
+import { isRunning, restartPacks, startPacks, stopPacks } from "../lifecycle/start-packs.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
 import { buildInfo } from "../system/build-info.ts";
 import { type DaemonStatus, type SupervisedService } from "./api-schema.ts";
@@ -55,8 +56,7 @@ export class Daemon implements DaemonActions {
       const wasRunning = isRunning(locked, packId);
       const others = dependents ? runningDependents(locked, [packId]) : [];
       const scripts = [script, ...others.map((other) => other.script)];
-      if (action !== "start") await stopPacks(locked, scripts);
-      const started = action === "stop" ? [] : await startPacks(locked, scripts);
+      const started = await perform(action, locked, scripts);
       const own = started.find((one) => one.pack_id === packId);
       const changed = action === "stop" ? wasRunning : (own?.changed ?? false);
       this.events.poke();
@@ -142,5 +142,17 @@ export class Daemon implements DaemonActions {
       http: http(),
       residentBytes: process.memoryUsage.rss(),
     });
+  }
+}
+
+async function perform(action: PackAction, workspace: Workspace, packs: readonly ScriptPack[]) {
+  switch (action) {
+    case "start":
+      return await startPacks(workspace, packs);
+    case "restart":
+      return await restartPacks(workspace, packs);
+    case "stop":
+      await stopPacks(workspace, packs);
+      return [];
   }
 }

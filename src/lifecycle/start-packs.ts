@@ -116,6 +116,23 @@ export async function stopPacks(workspace: Workspace, packs: readonly ScriptPack
   for (const pack of inOrder(packs).toReversed()) await stopService(workspace, pack, "stopped");
 }
 
+/**
+ * Stops packs, dependents first, and starts them again. What would keep one of them from its start is found before any is stopped.
+ *
+ * @throws {AuroraError} as `startPacks`
+ */
+export async function restartPacks(
+  workspace: Workspace,
+  packs: readonly ScriptPack[],
+): Promise<StartedPack[]> {
+  for (const { manifest } of inOrder(packs)) {
+    hostOf(workspace, manifest);
+    await refuseDamaged(workspace, manifest.pack.id);
+  }
+  await stopPacks(workspace, packs);
+  return await startPacks(workspace, packs);
+}
+
 function inOrder(packs: readonly ScriptPack[]): ScriptPack[] {
   const byId = new Map(packs.map((pack) => [pack.manifest.pack.id, pack]));
   return dependencyOrder([...byId.keys()], byId).map((packId) => byId.get(packId) as ScriptPack);

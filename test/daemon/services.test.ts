@@ -448,6 +448,14 @@ hint: leave out --no-daemon
     exitCode: 1,
   });
   expect(t.daemonPid()).toBeUndefined();
+  // What runs is not stopped for a start that cannot be.
+  await t.run(["install", "app"]);
+  const { pid } = await t.status();
+  expect(await t.run(["restart", "app", "--no-daemon"])).toMatchObject({
+    stderr: expect.stringContaining('cannot run "app"'),
+    exitCode: 1,
+  });
+  expect(await t.status()).toMatchObject({ state: "running", pid });
 });
 
 const hasNotify = Bun.which("systemd-notify") !== null;

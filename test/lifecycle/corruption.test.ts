@@ -103,6 +103,22 @@ describe("a bit flips in a stored tree", () => {
     });
   });
 
+  test("what runs is not stopped for a restart that could not start it", async () => {
+    await using at = await twoGenerations();
+    await at.run(["start", "app"]);
+    const before = (await at.json(["status", "app"])).value;
+    expect(before).toMatchObject([{ state: "running" }]);
+    flipBit(`${at.tree("live")}/content`);
+    utimesSync(`${at.tree("live")}/content`, 1, 1);
+    expect(await at.run(["restart", "app"])).toMatchObject({
+      stderr: expect.stringContaining('cannot start "app": its stored tree is damaged'),
+      exitCode: 7,
+    });
+    expect((await at.json(["status", "app"])).value).toMatchObject([
+      { state: "running", pid: (before as [{ pid: number }])[0].pid },
+    ]);
+  });
+
   test("staging the same source again heals the tree", async () => {
     await using at = await twoGenerations();
     flipBit(`${at.tree("old")}/content`);
