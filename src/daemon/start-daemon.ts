@@ -10,9 +10,10 @@ import { daemonRuntime } from "./daemon-runtime.ts";
 
 /** A daemon that a command has started ends after so long without anything to do. */
 const AUTO_IDLE_EXIT = "60s";
-/** So long another daemon that is just starting is waited for, in milliseconds. */
-const APPEAR_MS = 5000;
-const APPEAR_POLL_MS = 5;
+/** So long another daemon is waited for that is just starting, or just ending: it lets its jobs come to their end. In milliseconds. */
+const OTHER_MS = 20_000;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 50;
 /** Variables that the daemon is started with; all others are the business of whoever happens to start it. */
 const PASSED = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|USER|LOGNAME|XDG_RUNTIME_DIR)$/;
 
@@ -30,11 +31,23 @@ const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`
 
 /**
  * Starts a daemon in the background, in a session of its own, with no terminal, `/` as its directory and a clean environment,
- * and waits until one listens. Of several that start at once one stays.
+ * and waits until one listens. Of several that start at once one stays. Where another one is just ending, that is waited for.
  *
  * @throws {AuroraError} `failed` where it cannot be started, with the last it said
  */
-export async function startDaemon({ paths, self, env, signal }: StartDaemonOptions): Promise<void> {
+export async function startDaemon(options: StartDaemonOptions): Promise<void> {
+  const deadline = performance.now() + OTHER_MS;
+  for (;;) {
+    const said = await spawnDaemon(options);
+    if (said === undefined || (await isOtherThere(options, deadline))) return;
+    const failure = notStarted(options.paths, said);
+    // It was one too many, and the other one has ended since.
+    if (failure.code !== "conflict" || performance.now() >= deadline) throw failure;
+  }
+}
+
+/** @returns undefined where it listens; else what it has said instead */
+async function spawnDaemon({ paths, self, env }: StartDaemonOptions): Promise<string | undefined> {
   ensureHome(paths);
   rotateLogs([daemonLog(paths)]);
   const log = openSync(daemonLog(paths), "a", 0o600);
@@ -59,27 +72,25 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
     // Not before: what the runtime need not wait for it asks for in a loop, on the processor that the daemon needs.
     await said.cancel();
     child.unref();
-    if (!done) return;
+    return done ? saidSince(daemonLog(paths), saidBefore) : undefined;
   } finally {
     closeSync(log);
   }
-  await appear(paths, saidBefore, signal);
 }
 
-/** The one that was started has ended: either another one holds its place by now, and is about to listen, or there is none. */
-async function appear(paths: HomePaths, saidBefore: number, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + APPEAR_MS;
-  while (!(await findDaemon(paths, signal))) {
-    if (!isDaemonLocked(paths) || performance.now() >= deadline)
-      throw notStarted(daemonLog(paths), saidBefore);
-    await Bun.sleep(APPEAR_POLL_MS);
+/** Waits until another one that has the place listens, or has ended. Returns whether it listens. */
+async function isOtherThere({ paths, signal }: StartDaemonOptions, deadline: number): Promise<boolean> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    if (await findDaemon(paths, signal)) return true;
+    if (!isDaemonLocked(paths) || performance.now() >= deadline) return false;
+    await Bun.sleep(pauseMs);
   }
 }
 
 /** What has kept the daemon from it, as it has said: in a line with the document that commands print with --json. */
-function notStarted(log: string, saidBefore: number): AuroraError {
-  const hint = `${log} says more; "aurora daemon" starts it in the foreground`;
-  const lines = saidSince(log, saidBefore).trimEnd().split("\n");
+function notStarted(paths: HomePaths, said: string): AuroraError {
+  const hint = `${daemonLog(paths)} says more; "aurora daemon" starts it in the foreground`;
+  const lines = said.trimEnd().split("\n");
   const error = lines.map(errorIn).findLast((found) => found !== undefined);
   if (!error) {
     const diagnostics = lines.slice(-1).flatMap((message) => (message === "" ? [] : [{ message }]));

@@ -1,11 +1,14 @@
 /** A command that needs the daemon starts it and hears from it that it listens: no time goes by that nobody needs. */
 import { expect, jest, test } from "bun:test";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 
+import { takeDaemonLock } from "../../src/daemon/daemon-lock.ts";
 import { startDaemon } from "../../src/daemon/start-daemon.ts";
+import { ensureHome } from "../../src/system/ensure-home.ts";
 import { homePaths } from "../../src/system/home.ts";
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
 import { canTrace } from "../support/can-trace.ts";
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 import { simplePack } from "./service-home.ts";
 
@@ -60,6 +63,29 @@ test("nor when it is told why there is none: as soon as the one that was started
   } finally {
     jest.useRealTimers();
   }
+});
+
+test("one that is just ending is waited for, and then another is started", async () => {
+  await using t = testHome();
+  using directory = scratch();
+  const [self, calls] = [`${directory.path}/program`, `${directory.path}/calls`];
+  const words = auroraCommand.map((word) => `'${word}'`).join(" ");
+  // What it says comes after what the one that ends says.
+  writeFileSync(
+    self,
+    `#!/bin/sh\n${words} "$@"\nrc=$?\necho "ending: stop" >&2\necho $rc >> ${calls}\nexit $rc\n`,
+  );
+  chmodSync(self, 0o755);
+  const paths = homePaths(t.home);
+  ensureHome(paths);
+  const holder = { pid: process.pid, version: "1.0.0", started_at: "2026-01-01T00:00:00.000Z" };
+  const ending = await takeDaemonLock(paths, holder);
+  const starting = startDaemon({ paths, self, env: Bun.env, signal: new AbortController().signal });
+  await eventually("the first that is started", () => existsSync(calls) || undefined);
+  ending?.[Symbol.dispose]();
+  await starting;
+  expect(await t.run(["daemon", "stop"])).toMatchObject({ exitCode: 0 });
+  await eventually("its end", () => readFileSync(calls, "utf8") === "8\n0\n" || undefined);
 });
 
 /** Calls by which a thread waits; what the processes of a program's other threads do is not followed. */
