@@ -140,8 +140,14 @@ export function encodeArgv(
     else if (spec.value === undefined) {
       if (inline !== undefined) throw new AuroraError("usage", `option --${name} takes no value`);
       flags.push(`--${optionKey(name)}`);
-    } else if (spec.optionalValue) flags.push(`--${optionKey(name)}=${MARK}${inline ?? ""}`);
-    else {
+    } else if (spec.optionalValue) {
+      // `--approve=$DIGEST` with a variable that is not set must not approve whatever there is.
+      if (inline === "")
+        throw new AuroraError("usage", `option --${name}= has no value <${spec.value}>`, {
+          hint: `write --${name} where none is meant`,
+        });
+      flags.push(`--${optionKey(name)}=${MARK}${inline ?? ""}`);
+    } else {
       const text = inline ?? words[++i];
       if (text === undefined)
         throw new AuroraError("usage", `option --${name} needs a value <${spec.value}>`);

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 
 import { AuroraError } from "../errors.ts";
 import { packNeeds } from "../lifecycle/change.ts";
-import { presentPacks, refuseUnconfirmed } from "../lifecycle/prepare.ts";
+import { presentPacks, refuseUnconfirmed, refuseWithoutWayBack } from "../lifecycle/prepare.ts";
 import { compileSteps } from "../lifecycle/steps.ts";
 import { runTransaction, type TransactionEnd } from "../lifecycle/transaction.ts";
 import { type Workspace } from "../lifecycle/workspace.ts";
@@ -19,6 +19,7 @@ export function run(context: Context, { args: [packId = ""], options }: Input<"p
     // What a removal has left can be purged later.
     if (!options.purge || !hasLeft(workspace, checkPackId(packId))) requireLivePack(workspace, packId);
     refuseUnconfirmed(workspace, [packId]);
+    refuseWithoutWayBack(workspace, new Map([[packId, null]]));
     refuseWhileNeeded(workspace, packId);
     const needs = packNeeds(workspace, packId, null, { start: undefined });
     const plan = { steps: compileSteps([needs]), packs: [needs.pack], purge: options.purge === true };

@@ -10,6 +10,7 @@ import { generationsOf } from "../registry/generations.ts";
 import { dataEpochOf, livePack, livePacks } from "../registry/packs.ts";
 import { quarantineOf } from "../registry/quarantine.ts";
 import { openTransactions } from "../registry/transactions.ts";
+import { treeByDigest } from "../registry/trees.ts";
 import { diffTrees } from "../store/diff-trees.ts";
 import { type TreeEntry } from "../store/tree-entry.ts";
 import { hasTree, readTreeRecord } from "../store/tree-record.ts";
@@ -25,6 +26,7 @@ import { plannedConfinement } from "./pack-process.ts";
 import { type PlanDocument, planDocument, type PlannedPack } from "./plan-document.ts";
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
+import { type TransactionPack } from "./steps.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */
@@ -119,6 +121,10 @@ export function prepareWanted(
     });
   }
   refuseUnconfirmed(workspace, changing);
+  refuseWithoutWayBack(
+    workspace,
+    new Map(changing.map((packId) => [packId, (wanted.get(packId) as SourcePack).manifest])),
+  );
   for (const packId of changing) {
     checkOne(workspace, wanted.get(packId) as SourcePack, retry, restores.has(packId));
     checkConfinement(workspace, packId, planned.get(packId) as PlannedPack);
@@ -286,18 +292,46 @@ function checkDevice(packId: string, { os, arch, min_memory_bytes }: Manifest["p
 
 /** Whatever changes a pack waits until its last change is kept or rolled back: that one brings back what was before it. */
 export function refuseUnconfirmed(workspace: Workspace, packIds: readonly string[]): void {
-  for (const { state, plan } of openTransactions(workspace.registry)) {
-    if (state !== "unconfirmed") continue;
-    const waiting = planOf(plan).packs.find(({ pack_id }) => packIds.includes(pack_id));
-    if (waiting)
-      throw new AuroraError(
-        "conflict",
-        `cannot change "${waiting.pack_id}": its last change is not confirmed yet`,
-        {
-          hint: `aurora confirm ${waiting.pack_id} keeps it; without that it is rolled back by itself`,
-        },
-      );
+  const waiting = unconfirmedPacks(workspace).find(({ pack_id }) => packIds.includes(pack_id));
+  if (waiting)
+    throw unconfirmed(`"${waiting.pack_id}": its last change is not confirmed yet`, waiting.pack_id);
+}
+
+/**
+ * What is not confirmed may go back at any moment, and nobody looks at dependencies then: both ways have to be good for them.
+ *
+ * @param changed the packs that change, as they will be; null for one that is removed
+ */
+export function refuseWithoutWayBack(
+  workspace: Workspace,
+  changed: ReadonlyMap<string, Manifest | null>,
+): void {
+  for (const { pack_id: waiting, from } of unconfirmedPacks(workspace)) {
+    for (const [packId, manifest] of changed) {
+      const need = manifest?.pack.dependencies.find(({ pack_id }) => pack_id === waiting);
+      if (need && !(from && satisfies(from.version, need.version_constraint)))
+        throw unconfirmed(`"${packId}": it depends on the last change of "${waiting}"`, waiting);
+    }
+    const tree = from && treeByDigest(workspace.registry, from.digest);
+    const needs = tree ? manifestFromStored(tree.manifest, waiting).pack.dependencies : [];
+    for (const { pack_id: packId, version_constraint } of needs) {
+      const after = changed.get(packId);
+      if (after !== undefined && !(after && satisfies(after.pack.version, version_constraint)))
+        throw unconfirmed(`"${packId}": what "${waiting}" may go back to depends on it`, waiting);
+    }
   }
+}
+
+function unconfirmedPacks({ registry }: Workspace): TransactionPack[] {
+  return openTransactions(registry)
+    .filter(({ state }) => state === "unconfirmed")
+    .flatMap(({ plan }) => planOf(plan).packs);
+}
+
+function unconfirmed(what: string, waiting: string): AuroraError {
+  return new AuroraError("conflict", `cannot change ${what}`, {
+    hint: `aurora confirm ${waiting} keeps it; without that it is rolled back by itself`,
+  });
 }
 
 /** Room for another copy of each tree that changes, for snapshots of the data, and for data that is brought back. */

@@ -38,6 +38,39 @@ hint: aurora confirm app keeps it; without that it is rolled back by itself
   ]);
 });
 
+test("what it would go back to is good for the packs that depend on it, and has what it depends on itself", async () => {
+  await using t = testHome();
+  t.write({ id: "base" });
+  t.write({
+    id: "app",
+    name: "first",
+    manifest: "  dependencies: [{ pack_id: base, version_constraint: ^1 }]",
+  });
+  t.write({ id: "app", name: "second", version: "2.0.0" });
+  t.write({ id: "base", name: "other", version: "2.0.0" });
+  for (const [id, constraint] of [
+    ["new", "^2"],
+    ["any", "*"],
+  ] as const)
+    t.write({ id, manifest: `  dependencies: [{ pack_id: app, version_constraint: "${constraint}" }]` });
+  await t.run(["install", "base", "./packs/first"]);
+  await t.run(["install", "./packs/second", "--confirm-within", "10m"]);
+
+  const conflict = (what: string) => ({
+    stdout: "",
+    stderr: `error[conflict]: cannot change ${what}\nhint: aurora confirm app keeps it; without that it is rolled back by itself\n`,
+    exitCode: 8,
+  });
+  const needed = '"base": what "app" may go back to depends on it';
+  expect(await t.run(["install", "new"])).toEqual(conflict('"new": it depends on the last change of "app"'));
+  expect(await t.run(["remove", "base"])).toEqual(conflict(needed));
+  expect(await t.run(["install", "./packs/other"])).toEqual(conflict(needed));
+  expect(await t.run(["install", "any"])).toMatchObject({ exitCode: 0 });
+  await t.run(["confirm", "app"]);
+  expect(await t.run(["install", "new"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["remove", "base"])).toMatchObject({ exitCode: 0 });
+});
+
 test("what is not confirmed in time goes back by itself", async () => {
   await using t = testHome();
   t.write({ id: "app" });

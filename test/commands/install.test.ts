@@ -65,6 +65,23 @@ hint: review it with aurora plan, then add --approve=DIGEST
     expect(existsSync(`${t.home}/live/app`)).toBe(false);
   });
 
+  test("an empty digest, as of a variable that is not set, approves nothing", async () => {
+    await using t = testHome();
+    t.write({ id: "app", approval: true });
+    expect(await t.run(["install", "app", "--approve="])).toEqual({
+      stdout: "",
+      stderr:
+        "error[usage]: option --approve= has no value <PLAN_DIGEST>\nhint: write --approve where none is meant\n",
+      exitCode: 2,
+    });
+    expect(existsSync(t.home)).toBe(false);
+    // Who forgets the = has named a source.
+    expect(await t.run(["install", "app", "--approve", "sha256:1"])).toMatchObject({
+      stderr: expect.stringContaining("\nhint: a plan is approved with --approve=sha256:1\n"),
+      exitCode: 5,
+    });
+  });
+
   test("by the digest of the plan that was reviewed, and of no other", async () => {
     await using t = testHome();
     t.write({ id: "app", approval: true });

@@ -21,6 +21,19 @@ const TIMEOUT_MS = 180_000;
 /** A pack that only prepares something. */
 const quiet = { start: null, stop: null, health: null };
 
+/** Two that nobody listens on now. */
+function freeLowPorts(): number[] {
+  const free: number[] = [];
+  for (let port = 1023; free.length < 2; port--)
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop();
+      free.push(port);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "EADDRINUSE") throw thrown;
+    }
+  return free;
+}
+
 describe.each(users)("as %s", (user) => {
   test("every script may write its data, logs and scratch, and neither elsewhere nor read the home's state", async () => {
     await using t = userHome(user);
@@ -430,6 +443,28 @@ describe.skipIf(process.getuid?.() !== 0)("where Aurora is root's", () => {
       expect(by("health")).toBe(lstatSync(`${t.home}/data/app`).uid);
       expect(by("health")).not.toBe(0);
       expect(await t.run(["stop", "app"])).toEqual({ stdout: "app is stopped\n", stderr: "", exitCode: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(["own", "root"])(
+    "a port below 1024 that was approved can be listened on, and no other one: user %s",
+    async (packUser) => {
+      await using t = userHome("root");
+      const [granted, other] = freeLowPorts();
+      const files = {
+        "listen.ts": `for (const port of [${granted}, ${other}])
+  try { Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(); console.log("listens"); }
+  catch (error) { console.log(error.code); }`,
+      };
+      const manifest = `  permissions: { user: ${packUser}, net: { listen: [${granted}] } }`;
+      t.write({ id: "app", ...quiet, files, manifest });
+      expect(await t.run(["install", "app", "--approve"])).toMatchObject({ exitCode: 0 });
+      const command = 'grep CapEff /proc/self/status; "$AURORA_BIN" run listen.ts';
+      expect(await t.run(["exec", "app", "--", "sh", "-c", command])).toMatchObject({
+        // CAP_NET_BIND_SERVICE, and nothing else.
+        stdout: "CapEff:\t0000000000000400\nlistens\nEACCES\n",
+      });
     },
     TIMEOUT_MS,
   );

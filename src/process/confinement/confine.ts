@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readFileSync, readSync } from "node:fs";
 
 import { AuroraError } from "../../errors.ts";
 import { openMemfdExecutable } from "../../system/memfd-executable.ts";
@@ -86,6 +86,8 @@ type Launch = {
 const ENOENT = 2;
 const EACCES = 13;
 const MAX_REPORT_BYTES = 16_384;
+const FIRST_UNPRIVILEGED_PORT = 1024;
+const CAP_NET_BIND_SERVICE = 10n;
 
 /**
  * Decides how commands are started under a policy on this kernel. What the kernel has is used; a layer that is promised in
@@ -116,6 +118,13 @@ export function prepareConfinement(
   if (!policy.unconfined) refuseOpenHome(policy);
   const { list: roots, absent } = findRoots(policy, options.searchPath);
   const { arch, landlockAbi, needsUserNamespace } = features;
+  const keepsLowPorts =
+    !isAudit &&
+    // In a user namespace a capability is good for nothing outside of it.
+    !needsUserNamespace &&
+    isEnforced(layers, "landlock-ports") &&
+    policy.net.listen.some((port) => port < FIRST_UNPRIVILEGED_PORT) &&
+    mayBindLowPorts();
   const plan = {
     policy,
     roots,
@@ -127,6 +136,7 @@ export function prepareConfinement(
     arch,
     isAudit,
     mostOpenFiles: mostOpenFiles(),
+    keepsLowPorts,
   };
   const mayShare =
     isEnforced(layers, "network-namespace") &&
@@ -157,6 +167,12 @@ export function prepareConfinement(
         }
       : {}),
   };
+}
+
+/** Whether this process has the capability itself: not even root has it in every container, and nobody can give what he has not. */
+function mayBindLowPorts(): boolean {
+  const [, permitted] = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return permitted !== undefined && ((BigInt(`0x${permitted}`) >> CAP_NET_BIND_SERVICE) & 1n) === 1n;
 }
 
 function requireLayers(layers: readonly Layer[]): void {

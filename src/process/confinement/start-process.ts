@@ -12,11 +12,14 @@ const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_SIGNAL = 64;
 const SIGNAL_SET_BYTES = 8;
 const SIG_SETMASK = 2;
+const PR_SET_KEEPCAPS = 8;
 const PR_CAPBSET_DROP = 24;
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const CAPABILITIES = 64;
+const CAP_NET_BIND_SERVICE = 10;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const SECCOMP_SET_MODE_FILTER = 1;
 const BPF_INSTRUCTION_BYTES = 8;
@@ -51,6 +54,7 @@ export function becomeUser({ call, image, plan }: Start): void {
   if (uid === undefined || gid === undefined || uid === plan.uid) return;
   // gid_t has 32 bits.
   const list = groups.length === 0 ? 0 : image.bytes(new Uint8Array(Uint32Array.from(groups).buffer));
+  if (plan.keepsLowPorts) call("keep a capability", "prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
   call("leave the groups", "setgroups", [groups.length, list]);
   call(`become group ${gid}`, "setresgid", [gid, gid, gid]);
   call(`become user ${uid}`, "setresuid", [uid, uid, uid]);
@@ -58,22 +62,31 @@ export function becomeUser({ call, image, plan }: Start): void {
 
 /**
  * No set-id program, no file capability and, for root, no being root gives a privilege from here on: capabilities are
- * dropped, and what execve(2) would give is cut down to what there is (capabilities(7), "no_new_privs").
+ * dropped, and what execve(2) would give is cut down to what there is (capabilities(7), "no_new_privs"). The one for ports below
+ * 1024 is kept where such a port was approved.
  */
 export function dropPrivileges({ call, image, plan }: Start): void {
   call("give up new privileges", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
   // A filter needs that; the rest would be in the way of what is to be seen.
   if (plan.isAudit) return;
+  const kept = plan.keepsLowPorts ? CAP_NET_BIND_SERVICE : undefined;
   // Root can empty this set as well; others have nothing in it that they could use.
-  call("drop capabilities", "prctl", [PR_CAPBSET_DROP, 0, 0, 0, 0], {
-    tolerate: "any",
-    repeat: { times: CAPABILITIES, argument: 1 },
-  });
+  const dropFrom = (first: number, end: number) =>
+    call("drop capabilities", "prctl", [PR_CAPBSET_DROP, first, 0, 0, 0], {
+      tolerate: "any",
+      repeat: { times: end - first, argument: 1 },
+    });
+  dropFrom(0, kept ?? CAPABILITIES);
+  if (kept !== undefined) dropFrom(kept + 1, CAPABILITIES);
   call("drop capabilities", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], {
     tolerate: "any",
   });
   const header = image.words(CAPABILITY_VERSION_3);
-  call("drop capabilities", "capset", [header, image.words(0, 0, 0)]);
+  if (kept === undefined) return call("drop capabilities", "capset", [header, image.words(0, 0, 0)]);
+  // The effective, permitted and inheritable ones, in 32 bits each, and then those above 31.
+  const sets = new Uint8Array(Uint32Array.of(1 << kept, 1 << kept, 1 << kept, 0, 0, 0).buffer);
+  call("drop capabilities", "capset", [header, image.bytes(sets)]);
+  call("keep a capability", "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0]);
 }
 
 /**

@@ -44,6 +44,8 @@ export type StartPlan = {
   isAudit?: boolean;
   /** Entered instead of new ones. */
   pinned?: PinnedNamespaces | undefined;
+  /** It may listen on the ports below 1024 that its policy names, and Landlock keeps it from others. */
+  keepsLowPorts?: boolean;
   /** See `Command`. */
   newSession: boolean;
   /** Of the caller. */
