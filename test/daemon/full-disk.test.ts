@@ -43,3 +43,29 @@ test.skipIf(process.getuid?.() !== 0)(
     }
   },
 );
+
+test.skipIf(process.getuid?.() !== 0)(
+  "it is stopped where the kernel has made the disk read-only, too (needs root)",
+  async () => {
+    await using t = serviceHome();
+    t.write(simplePack());
+    await t.run(["install", "app"]);
+    const mount = `mount --bind ${t.home} ${t.home} && mount -o remount,bind,ro ${t.home}`;
+    expect(Bun.spawnSync(["sh", "-c", mount]).exitCode).toBe(0);
+    try {
+      expect(await t.run(["stop", "app"])).toEqual({
+        stdout: "",
+        stderr: `error[home-unusable]: "app" does not run any more, but that cannot be written down
+  cannot use the home "DIR/home": the file system is read-only
+hint: mount the home's file system for writing and run the command again: the next daemon would start it
+`,
+        exitCode: 1,
+      });
+      expect(t.processesOf()).toEqual([]);
+    } finally {
+      Bun.spawnSync(["umount", "-l", t.home]);
+    }
+    expect(await t.run(["stop", "app"])).toMatchObject({ exitCode: 0 });
+    expect(await t.status()).toMatchObject({ state: "stopped" });
+  },
+);
