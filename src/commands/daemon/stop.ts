@@ -16,9 +16,21 @@ const POLL_MS = 10;
 export async function run(context: Context, { options }: Input<"services">): Promise<Result> {
   const paths = homePaths(context.home);
   const services = options.services === true;
-  if (services && !daemonHolder(paths) && (await isAnythingRunning(context))) await start(context, paths);
+  let ended = await end(context, paths, services);
+  // There was none, or it has died before it was asked.
+  if (services && !ended.isAsked && (await isAnythingRunning(context))) {
+    await start(context, paths);
+    ended = await end(context, paths, services);
+  }
+  return { stopped: ended.pid !== null, pid: ended.pid };
+}
+
+type Ended = { pid: number | null; isAsked: boolean };
+
+/** Has the daemon end, where there is one, and waits for that. */
+async function end(context: Context, paths: HomePaths, services: boolean): Promise<Ended> {
   const holder = daemonHolder(paths);
-  if (!holder) return { stopped: false, pid: null };
+  if (!holder) return { pid: null, isAsked: false };
   const ask = async () => {
     try {
       await callDaemon(paths, "POST", "/v1/daemon/stop", {
@@ -44,7 +56,7 @@ export async function run(context: Context, { options }: Input<"services">): Pro
     await Bun.sleep(POLL_MS);
     isAsked ||= await ask();
   }
-  return { stopped: true, pid: holder.pid };
+  return { pid: holder.pid, isAsked };
 }
 
 /** Services outlive their daemon, and what the start of a oneshot pack leaves running never had one. */
