@@ -1,5 +1,7 @@
+import { AuroraError } from "../errors.ts";
 import { checkHealth, type HealthReport, recordHealth, whyUnhealthy } from "../lifecycle/health.ts";
 import { isRunning } from "../lifecycle/start-packs.ts";
+import { type Workspace } from "../lifecycle/workspace.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { isHomeWritable } from "../system/ensure-home.ts";
 import { formatDuration } from "../system/units.ts";
@@ -20,12 +22,20 @@ export async function run(context: Context, { args }: Input): Promise<Result> {
       : { health: "unhealthy" as const, rc: null, duration_ms: 0, output: "", detail: "it is not running" };
     packs.push({ pack_id: row.pack_id, ...report });
   }
-  if (isHomeWritable(workspace.paths) && packs.length > 0) {
+  if (isHomeWritable(workspace.paths) && packs.length > 0) note(context, workspace, packs);
+  return { healthy: packs.every(({ health }) => health === "healthy"), packs };
+}
+
+/** What was asked for is known by now: a full disk is no reason to keep it back. */
+function note(context: Context, workspace: Workspace, packs: readonly PackHealth[]): void {
+  try {
     using registry = openRegistry(workspace.paths);
     for (const { pack_id, ...report } of packs)
       recordHealth({ ...workspace, registry }, pack_id, report.health, whyUnhealthy(report));
+  } catch (thrown) {
+    if (!(thrown instanceof AuroraError)) throw thrown;
+    context.log.warn(`how healthy they are cannot be noted: ${thrown.message}`);
   }
-  return { healthy: packs.every(({ health }) => health === "healthy"), packs };
 }
 
 export function render({ packs }: Result, paint: Paint): string {

@@ -42,7 +42,7 @@ export function tryLockFile(path: string, now: () => Date, command: string): Hom
   } catch (thrown) {
     // On a full disk: whoever lives on after that, as the daemon does, must not hold it for good.
     closeSync(descriptor);
-    throw Object.assign(thrown as Error, { path });
+    throw Object.assign(thrown as NodeJS.ErrnoException, { path });
   }
   return {
     token,

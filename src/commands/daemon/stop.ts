@@ -1,8 +1,10 @@
 import { callDaemon, NoDaemon } from "../../daemon/client.ts";
 import { daemonHolder } from "../../daemon/daemon-lock.ts";
 import { AuroraError } from "../../errors.ts";
-import { homePaths } from "../../system/home.ts";
+import { packStatuses } from "../../lifecycle/pack-status.ts";
+import { type HomePaths, homePaths } from "../../system/home.ts";
 import { type Context, type Input } from "../command.ts";
+import { openForReading } from "../shared/workspace.ts";
 
 type Result = { stopped: boolean; pid: number | null };
 
@@ -13,9 +15,22 @@ const POLL_MS = 10;
 
 export async function run(context: Context, { options }: Input<"services">): Promise<Result> {
   const paths = homePaths(context.home);
-  const holder = daemonHolder(paths);
-  if (!holder) return { stopped: false, pid: null };
   const services = options.services === true;
+  let ended = await end(context, paths, services);
+  // There was none, or it has died before it was asked.
+  if (services && !ended.isAsked && (await isAnythingRunning(context))) {
+    await start(context, paths);
+    ended = await end(context, paths, services);
+  }
+  return { stopped: ended.pid !== null, pid: ended.pid };
+}
+
+type Ended = { pid: number | null; isAsked: boolean };
+
+/** Has the daemon end, where there is one, and waits for that. */
+async function end(context: Context, paths: HomePaths, services: boolean): Promise<Ended> {
+  const holder = daemonHolder(paths);
+  if (!holder) return { pid: null, isAsked: false };
   const ask = async () => {
     try {
       await callDaemon(paths, "POST", "/v1/daemon/stop", {
@@ -41,7 +56,24 @@ export async function run(context: Context, { options }: Input<"services">): Pro
     await Bun.sleep(POLL_MS);
     isAsked ||= await ask();
   }
-  return { stopped: true, pid: holder.pid };
+  return { pid: holder.pid, isAsked };
+}
+
+/** Services outlive their daemon, and what the start of a oneshot pack leaves running never had one. */
+async function isAnythingRunning(context: Context): Promise<boolean> {
+  using workspace = await openForReading(context);
+  return packStatuses(workspace, []).some(({ state, pid }) => state === "running" || pid !== null);
+}
+
+/** Only a daemon knows how to stop all of it in order. */
+async function start(context: Context, paths: HomePaths): Promise<void> {
+  if (context.noDaemon)
+    throw new AuroraError("usage", "services are running, and no daemon that could stop them", {
+      hint: "leave out --no-daemon",
+    });
+  const { self, env, signal } = context;
+  const { startDaemon } = await import("../../daemon/start-daemon.ts");
+  await startDaemon({ paths, self, env, signal });
 }
 
 export function render({ stopped, pid }: Result): string {

@@ -15,14 +15,23 @@ type Asked = {
   dependents: boolean;
 };
 
-/** Stops packs, dependents first; with room or without. */
+/** Stops packs, dependents first; also where nothing can be written. */
 export async function stopFlow(context: Context, asked: Asked): Promise<ActedPack[]> {
   try {
     return await stop(context, asked);
   } catch (thrown) {
-    if (toAuroraError(thrown).code !== "no-space" || context.noDaemon) throw thrown;
-    return await stopOnFullDisk(context, asked, thrown);
+    if (whyUnwritable(thrown) === undefined || context.noDaemon) throw thrown;
+    return await stopUnwritten(context, asked, thrown);
   }
+}
+
+/** What has to be done before anything can be written again; undefined where that is not what is wrong. */
+function whyUnwritable(thrown: unknown): string | undefined {
+  const { code, cause } = toAuroraError(thrown);
+  if (code === "no-space") return "free some space";
+  // So a kernel leaves a disk that has failed.
+  const isReadOnly = (cause as NodeJS.ErrnoException | undefined)?.code === "EROFS";
+  return isReadOnly ? "mount the home's file system for writing" : undefined;
 }
 
 function stop(context: Context, asked: Asked, known?: readonly Before[]): Promise<ActedPack[]> {
@@ -41,12 +50,12 @@ function stop(context: Context, asked: Asked, known?: readonly Before[]): Promis
  * What fills the disk may be the very service that is to stop. The daemon stops it without anything being written; then there may be
  * room to write that down.
  *
- * @param full what was thrown
+ * @param unwritable what was thrown
  */
-async function stopOnFullDisk(
+async function stopUnwritten(
   context: Context,
   { packIds, dependents }: Asked,
-  full: unknown,
+  unwritable: unknown,
 ): Promise<ActedPack[]> {
   let before: Before[];
   let stopped: string[];
@@ -59,19 +68,20 @@ async function stopOnFullDisk(
       selected.map(({ script }) => script),
     );
   }
-  if (stopped.length === 0) throw full;
+  if (stopped.length === 0) throw unwritable;
   try {
     // By their names: what depended on them does not run any more.
     const all = { packIds: before.map(({ pack_id: packId }) => packId), dependents: false };
     return await stop(context, all, before);
   } catch (thrown) {
-    const error = toAuroraError(thrown);
-    if (error.code !== "no-space") throw thrown;
+    const { code, message } = toAuroraError(thrown);
+    const remedy = whyUnwritable(thrown);
+    if (remedy === undefined) throw thrown;
     const names = stopped.map((packId) => `"${packId}"`).join(", ");
-    throw new AuroraError("no-space", `${names} does not run any more, but that cannot be written down`, {
+    throw new AuroraError(code, `${names} does not run any more, but that cannot be written down`, {
       cause: thrown,
-      diagnostics: [{ message: error.message }],
-      hint: "free some space and run the command again: the next daemon would start it",
+      diagnostics: [{ message }],
+      hint: `${remedy} and run the command again: the next daemon would start it`,
     });
   }
 }

@@ -39,6 +39,34 @@ test("it has ended when the command returns, and a oneshot pack goes on or is st
   }
 });
 
+test("with --services all is stopped that a dead daemon has left, and what a oneshot pack has", async () => {
+  await using t = testHome();
+  t.write({ id: "app", health: null });
+  t.write({
+    id: "web",
+    start: "exec sleep 300",
+    stop: null,
+    health: null,
+    manifest: "  service: { type: simple }",
+  });
+  await t.run(["install", "app", "web"]);
+  process.kill(daemonPid(t.home) as number, "SIGKILL");
+  expect(await t.run(["daemon", "stop", "--services", "--no-daemon"])).toEqual({
+    stdout: "",
+    stderr:
+      "error[usage]: services are running, and no daemon that could stop them\nhint: leave out --no-daemon\n",
+    exitCode: 2,
+  });
+  expect(await t.run(["daemon", "stop", "--services"])).toEqual({
+    stdout: "the daemon (pid PID) has ended\n",
+    stderr: "",
+    exitCode: 0,
+  });
+  expect((await t.json(["status"])).value).toMatchObject([{ state: "stopped" }, { state: "stopped" }]);
+  // There is nothing left that one would have to be started for.
+  expect(await t.run(["daemon", "stop", "--services"])).toMatchObject({ stdout: "no daemon is running\n" });
+});
+
 test("a daemon that does not listen yet is stopped as soon as it does", async () => {
   await using t = testHome();
   t.write({ id: "app", health: null });
