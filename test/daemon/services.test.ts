@@ -406,7 +406,7 @@ test("--no-daemon forbids what needs one", async () => {
   t.write(simplePack());
   expect(await t.run(["install", "app", "--no-daemon"])).toEqual({
     stdout: "",
-    stderr: `warning: the pack is started, and nothing tells whether it is healthy
+    stderr: `warning: app: the pack is started, and nothing tells whether it is healthy
 error[failed]: cannot run "app": its service type is "simple", which needs the daemon, and --no-daemon forbids it
 hint: leave out --no-daemon
 `,

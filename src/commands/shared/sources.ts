@@ -56,11 +56,13 @@ function refuseUnknown(context: Place, source: string): never {
   const isHere = statSync(resolve(context.cwd, source), { throwIfNoEntry: false })?.isDirectory() === true;
   const looked = places.map((place) => `"${place}"`).join(", ");
   throw new AuroraError("not-found", `cannot find the pack "${source}": it is not in ${looked}`, {
-    hint: isHere
-      ? `"./${source}" names the directory here`
-      : near
-        ? `did you mean "${near}"?`
-        : "name its directory, such as ./my-pack, or set AURORA_PACKS",
+    hint: source.startsWith("sha256:")
+      ? `a plan's digest stands behind an equals sign: --approve=${source}`
+      : isHere
+        ? `"./${source}" names the directory here`
+        : near
+          ? `did you mean "${near}"?`
+          : "name its directory, such as ./my-pack, or set AURORA_PACKS",
   });
 }
 
