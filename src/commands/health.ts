@@ -7,6 +7,7 @@ import { isHomeWritable } from "../system/ensure-home.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { selectLivePacks } from "./shared/packs.ts";
+import { printedLines } from "./shared/printed-lines.ts";
 import { openForReading } from "./shared/workspace.ts";
 
 type PackHealth = Omit<HealthReport, "detail"> & { pack_id: string; detail: string | null };
@@ -44,7 +45,7 @@ export function render({ packs }: Result, paint: Paint): string {
   return packs
     .flatMap(({ pack_id, health, detail, output, duration_ms }) => [
       `${pack_id}  ${colors[health](health)}${duration_ms === 0 ? "" : `  ${formatDuration(duration_ms)}`}${detail === null ? "" : `  ${detail}`}`,
-      ...(health === "unhealthy" && output !== "" ? output.split("\n").map((line) => `    ${line}`) : []),
+      ...(health === "unhealthy" ? printedLines(output, "    ") : []),
     ])
     .join("\n");
 }

@@ -22,6 +22,7 @@ import { newestTree } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { formatDuration } from "../system/units.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
+import { printedLines } from "./shared/printed-lines.ts";
 import { sourceFor } from "./shared/sources.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
@@ -330,7 +331,7 @@ export function render({ pack_id, state, cause, steps, denied, next }: Result, p
     lines.push(
       `  ${at}  ${name}${rc === null ? "" : `, exit code ${rc}`}${duration_ms === 0 ? "" : `, ${formatDuration(duration_ms)}`}`,
     );
-    if (output_tail !== "") lines.push(...output_tail.split("\n").map((line) => `      ${line}`));
+    lines.push(...printedLines(output_tail, "      "));
   }
   if (denied.length > 0)
     lines.push(`denied: ${denied.join(", ")}; "permissions" in the manifest says what a pack may reach`);

@@ -12,9 +12,11 @@ import {
   registerNamespace,
   unregisterNamespace,
 } from "../registry/namespaces.ts";
+import { knownPackIds } from "../registry/packs.ts";
 import { isRecord } from "./channel/protocol.ts";
 import { updatePackRecord } from "./generation-record.ts";
 import { isForbiddenVariable } from "./pack-environment.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { timestamp, type Workspace } from "./workspace.ts";
 
 /** The largest meta that is taken, in bytes of JSON. */
@@ -107,6 +109,11 @@ const setVariables: OwnOperation<VariablesParams, { pack_id: string; set: string
   run(workspace, packId, { variables }) {
     const { registry } = workspace;
     const names = variables.map(({ name }) => name);
+    // They may be set before an install that needs them; or the id is mistyped.
+    if (!knownPackIds(registry).includes(packId)) {
+      const { message, hint } = unknownPack(workspace, packId, "is not known here yet");
+      workspace.warn(`${message}; ${hint}`);
+    }
     registry.write(() => {
       setEnvironment(registry, packId, variables);
       appendEvent(registry, { at: timestamp(workspace), packId, kind: "environment-set", detail: { names } });

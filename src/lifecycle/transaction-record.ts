@@ -62,6 +62,7 @@ export function recordCommit(
     for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
     updateTransaction(registry, id, {
       state,
+      plan: confirm ? JSON.stringify(plan) : planAtEnd(plan),
       finished_at: confirm ? null : at,
       reason: null,
       cleanup: confirm ? null : JSON.stringify(cleanupOf(plan, "committed")),
@@ -69,6 +70,11 @@ export function recordCommit(
     });
     return state;
   });
+}
+
+/** Nothing goes back any more: the values of variables, which may be secrets, are not kept beside where they can be taken away. */
+function planAtEnd(plan: TransactionPlan): string {
+  return JSON.stringify({ ...plan, packs: plan.packs.map((pack) => ({ ...pack, environment: [] })) });
 }
 
 function recordLive(
@@ -128,6 +134,7 @@ export function recordConfirmation(workspace: Workspace, id: string, plan: Trans
     }
     updateTransaction(registry, id, {
       state: "committed",
+      plan: planAtEnd(plan),
       finished_at: at,
       reason: null,
       cleanup: JSON.stringify(cleanupOf(plan, "committed")),
@@ -169,6 +176,7 @@ export function recordWayBack(
     for (const { pack_id } of plan.packs) anchorJobs(registry, pack_id, workspace.now().getTime());
     updateTransaction(registry, id, {
       state,
+      plan: planAtEnd(plan),
       finished_at: at,
       reason,
       cleanup: JSON.stringify(cleanupOf(plan, state)),

@@ -94,11 +94,12 @@ export function isPackChanging(registry: Registry, packId: string): boolean {
 export function updateTransaction(
   registry: Registry,
   id: string,
-  change: Pick<TransactionRow, "state" | "finished_at" | "reason" | "cleanup" | "confirm">,
+  change: Pick<TransactionRow, "state" | "plan" | "finished_at" | "reason" | "cleanup" | "confirm">,
 ): void {
   registry.run(
-    "UPDATE transactions SET state = ?, finished_at = ?, reason = ?, cleanup = ?, confirm = ? WHERE id = ?",
+    "UPDATE transactions SET state = ?, plan = ?, finished_at = ?, reason = ?, cleanup = ?, confirm = ? WHERE id = ?",
     change.state,
+    change.plan,
     change.finished_at,
     change.reason,
     change.cleanup,

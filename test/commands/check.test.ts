@@ -240,6 +240,9 @@ describe("where a source is looked for", () => {
     expect(await place.run("check", "zzzzzz")).toEqual(
       error("zzzzzz", "name its directory, such as ./my-pack, or set AURORA_PACKS"),
     );
+    expect(await place.run("install", "demo", "--approve", "sha256:0a1b")).toEqual(
+      error("sha256:0a1b", "a plan's digest stands behind an equals sign: --approve=sha256:0a1b"),
+    );
   });
 
   test("a path that is not there, or is no directory", async () => {

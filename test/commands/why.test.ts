@@ -144,3 +144,18 @@ test("--json, and a pack that nobody knows", async () => {
   });
   expect(await t.run(["why", "nobody"])).toMatchObject({ stdout: "", exitCode: 5 });
 });
+
+test("what a pack has printed does not steer the terminal", async () => {
+  await using t = testHome();
+  const noise = String.raw`printf '\033[31mred\033[0m\n\033]0;title\007a\tb\n'`;
+  t.write({ id: "app", health: `${noise}; exit 1`, isSick: true });
+  expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
+  const { stdout } = await t.run(["why", "app"]);
+  expect(stdout).toContain("\n      red\n      ·]0;title·a\tb\n");
+  const { value } = await t.json(["why", "app"]);
+  expect(JSON.stringify(value)).toContain(String.raw`\u001b[31mred`);
+  t.write({ id: "app", version: "2.0.0", health: `[ ! -e data/bad ] || { ${noise}; exit 1; }` });
+  await t.run(["install", "app"]);
+  await t.run(["vfs", "write", "app", "bad"], { stdin: "" });
+  expect((await t.run(["health", "app"])).stdout).toEndWith("\n    red\n    ·]0;title·a\tb\n");
+});

@@ -4,6 +4,7 @@ import { formatDuration } from "../../system/units.ts";
 import { type Context, type Input, type Paint } from "../command.ts";
 import { withOwnJobs } from "../shared/jobs.ts";
 import { parseCount } from "../shared/local-time.ts";
+import { printedLines } from "../shared/printed-lines.ts";
 
 const DEFAULT_RUNS = 20;
 
@@ -33,6 +34,6 @@ export function runText(run: JobRunView, paint: Paint): string {
     ...(reason === null || isExit ? [] : [reason]),
     ...(run.retry_at === null ? [] : [`tried again at ${run.retry_at}`]),
   ];
-  const tail = output_tail === "" ? [] : output_tail.split("\n").map((line) => `    ${line}`);
+  const tail = printedLines(output_tail, "    ");
   return [parts.join(", "), ...tail].join("\n");
 }

@@ -63,7 +63,7 @@ function refuseUnknown(context: Place, source: string): never {
   const looked = places.map((place) => `"${place}"`).join(", ");
   throw new AuroraError("not-found", `cannot find the pack "${source}": it is not in ${looked}`, {
     hint: source.startsWith("sha256:")
-      ? `a plan is approved with --approve=${source}`
+      ? `a plan's digest stands behind an equals sign: --approve=${source}`
       : isHere
         ? `"./${source}" names the directory here`
         : near

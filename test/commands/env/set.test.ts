@@ -9,12 +9,17 @@ test("a pack's scripts see what is set, from their next start on", async () => {
   t.write({ id: "app", health: 'echo "mode=$MODE empty=[$EMPTY]"' });
   expect(await t.run(["env", "set", "app", "MODE=a=b c", "EMPTY="])).toEqual({
     stdout: "app: MODE, EMPTY are set, and will be seen from its next start on\n",
-    stderr: "",
+    stderr: 'warning: the pack "app" is not known here yet; aurora list shows the packs\n',
     exitCode: 0,
   });
   await t.run(["install", "app"]);
   expect((await t.json(["health", "app"])).value).toMatchObject({
     packs: [{ output: "mode=a=b c empty=[]" }],
+  });
+  expect(await t.run(["env", "set", "app", "MODE=b"])).toMatchObject({ stderr: "" });
+  expect(await t.run(["env", "set", "ap", "MODE=b"])).toMatchObject({
+    stderr: 'warning: the pack "ap" is not known here yet; did you mean "app"?\n',
+    exitCode: 0,
   });
   expect(statSync(`${t.home}/state.db`).mode & 0o777).toBe(0o600);
 });

@@ -29,3 +29,24 @@ test("a value that was unset is in no free page of the database", async () => {
   await t.run(["env", "unset", "app", "TOKEN"]);
   expect(readFileSync(database).includes(secret)).toBe(false);
 });
+
+test("nor is it in the record of a transaction that has come to its end", async () => {
+  await using t = testHome();
+  const secret = "a-value-nobody-else-has";
+  const holds = () => readFileSync(join(t.home, "state.db")).includes(secret);
+  await t.run(["env", "set", "app", `TOKEN=${secret}`]);
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  t.write({ id: "app", version: "2.0.0", isSick: true, health: "exit 1" });
+  expect(await t.run(["install", "app"])).toMatchObject({ exitCode: 4 });
+  t.write({ id: "app", version: "3.0.0" });
+  expect(await t.run(["install", "app", "--confirm-within", "1h"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["confirm", "app"])).toMatchObject({ exitCode: 0 });
+  await t.run(["env", "set", "app", "TOKEN=another"]);
+  expect(await t.run(["restart", "app"])).toMatchObject({ exitCode: 0 });
+  expect(holds()).toBe(false);
+  await t.run(["env", "set", "app", `TOKEN=${secret}`]);
+  expect(holds()).toBe(true);
+  expect(await t.run(["remove", "app", "--purge"])).toMatchObject({ exitCode: 0 });
+  expect(holds()).toBe(false);
+});

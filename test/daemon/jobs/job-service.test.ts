@@ -395,6 +395,7 @@ function begin(t: ReturnType<typeof serviceHome>, at: string): void {
 function end(t: ReturnType<typeof serviceHome>): void {
   const done = {
     state: "committed",
+    plan: "{}",
     finished_at: "now",
     reason: null,
     cleanup: null,
