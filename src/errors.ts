@@ -127,6 +127,8 @@ export function systemReason(thrown: unknown): string | undefined {
  */
 export function toAuroraError(thrown: unknown): AuroraError {
   if (thrown instanceof AuroraError) return thrown;
+  // Something went wrong, and then the clearing up of it too: on a disk that has become read-only, say. The first is to be told.
+  if (thrown instanceof SuppressedError) return toAuroraError(thrown.suppressed);
   const reason = systemReason(thrown);
   if (reason !== undefined) {
     const { code, path, syscall } = thrown as NodeJS.ErrnoException;
