@@ -2,12 +2,22 @@ import { expect, test } from "bun:test";
 
 import { AuroraError, toAuroraError } from "../src/errors.ts";
 
-test("where tidying up fails too, what it was done for is told", () => {
-  const first = new AuroraError("unhealthy", "it is not healthy");
-  const full = Object.assign(new Error("full"), { code: "ENOSPC", syscall: "unlink", path: "/x" });
-  expect(toAuroraError(new SuppressedError(full, first))).toBe(first);
-  expect(toAuroraError(new SuppressedError(first, new SuppressedError(first, full)))).toMatchObject({
-    code: "no-space",
-    message: 'cannot unlink "/x": no space left on the device',
+test("what went wrong is told, and not that clearing up went wrong after it", () => {
+  const failing = (code: string): Disposable => ({
+    [Symbol.dispose]() {
+      throw Object.assign(new Error(code), { code, syscall: "rm", path: "/scratch" });
+    },
   });
+  const work = () => {
+    using _outer = failing("EIO");
+    using _inner = failing("EROFS");
+    throw new AuroraError("no-space", "cannot begin");
+  };
+  let thrown: unknown;
+  try {
+    work();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(toAuroraError(thrown)).toMatchObject({ code: "no-space", message: "cannot begin", exitCode: 1 });
 });

@@ -11,6 +11,7 @@ import { type HomePaths } from "../system/home.ts";
 import { mountOf } from "../system/mount.ts";
 import { createScratch } from "../system/scratch.ts";
 import { formatSize } from "../system/units.ts";
+import { holdForLook } from "./home-lock.ts";
 import { damageOf } from "./live-pack.ts";
 import { FREE_SPACE_RESERVE_BYTES } from "./prepare.ts";
 import { registryFaults } from "./registry-faults.ts";
@@ -95,21 +96,25 @@ function spaceCheck({ home }: HomePaths): Check {
 function stateChecks(paths: HomePaths): Check[] {
   try {
     using registry = openRegistryForReading(paths);
-    const open = openTransactions(registry);
-    return [
-      registryCheck(registry, paths),
-      open.length === 0
-        ? good("transactions", "none is open")
-        : bad(
-            "transactions",
-            `${open.length} open: ${open.map(({ kind, state }) => `${kind} ${state}`).join(", ")}`,
-            "aurora recover finishes what was interrupted, aurora confirm keeps what waits",
-          ),
-    ];
+    return [registryCheck(registry, paths), transactionCheck(registry, paths)];
   } catch (thrown) {
     if (!(thrown instanceof AuroraError)) throw thrown;
     return [bad("registry", thrown.message, thrown.hint ?? null)];
   }
+}
+
+function transactionCheck(registry: Registry, paths: HomePaths): Check {
+  using hold = holdForLook(paths);
+  // Of who holds the lock one is open too, and was not interrupted.
+  const isAtWork = hold === undefined && existsSync(paths.lock);
+  const all = openTransactions(registry);
+  const open = all.filter(({ state }) => state === "unconfirmed" || !isAtWork);
+  if (open.length === 0) return good("transactions", all.length === 0 ? "none is open" : "one is at work");
+  return bad(
+    "transactions",
+    `${open.length} open: ${open.map(({ kind, state }) => `${kind} ${state}`).join(", ")}`,
+    "aurora recover finishes what was interrupted, aurora confirm keeps what waits",
+  );
 }
 
 function registryCheck(registry: Registry, paths: HomePaths): Check {

@@ -107,7 +107,8 @@ export async function gateHealth(
   return {
     name: "health",
     // Null says that nothing was decided: an interrupted gate is no evidence against the pack.
-    rc: signal.aborted ? null : (last?.rc ?? (healthy ? 0 : -1)),
+    rc:
+      signal.aborted || (!isHealthy && wasStopped(workspace, pack)) ? null : (last?.rc ?? (healthy ? 0 : -1)),
     duration_ms: Math.round(performance.now() - started),
     output_tail: last?.output ?? "",
     reason: isHealthy
@@ -116,6 +117,12 @@ export async function gateHealth(
         ? `stopped by ${String(signal.reason)}`
         : `it is not healthy: ${why}`,
   };
+}
+
+/** Whether whoever runs a service has stopped it, as when the daemon ends with all services, or the machine goes down. */
+function wasStopped({ registry }: Workspace, { manifest }: ScriptPack): boolean {
+  const state = isHosted(manifest) ? serviceOf(registry, manifest.pack.id)?.state : undefined;
+  return state === "stopping" || state === "stopped";
 }
 
 /** Tells the host that a service is healthy; why it cannot be, where the host knows better. */

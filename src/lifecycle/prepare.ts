@@ -27,6 +27,7 @@ import { type PlanDocument, planDocument, type PlannedPack } from "./plan-docume
 import { type PlanAction, planActions, type PresentPack, type WantedPack } from "./plan.ts";
 import { scriptPack } from "./script.ts";
 import { type TransactionPack } from "./steps.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** A pack as it was read from a source, staged or only looked at. */
@@ -90,6 +91,10 @@ export function prepareWanted(
   present: readonly PresentPack[],
   retry: boolean,
 ): PreparedChange {
+  for (const [packId, { rollbackTo }] of wanted)
+    // It may have been removed since it was looked at: then there is nothing to go back from.
+    if (rollbackTo !== undefined && !present.some(({ manifest }) => manifest.pack.id === packId))
+      throw unknownPack(workspace, packId, "is not installed");
   const restores = snapshotsToRestore(workspace, wanted);
   const list = [...wanted].map(([packId, { manifest, digest, allowAll }]): WantedPack => {
     const before = present.find((pack) => pack.manifest.pack.id === packId);

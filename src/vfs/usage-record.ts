@@ -10,15 +10,17 @@ import {
 } from "node:fs";
 
 import { TEMPORARY_PREFIX } from "../system/durable.ts";
-import { type FileStat, statDescriptor } from "../system/file-stat.ts";
+import { type FileStat, statAt, statDescriptor } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
 import { placeOf } from "./resolve.ts";
 
 /** What the last count found, and what was added since. */
 export type CountRecord = { bytes: number; entries: number; startedMs: number; endedMs: number };
 
-/** How long others are waited for, in milliseconds: each has the lock while it counts or adds a piece. */
+/** How long one who has the lock is waited for, in milliseconds: each has it while it counts or adds a piece. */
 const WAIT_MS = 10_000;
+/** Of many who wait, one may have its turn late: as long as others have theirs it waits on, for so many times as long. */
+const MAX_WAITS = 6;
 const LONGEST_PAUSE_MS = 3;
 /** Called like an unfinished file, so that nothing shows, counts or copies it. */
 export const USAGE_RECORD = `${TEMPORARY_PREFIX}usage`;
@@ -52,18 +54,13 @@ export class UsageRecord {
     this.#owner = owner;
   }
 
-  /** Waits for the lock. Returns false where others have it for too long: one that was stopped, say. */
+  /** Waits for the lock. Returns false where somebody has it for too long: one that was stopped, say. */
   lock(waitMs = WAIT_MS): boolean {
     const held = openSync(`/proc/self/fd/${this.#directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      const end = performance.now() + waitMs;
-      while (!tryFlock(held, "exclusive")) {
-        if (performance.now() > end) {
-          closeSync(held);
-          return false;
-        }
-        // Different pauses, so that many do not try at the same moments.
-        Bun.sleepSync(Math.ceil(Math.random() * LONGEST_PAUSE_MS));
+      if (!tryFlock(held, "exclusive") && !this.#wait(held, waitMs)) {
+        closeSync(held);
+        return false;
       }
     } catch (thrown) {
       closeSync(held);
@@ -71,6 +68,27 @@ export class UsageRecord {
     }
     this.#held = held;
     return true;
+  }
+
+  #wait(held: number, waitMs: number): boolean {
+    const started = performance.now();
+    let [end, seen] = [started + waitMs, this.#writtenMs()];
+    while (!tryFlock(held, "exclusive")) {
+      const now = performance.now();
+      if (now > end) {
+        const written = this.#writtenMs();
+        if (written === seen || now > started + MAX_WAITS * waitMs) return false;
+        [end, seen] = [now + waitMs, written];
+      }
+      // Different pauses, so that many do not try at the same moments.
+      Bun.sleepSync(Math.ceil(Math.random() * LONGEST_PAUSE_MS));
+    }
+    return true;
+  }
+
+  /** When somebody who had the lock has last written what is there. */
+  #writtenMs(): number | undefined {
+    return statAt(this.#directory, USAGE_RECORD)?.modifiedMs;
   }
 
   unlock(): void {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 
 import { asOrdinaryUser, aurora, auroraCommand, canBeOrdinaryUser, scratch } from "../support/aurora.ts";
+import { eventually } from "../support/eventually.ts";
 import { canBeLesser, lacking, onLesserKernel } from "../support/lesser-kernel.ts";
 import { testHome } from "../support/test-home.ts";
 import { writePack } from "../support/test-pack.ts";
@@ -251,4 +252,22 @@ describe
     const { confinement } = (await run("device")) as { confinement: { layers: { name: string }[] } };
     expect(confinement.layers.find(({ name }) => name === layer)).toMatchObject({ available: false, reason });
   });
+});
+
+test("a transaction that somebody is at work on is no fault", async () => {
+  await using t = testHome();
+  const waits = "echo > data/begun; while [ -e data/begun ] && [ ! -e data/go ]; do sleep 0.02; done";
+  t.write({ id: "app", start: waits, health: "exit 0" });
+  const install = t.run(["install", "app", "--quiet"]);
+  const data = `${t.home}/data/app`;
+  await eventually("its start", () => existsSync(`${data}/begun`) || undefined);
+  const { value } = await t.json(["doctor"]);
+  expect((value as { checks: Check[] }).checks).toContainEqual({
+    name: "transactions",
+    ok: true,
+    detail: "one is at work",
+    hint: null,
+  });
+  writeFileSync(`${data}/go`, "");
+  expect(await install).toMatchObject({ exitCode: 0 });
 });

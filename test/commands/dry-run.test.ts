@@ -139,7 +139,8 @@ test("what others change meanwhile is not taken for the script's, and what is re
   await using t = testHome();
   t.write({ id: "app" });
   await t.run(["install", "app", "--no-start"]);
-  const install = "echo > data/begun; until [ -e data/go ]; do sleep 0.02; done; rm data/begun data/go";
+  const install =
+    "echo > data/begun; while [ -e data/begun ] && [ ! -e data/go ]; do sleep 0.02; done; rm data/begun data/go";
   t.write({ id: "app", name: "next", version: "2.0.0", install });
   const rehearsal = t.run(["dry-run", "./packs/next"]);
   const data = await eventually("the script", () =>

@@ -77,7 +77,9 @@ hint: review it with aurora plan, then add --approve=DIGEST
     expect(existsSync(t.home)).toBe(false);
     // Who forgets the = has named a source.
     expect(await t.run(["install", "app", "--approve", "sha256:1"])).toMatchObject({
-      stderr: expect.stringContaining("\nhint: a plan's digest stands behind an equals sign: --approve=sha256:1\n"),
+      stderr: expect.stringContaining(
+        "\nhint: a plan's digest stands behind an equals sign: --approve=sha256:1\n",
+      ),
       exitCode: 5,
     });
   });

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 
 import { auroraCommand } from "../support/aurora.ts";
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 
 type Home = ReturnType<typeof testHome>;
@@ -331,4 +332,31 @@ test("data: whose data a snapshot holds is known also after the registry was reb
   expect(await t.run(["recover", "--rebuild"])).toMatchObject({ exitCode: 0 });
   expect(await t.run(["rollback", "app"])).toMatchObject({ exitCode: 0 });
   expect(await dataOf(t)).toStartWith("of-1");
+});
+
+test("of a pack that is removed while it is prepared there is nothing to roll back", async () => {
+  await using t = testHome();
+  const manifest = "  data: { snapshot: true }";
+  const waits =
+    '[ -z "${AURORA_DRY_RUN:-}" ] || [ ! -e data/wait ] || { echo > data/begun; while [ -e data/begun ] && [ ! -e data/go ]; do sleep 0.02; done; }';
+  t.write({ id: "app", name: "1.0.0", version: "1.0.0", manifest, install: waits });
+  t.write({ id: "app", name: "2.0.0", version: "2.0.0", manifest });
+  for (const version of ["1.0.0", "2.0.0"])
+    expect(await t.run(["install", `./packs/${version}`])).toMatchObject({ exitCode: 0 });
+  await t.run(["vfs", "write", "app", "wait"]);
+  const rollback = t.run(["rollback", "app", "--quiet"]);
+  const data = await eventually("the dry run", () =>
+    readdirSync(`${t.home}/tmp`)
+      .map((name) => `${t.home}/tmp/${name}/home/data/app`)
+      .find((path) => existsSync(`${path}/begun`)),
+  );
+  expect(await t.run(["remove", "app"])).toMatchObject({ exitCode: 0 });
+  writeFileSync(`${data}/go`, "");
+  expect(await rollback).toEqual({
+    stdout: "",
+    stderr: 'error[not-found]: the pack "app" is not installed\nhint: aurora list shows the packs\n',
+    exitCode: 5,
+  });
+  expect(await t.run(["list"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["install", "./packs/2.0.0"])).toMatchObject({ exitCode: 0 });
 });

@@ -93,7 +93,7 @@ test("an empty home, and a pack that is not there", async () => {
 
 test("a transaction in its middle is no damage", async () => {
   await using t = testHome();
-  const waits = "echo > data/begun; until [ -e data/go ]; do sleep 0.02; done";
+  const waits = "echo > data/begun; while [ -e data/begun ] && [ ! -e data/go ]; do sleep 0.02; done";
   t.write({ id: "app" });
   t.write({ id: "app", name: "next", version: "2.0.0", start: waits, health: "exit 0" });
   await t.run(["install", "app", "--no-start"]);

@@ -237,6 +237,23 @@ test("what an install has found healthy runs when it is done, and need not be fo
   expect((await t.run(["status", "app"])).exitCode).toBe(0);
 });
 
+test("a service that is stopped with the daemon, in the middle of its gate, says nothing against its pack", async () => {
+  await using t = serviceHome();
+  t.write(simplePack({ health: "echo > data/checked; [ -e data/ok ]" }));
+  const install = t.run(["install", "app", "--quiet"]);
+  await eventually("its first check", () => existsSync(`${t.home}/data/app/checked`) || undefined);
+  expect(await t.run(["daemon", "stop", "--services"])).toMatchObject({ exitCode: 0 });
+  writeFileSync(`${t.home}/data/app/ok`, "");
+  expect(await install).toMatchObject({
+    stdout: expect.stringMatching(
+      /^rolled back: app: it is not healthy: its checks pass, and it is stopped\n/,
+    ),
+    exitCode: 4,
+  });
+  // It is not in quarantine, which would take --retry.
+  expect(await t.run(["install", "app", "--quiet"])).toMatchObject({ exitCode: 0 });
+});
+
 test("what answers on its port is not the service where that is down", async () => {
   await using t = serviceHome();
   const bothAsk = Promise.withResolvers<void>();

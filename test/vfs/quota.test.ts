@@ -1,5 +1,5 @@
 /** A quota that many processes share: never a byte or a file too many, and nothing that stays taken after a crash. */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import {
   appendFileSync,
   closeSync,
@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -267,6 +268,30 @@ test("who finds it locked for too long says so, and has done nothing", () => {
   const record = new UsageRecord(root, undefined);
   expect(record.lock(0)).toBe(true);
   record.unlock();
+  closeSync(root);
+});
+
+test("as long as others have their turns, one that has none yet waits on, but not for ever", () => {
+  using directory = scratch();
+  const [held, root] = [openSync(directory.path, "r"), openSync(directory.path, "r")];
+  const record = `${directory.path}/${RECORD}`;
+  writeFileSync(record, "");
+  tryFlock(held, "exclusive");
+  let seconds = 0;
+  let freeAfter = 1000;
+  using _now = spyOn(performance, "now").mockImplementation(() => seconds * 1000);
+  using _sleep = spyOn(Bun, "sleepSync").mockImplementation(() => {
+    seconds++;
+    utimesSync(record, seconds, seconds);
+    if (seconds === freeAfter) closeSync(held);
+  });
+  expect(new UsageRecord(root, undefined).lock(10_000)).toBe(false);
+  expect(seconds).toBeGreaterThan(60);
+  freeAfter = seconds + 30;
+  const waiting = new UsageRecord(root, undefined);
+  expect(waiting.lock(10_000)).toBe(true);
+  expect(seconds).toBe(freeAfter);
+  waiting.unlock();
   closeSync(root);
 });
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, realpathSync } from "node:fs";
+import { closeSync, openSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 
 import { type Manifest } from "../../manifest/schema.ts";
@@ -9,17 +9,36 @@ import { type HomePaths } from "../../system/home.ts";
  * The manifest of a pack's tree: of one in the store as it was checked when it was staged, which needs no parser; else, as in
  * a dry run or for a confined script, which the store's records are closed to, as it is written there.
  *
- * @param tree a directory, or a link to one
+ * @param tree a directory, or a link to one. A link may be switched meanwhile, and what it led to removed: then it is followed anew
  * @returns undefined where there is none
  */
 export async function manifestOfTree(paths: HomePaths, tree: string): Promise<Manifest | undefined> {
-  if (!existsSync(tree)) return undefined;
-  const place = realpathSync(tree);
+  for (let place = realPath(tree); place !== undefined;) {
+    try {
+      return await manifestAt(paths, place);
+    } catch (thrown) {
+      const now = realPath(tree);
+      if (now === place) throw thrown;
+      place = now;
+    }
+  }
+  return undefined;
+}
+
+async function manifestAt(paths: HomePaths, place: string): Promise<Manifest> {
   const digest = `sha256:${basename(place)}`;
-  if (existsSync(paths.store) && dirname(place) === realpathSync(paths.store) && hasRecord(paths, digest))
+  if (dirname(place) === realPath(paths.store) && hasRecord(paths, digest))
     return readTreeRecord(paths, digest).manifest as Manifest;
   const { readManifest } = await import("../../manifest/read.ts");
   return readManifest(place).manifest;
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function hasRecord(paths: HomePaths, digest: string): boolean {
