@@ -95,17 +95,12 @@ function explainTransaction(
   };
   const live = livePack(registry, packId);
   switch (transaction.state) {
-    case "rolled-back":
-      return {
-        ...base,
-        state: "rolled-back",
-        cause: `the last ${transaction.kind} was rolled back: ${transaction.reason}`,
-        next: live
-          ? `aurora status ${packId}`
-          : isItsOwnFault(journal)
-            ? `mend the pack, then ${install}`
-            : install,
-      };
+    case "rolled-back": {
+      const cause = `the last ${transaction.kind} was rolled back: ${transaction.reason}`;
+      if (live) return { ...base, ...explainBack(workspace, packId, live.version, cause) };
+      const next = isItsOwnFault(journal) ? `mend the pack, then ${install}` : install;
+      return { ...base, state: "rolled-back", cause, next };
+    }
     case "stuck":
       return {
         ...base,
@@ -182,6 +177,14 @@ function deniedTo({ registry, paths }: Workspace, packId: string, steps: readonl
   return deniedPaths(failed.map(({ output_tail }) => output_tail).join("\n"), own);
 }
 
+/** What is live again, and what has become of it since. */
+function explainBack(workspace: Workspace, packId: string, version: string, cause: string): Explanation {
+  const row = serviceOf(workspace.registry, packId);
+  const trouble = row && explainTrouble(workspace, packId, row, `${cause}. Version ${version} is live`);
+  const quiet = { state: "rolled-back", cause, next: `aurora status ${packId}` };
+  return withMore(workspace, packId, trouble ?? quiet);
+}
+
 /** Whether a transaction went back for something that is the pack's, and not a signal, a crash, a deadline or a full disk. */
 function isItsOwnFault(journal: readonly JournalRow[]): boolean {
   const entry = journal.find(({ status }) => status === "failed" || status === "abort");
@@ -211,12 +214,24 @@ function explainLive(workspace: Workspace, packId: string, done: string): Explan
   const row = serviceOf(workspace.registry, packId);
   if (!row)
     return { state: "installed", cause: `${done}, and was not started`, next: `aurora start ${packId}` };
-  return explainService(workspace, packId, row, done);
+  const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
+  return (
+    explainTrouble(workspace, packId, row, done) ?? {
+      state: observeService(row, bootId()).state,
+      cause: last ? `${done}; last event: ${last.kind} at ${last.at}` : done,
+      next: `aurora status ${packId}`,
+    }
+  );
 }
 
-function explainService(workspace: Workspace, packId: string, row: ServiceRow, done: string): Explanation {
+/** Why a service does not run as it is to, or has not all the while; undefined where there is nothing to say of it. */
+function explainTrouble(
+  workspace: Workspace,
+  packId: string,
+  row: ServiceRow,
+  done: string,
+): Explanation | undefined {
   const { state, reason } = observeService(row, bootId());
-  const last = recentEvents(workspace.registry, { packId, limit: 1 }).at(-1);
   const hosted = explainHosted(workspace, packId, state, done);
   if (hosted) return hosted;
   switch (state) {
@@ -241,13 +256,7 @@ function explainService(workspace: Workspace, packId: string, row: ServiceRow, d
           cause: `${done}, and its last health check (${row.health_at}) failed${row.reason === null ? "" : `: ${row.reason}`}`,
           next: `aurora health ${packId}`,
         };
-      return (
-        restarted(workspace, packId, row, done) ?? {
-          state,
-          cause: last ? `${done}; last event: ${last.kind} at ${last.at}` : done,
-          next: `aurora status ${packId}`,
-        }
-      );
+      return restarted(workspace, packId, row, done);
   }
 }
 

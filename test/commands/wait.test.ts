@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import { testHome } from "../support/test-home.ts";
+import { eventually } from "../support/eventually.ts";
+import { daemonPid, testHome } from "../support/test-home.ts";
 
 test("returns as soon as it is so", async () => {
   await using t = testHome();
@@ -38,6 +40,27 @@ test("a time of 0 looks once", async () => {
       'error[timed-out]: not stopped now: "app" is running, its health healthy\nhint: aurora why app says more\n',
     exitCode: 124,
   });
+});
+
+test("a oneshot pack that nobody watches is looked at by whoever waits for its health", async () => {
+  await using t = testHome();
+  t.write({ id: "app", health: "echo look >> data/looks; test -e data/well" });
+  await t.run(["install", "app", "--no-start"]);
+  await t.run(["start", "app"]);
+  const waiting = t.run(["wait", "app", "--for", "healthy", "--timeout", "30s"]);
+  await eventually("a look", () => existsSync(`${t.home}/data/app/looks`) || undefined);
+  writeFileSync(`${t.home}/data/app/well`, "");
+  expect(await waiting).toMatchObject({
+    stdout: expect.stringContaining("running  healthy"),
+    stderr: "",
+    exitCode: 0,
+  });
+  expect(daemonPid(t.home)).toBeUndefined();
+  await t.run(["restart", "app"]);
+  writeFileSync(`${t.home}/data/app/looks`, "");
+  // A time of 0 looks at what is known.
+  expect(await t.run(["wait", "app", "--for", "healthy", "--timeout", "0"])).toMatchObject({ exitCode: 124 });
+  expect(readFileSync(`${t.home}/data/app/looks`, "utf8")).toBe("");
 });
 
 test("what has no health check is said never to get healthy", async () => {

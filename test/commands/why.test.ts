@@ -35,6 +35,20 @@ next: aurora status app
 `);
 });
 
+test("what has become of the old version since an upgrade was rolled back is told as well", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  await t.run(["install", "app"]);
+  t.write({ id: "app", name: "sick", version: "2.0.0", health: "exit 3", isSick: true });
+  await t.run(["install", "./packs/sick"]);
+  Bun.spawnSync(["sh", "-c", `kill -9 $(cat ${t.home}/data/app/pid)`]);
+  expect(await t.run(["wait", "app", "--for", "stopped", "--timeout", "10"])).toMatchObject({ exitCode: 0 });
+  const { stdout } = await t.run(["why", "app"]);
+  expect(firstLines(stdout)).toBe(`app: exited
+the last install was rolled back: app: it is not healthy: its health check ended with exit code 3. Version 1.0.0 is live, but all processes that its start left running are gone`);
+  expect(lastLine(stdout)).toBe("next: aurora logs app, then aurora start app");
+});
+
 test("each state has its cause and its next step", async () => {
   await using t = testHome();
   t.write({ id: "app" });
