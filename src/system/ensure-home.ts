@@ -10,15 +10,7 @@ import { type HomePaths } from "./home.ts";
  * @throws {AuroraError} `home-unusable` where it cannot be created or written, or is another user's
  */
 export function ensureHome(paths: HomePaths): void {
-  const owner = otherOwner(paths);
-  if (owner !== undefined)
-    throw new AuroraError(
-      "home-unusable",
-      `cannot use the home "${paths.home}": it is that of user ${owner}`,
-      {
-        hint: `call aurora as that user: sudo -u "#${owner}" aurora --home ${paths.home} …`,
-      },
-    );
+  refuseOtherOwner(paths);
   try {
     makeDirectory(paths.home, 0o700);
     const { store, live, data, logs, run, tmp } = paths;
@@ -44,6 +36,15 @@ export function ensureHome(paths: HomePaths): void {
 /** Whether there is a home at all. Reading commands show nothing rather than create one. */
 export function hasHome(paths: HomePaths): boolean {
   return existsSync(paths.home);
+}
+
+/** @throws {AuroraError} `home-unusable` where the home is another user's */
+export function refuseOtherOwner(paths: HomePaths): void {
+  const owner = otherOwner(paths);
+  if (owner === undefined) return;
+  throw new AuroraError("home-unusable", `cannot use the home "${paths.home}": it is that of user ${owner}`, {
+    hint: `call aurora as that user: sudo -u "#${owner}" aurora --home ${paths.home} …`,
+  });
 }
 
 /**

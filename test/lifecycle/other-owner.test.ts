@@ -15,7 +15,7 @@ test.skipIf(process.getuid?.() !== 0 || !canBeOrdinaryUser)(
       install: null,
       start: "exec sleep 300",
       stop: null,
-      health: null,
+      health: "true",
       manifest: service,
     });
     expect(await t.run(["install", "app", "--quiet"])).toMatchObject({ exitCode: 0 });
@@ -33,6 +33,13 @@ hint: call aurora as that user: sudo -u "#65534" aurora --home DIR/home …
 `,
       exitCode: 1,
     };
+    // Whatever would be a process of the pack: it would be another user's.
+    expect(await asRoot("health", "app")).toEqual(refused);
+    expect(await asRoot("exec", "app", "--", "true")).toEqual({
+      ...refused,
+      stderr: refused.stderr.replace("home-unusable", "exec-failed"),
+      exitCode: 125,
+    });
     for (const argv of [["restart", "app"], ["stop", "app"], ["install", "app"], ["daemon"], ["recover"]])
       expect(await asRoot(...argv)).toEqual(refused);
     expect(await asRoot("status", "app")).toMatchObject({
@@ -40,7 +47,8 @@ hint: call aurora as that user: sudo -u "#65534" aurora --home DIR/home …
       stderr: "",
     });
     expect(await asRoot("daemon", "stop")).toMatchObject({ stderr: "", exitCode: 0 });
-    expect(statSync(`${t.home}/run/services`).uid).toBe(65_534);
+    for (const path of ["run/services", "data/app", "logs/app"])
+      expect(statSync(`${t.home}/${path}`).uid).toBe(65_534);
     expect(await t.run(["restart", "app"])).toMatchObject({ stderr: "", exitCode: 0 });
   },
 );
