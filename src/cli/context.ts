@@ -41,6 +41,7 @@ function isTerminalDumb(): boolean {
 export async function createContext(
   flags: GlobalFlags,
 ): Promise<{ context: Context; flushLog: () => Promise<void> }> {
+  seeChildrenEnd();
   const [stdinIsTerminal, stderrIsTerminal, paint] = await Promise.all([
     isTerminal(0),
     isTerminal(2),
@@ -101,6 +102,13 @@ export async function createContext(
     },
   };
   return { context, flushLog: log.flush };
+}
+
+/** Whoever ignores SIGCHLD hands that on, and then the kernel tells nobody how a child has ended: a listener that goes takes it away. */
+function seeChildrenEnd(): void {
+  const nothing = () => {};
+  process.on("SIGCHLD", nothing);
+  process.off("SIGCHLD", nothing);
 }
 
 function currentDirectory(): string {

@@ -20,7 +20,7 @@ export async function run(
   const { home, self, env } = context;
   const isUser = options.user === true;
   if (options["print-systemd-unit"] === true)
-    return { unit: systemdUnit({ self, home, isUser, systemdVersion: systemdVersion() }) };
+    return { unit: systemdUnit({ self, home, isUser, owner: caller(), systemdVersion: systemdVersion() }) };
   if (isUser) throw new AuroraError("usage", "option --user belongs to --print-systemd-unit");
   const idleExit = options["idle-exit"];
   const say = messenger(context);
@@ -40,6 +40,11 @@ export async function run(
     becomeBinary(context, idleExit, lock);
   }
   return undefined;
+}
+
+/** The home that is not named is the caller's. */
+function caller(): { uid: number; gid: number } {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 
 function announce(context: Context, status: DaemonStatus, say: ReturnType<typeof messenger>): void {

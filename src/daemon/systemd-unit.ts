@@ -7,6 +7,8 @@ export type UnitOptions = {
   home: string;
   /** A unit of `systemctl --user`. */
   isUser: boolean;
+  /** Whose the home is, by number: the machine's systemd would run it as root. */
+  owner?: { uid: number; gid: number };
   /** The version of systemd; undefined where it is not known, and then the unit is one for all. */
   systemdVersion?: number | undefined;
 };
@@ -29,9 +31,11 @@ const RELEASE_GROUPS =
  * modules and its log. What would close devices, directories, the network or new privileges to all packs alike is not in it;
  * confinement is each pack's own.
  */
-export function systemdUnit({ self, home, isUser, systemdVersion = 0 }: UnitOptions): string {
+export function systemdUnit({ self, home, isUser, owner, systemdVersion = 0 }: UnitOptions): string {
   const program = quote(self);
   const homeOption = `--home ${quote(home)}`;
+  const isRoots = owner === undefined || owner.uid === 0;
+  const whose = isUser || isRoots ? [] : [`User=${owner.uid}`, `Group=${owner.gid}`];
   const hardening = isUser ? [] : ["ProtectKernelModules=yes", "ProtectKernelLogs=yes"];
   return [
     "[Unit]",
@@ -43,6 +47,7 @@ export function systemdUnit({ self, home, isUser, systemdVersion = 0 }: UnitOpti
     "[Service]",
     "Type=notify",
     "NotifyAccess=main",
+    ...whose,
     `Environment=${Object.entries(daemonRuntime)
       .map(([name, value]) => `${name}=${value}`)
       .join(" ")}`,

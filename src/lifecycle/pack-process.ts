@@ -12,6 +12,7 @@ import { readSystemFiles, type SystemFiles } from "../process/confinement/system
 import { environmentOf } from "../registry/environment.ts";
 import { livePack } from "../registry/packs.ts";
 import { brokenVariables } from "../system/broken-variables.ts";
+import { refuseOtherOwner } from "../system/ensure-home.ts";
 import { homePaths } from "../system/home.ts";
 import { channelDirectory } from "./channel/protocol.ts";
 import { type DataMount, dataMounts, MOUNTS_VARIABLE, openDataMounts } from "./data-mounts.ts";
@@ -50,7 +51,8 @@ export type PackProcess = {
  *
  * @param tmpDirectory its scratch
  * @param isAudit lets it do everything, and has reported what would be refused, as far as the kernel can tell
- * @throws {AuroraError} `denied` where confinement is required and this machine lacks it
+ * @throws {AuroraError} `denied` where confinement is required and this machine lacks it; `home-unusable` where the home is another
+ *   user's
  */
 export function packProcess(
   workspace: Workspace,
@@ -59,6 +61,7 @@ export function packProcess(
   tmpDirectory: string,
   isAudit = false,
 ): PackProcess {
+  refuseOtherOwner(workspace.paths);
   const user = userOf(workspace, pack, purpose, true);
   const memory = memoryMounts(pack, true);
   const inMemory = memory.map(({ directory }) => directory);

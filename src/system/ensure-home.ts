@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 
 import { AuroraError, systemReason } from "../errors.ts";
 import { makeDirectories, makeDirectory } from "./durable.ts";
@@ -7,9 +7,10 @@ import { type HomePaths } from "./home.ts";
 /**
  * Creates the home and the directories in it, all mode 0700, where they do not exist yet.
  *
- * @throws {AuroraError} `home-unusable` where it cannot be created or written
+ * @throws {AuroraError} `home-unusable` where it cannot be created or written, or is another user's
  */
 export function ensureHome(paths: HomePaths): void {
+  refuseOtherOwner(paths);
   try {
     makeDirectory(paths.home, 0o700);
     const { store, live, data, logs, run, tmp } = paths;
@@ -37,11 +38,33 @@ export function hasHome(paths: HomePaths): boolean {
   return existsSync(paths.home);
 }
 
-/** Whether this user may change the home: on a read-only one, reading commands still work. */
+/** @throws {AuroraError} `home-unusable` where the home is another user's */
+export function refuseOtherOwner(paths: HomePaths): void {
+  const owner = otherOwner(paths);
+  if (owner === undefined) return;
+  throw new AuroraError("home-unusable", `cannot use the home "${paths.home}": it is that of user ${owner}`, {
+    hint: `call aurora as that user: sudo -u "#${owner}" aurora --home ${paths.home} …`,
+  });
+}
+
+/**
+ * Who owns a home that is not the caller's. Root could write there, and what it makes would be its own, or that of the users which its packs
+ * have: the home's owner could use none of it any more.
+ */
+function otherOwner({ database }: HomePaths): number | undefined {
+  try {
+    const { uid } = statSync(database);
+    return uid === process.geteuid?.() ? undefined : uid;
+  } catch {
+    return undefined; // There is none yet, or one may not look.
+  }
+}
+
+/** Whether this user may change the home: on a read-only one, or another user's, reading commands still work. */
 export function isHomeWritable(paths: HomePaths): boolean {
   try {
     accessSync(paths.home, constants.W_OK | constants.X_OK);
-    return true;
+    return otherOwner(paths) === undefined;
   } catch {
     return false;
   }

@@ -273,6 +273,16 @@ describe("the systemd unit", () => {
     expect(unit(254)).not.toContain("ExecStopPost");
   });
 
+  test("a user's home is not run as root", () => {
+    const options = { self: "/bin/aurora", home: "/home/a", owner: { uid: 1000, gid: 100 } };
+    expect(systemdUnit({ ...options, isUser: false })).toContain("NotifyAccess=main\nUser=1000\nGroup=100\n");
+    const others = [
+      systemdUnit({ ...options, isUser: true }),
+      systemdUnit({ ...options, owner: { uid: 0, gid: 0 }, isUser: false }),
+    ];
+    for (const other of others) expect(other).not.toMatch(/^(User|Group)=/m);
+  });
+
   test("what it starts is not spared when the machine runs out of memory", () => {
     expect(systemdUnit({ self: "/bin/aurora", home: "/home", isUser: false })).not.toContain(
       "OOMScoreAdjust",

@@ -99,6 +99,27 @@ test("death by a signal is 128 + its number, in both forms", async () => {
   ]);
 });
 
+test("is told how it ends also by a caller that ignores its own children", async () => {
+  await using t = await withPack();
+  const child = Bun.spawn(
+    [
+      "env",
+      "--ignore-signal=CHLD",
+      ...auroraCommand,
+      "exec",
+      "app",
+      "--home",
+      t.home,
+      "--",
+      "sh",
+      "-c",
+      "exit 3",
+    ],
+    { env: { PATH: Bun.env["PATH"] ?? "" }, stderr: "pipe" },
+  );
+  expect([await child.stderr.text(), await child.exited]).toEqual(["", 3]);
+});
+
 test("--timeout ends the whole tree: exit 124, rc -1", async () => {
   await using t = await withPack();
   const argv = ["exec", "app", "--timeout", "300ms", "--", "sh", "-c", "(setsid sleep 300 &) ; sleep 300"];
