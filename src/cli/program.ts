@@ -9,6 +9,7 @@ import {
   type InputOf,
   type Options,
 } from "../commands/command.ts";
+import { globalOptions } from "../commands/shared/global-options.ts";
 import { commands } from "../commands/table.ts";
 import { AuroraError, errorDocument, toAuroraError } from "../errors.ts";
 import { type RE_EXEC_WORD as ReExecWord } from "../process/confinement/re-exec.ts";
@@ -21,7 +22,6 @@ import {
   encodeArgv,
   encodePositionals,
   givenOptions,
-  globalOptions,
   isValuedIn,
   splitArgv,
 } from "./argv.ts";
