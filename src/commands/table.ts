@@ -786,7 +786,10 @@ export const commands: readonly CommandSpec[] = [
       every: { value: "TIME", help: "Again and again at this distance: 30s, 5m" },
       at: { value: "T", help: "Once: 2026-03-28T12:00, 2026-03-28T12:00:00Z" },
       in: { value: "TIME", help: "Once, so long from now" },
-      timezone: { value: "TZ", help: "The time zone of --cron and --at (default: this machine's)" },
+      timezone: {
+        value: "TZ",
+        help: "The time zone of --cron and --at (default: this machine's, or $TZ, as it is now)",
+      },
       overlap: { value: "HOW", help: "When it is due and still runs: skip (default), queue, allow, replace" },
       misfire: { value: "HOW", help: "What was missed: run-once (default), skip, run-all" },
       timeout: { value: "TIME", help: "End a run after this time" },
