@@ -4,10 +4,14 @@ import { nearest } from "../system/nearest.ts";
 import { type Workspace } from "./workspace.ts";
 
 /** `not-found` for a pack id, with the nearest known one as the hint. */
-export function unknownPack(workspace: Workspace, packId: string, what: string): AuroraError {
+export function unknownPack(
+  { registry }: Pick<Workspace, "registry">,
+  packId: string,
+  what: string,
+): AuroraError {
   const near = nearest(
     packId,
-    knownPackIds(workspace.registry).filter((id) => id !== packId),
+    knownPackIds(registry).filter((id) => id !== packId),
   );
   return new AuroraError("not-found", `the pack "${packId}" ${what}`, {
     hint: near ? `did you mean "${near}"?` : "aurora list shows the packs",
