@@ -285,7 +285,7 @@ export const commands: readonly CommandSpec[] = [
     group: "Packs",
     summary: "Set variables that a pack's scripts get",
     details:
-      "NAME alone takes the value from standard input, so that a secret is not seen in the process list.",
+      "NAME alone takes the value from standard input, so that a secret is not seen in the process list. A newline at its end\nis left out.",
     args: [
       { name: "PACK", pack: true },
       { name: "NAME=VALUE", many: true },
