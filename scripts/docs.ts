@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { commandGroups, type CommandSpec } from "../src/commands/command.ts";
-import { run as help, usageLine } from "../src/commands/help.ts";
+import { describeOptions, run as help, usageLine } from "../src/commands/help.ts";
+import { globalOptions } from "../src/commands/shared/global-options.ts";
 import { commands } from "../src/commands/table.ts";
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
@@ -31,7 +32,13 @@ function commandsPage(): string {
     const members = shown.filter((spec) => spec.group === group);
     return members.length === 0 ? [] : [`## ${group}`, ...members.map(commandSection)];
   });
-  return `${["# Commands", "Made from the command table by `bun run docs`.", ...parts].join("\n\n")}\n`;
+  return `${[
+    "# Commands",
+    "Made from the command table by `bun run docs`.",
+    "Every command takes these options, before or after its name:",
+    optionTable(describeOptions(globalOptions)),
+    ...parts,
+  ].join("\n\n")}\n`;
 }
 
 function commandSection(spec: CommandSpec): string {
@@ -42,16 +49,16 @@ function commandSection(spec: CommandSpec): string {
     `${spec.summary}.`,
     ...(spec.details === undefined ? [] : [spec.details]),
     `\`\`\`\n${usageLine(spec)}\n\`\`\``,
-    ...(options.length === 0
-      ? []
-      : [
-          table(
-            ["option", "meaning"],
-            options.map((option) => [`\`${option.flags.trim()}\``, option.help]),
-          ),
-        ]),
+    ...(options.length === 0 ? [] : [optionTable(options)]),
     `\`\`\`sh\n${spec.examples.map((example) => `aurora ${example}`).join("\n")}\n\`\`\``,
   ].join("\n\n");
+}
+
+function optionTable(options: ReturnType<typeof describeOptions>): string {
+  return table(
+    ["option", "meaning"],
+    options.map((option) => [`\`${option.flags.trim()}\``, option.help]),
+  );
 }
 
 function errorsPage(): string {

@@ -170,7 +170,8 @@ export type ErrorDocument = {
   };
 };
 
-export function errorDocument({ code, message, hint, exitCode, diagnostics }: AuroraError): ErrorDocument {
+export function errorDocument(error: AuroraError, exitCode = error.exitCode): ErrorDocument {
+  const { code, message, hint, diagnostics } = error;
   return {
     error: {
       code,

@@ -1,4 +1,5 @@
 import { type Options, type OptionSpec } from "../commands/command.ts";
+import { globalOptions } from "../commands/shared/global-options.ts";
 import { AuroraError } from "../errors.ts";
 import { nearest } from "../system/nearest.ts";
 
@@ -8,18 +9,6 @@ import { nearest } from "../system/nearest.ts";
  * every value and every positional word behind a mark that keeps it text.
  */
 const MARK = "\0";
-
-export const globalOptions = {
-  json: { help: "Print one JSON document" },
-  quiet: { help: "Print only results and errors", short: "q" },
-  home: { help: "Where all state lives (default: $AURORA_HOME)", value: "DIR" },
-  wait: { help: "Wait so long for another transaction (default: 10s)", value: "TIME" },
-  "no-input": { help: "Never ask" },
-  "no-color": { help: "No colour" },
-  "no-daemon": { help: "Neither ask the daemon nor start it" },
-  help: { help: "Show this help", short: "h" },
-  version: { help: "Show the version", short: "V" },
-} satisfies Options;
 
 export type SplitArgv = {
   /** The command's words as typed: [] for none, one or two for a known command, else the unknown word. */

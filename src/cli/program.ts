@@ -9,6 +9,7 @@ import {
   type InputOf,
   type Options,
 } from "../commands/command.ts";
+import { globalOptions } from "../commands/shared/global-options.ts";
 import { commands } from "../commands/table.ts";
 import { AuroraError, errorDocument, toAuroraError } from "../errors.ts";
 import { type RE_EXEC_WORD as ReExecWord } from "../process/confinement/re-exec.ts";
@@ -21,7 +22,6 @@ import {
   encodeArgv,
   encodePositionals,
   givenOptions,
-  globalOptions,
   isValuedIn,
   splitArgv,
 } from "./argv.ts";
@@ -231,13 +231,14 @@ async function reportFailure(argv: readonly string[], thrown: unknown): Promise<
   if (thrown instanceof ClosedPipe) return EXIT_CLOSED_PIPE;
   const error = toAuroraError(thrown);
   const { words } = split(argv);
-  if (words.includes("--json")) writeAll(2, `${JSON.stringify(errorDocument(error))}\n`);
+  const signal = receivedSignal();
+  const exitCode = error.code === "interrupted" && signal ? 128 + signalNumbers[signal] : error.exitCode;
+  if (words.includes("--json")) writeAll(2, `${JSON.stringify(errorDocument(error, exitCode))}\n`);
   else {
     const { failureText } = await import("./report.ts");
     const paint = await paintFor(2, words.includes("--no-color"));
     const isDebug = process.env["AURORA_DEBUG"] === "1";
     writeAll(2, failureText(error, paint, isDebug || error.code === "internal"));
   }
-  const signal = receivedSignal();
-  return error.code === "interrupted" && signal ? 128 + signalNumbers[signal] : error.exitCode;
+  return exitCode;
 }

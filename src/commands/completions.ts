@@ -1,22 +1,15 @@
 import { AuroraError } from "../errors.ts";
-import { type CommandSpec, type Context, type Input } from "./command.ts";
+import { type CommandSpec, type Context, type Input, type OptionSpec } from "./command.ts";
+import { globalOptions } from "./shared/global-options.ts";
 import { commands } from "./table.ts";
 
 type Result = { shell: string; script: string };
 
 const shells: Record<string, (specs: readonly CommandSpec[]) => string> = { bash, zsh, fish };
-const globalFlags = [
-  "--json",
-  "--quiet",
-  "--home",
-  "--wait",
-  "--no-input",
-  "--no-color",
-  "--no-daemon",
-  "--help",
-  "--version",
-];
-const globalValued = ["--home", "--wait"];
+const globalFlags = Object.keys(globalOptions).map((name) => `--${name}`);
+const globalValued = Object.entries<OptionSpec>(globalOptions)
+  .filter(([, { value }]) => value !== undefined)
+  .map(([name]) => `--${name}`);
 
 export function run(_context: Context, { args: [shell = ""] }: Input): Result {
   const write = Object.hasOwn(shells, shell) ? shells[shell] : undefined;

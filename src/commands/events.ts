@@ -1,6 +1,8 @@
 import { AuroraError } from "../errors.ts";
+import { unknownPack } from "../lifecycle/unknown-pack.ts";
 import { type EventRow, MAX_EVENTS, recentEvents } from "../registry/events.ts";
 import { parseColumn } from "../registry/json-column.ts";
+import { knownPackIds } from "../registry/packs.ts";
 import { type Context, type Input } from "./command.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
@@ -17,7 +19,10 @@ export async function run(
   const limit = countOption(options.number);
   const filter = packId === undefined ? {} : { packId: checkPackId(packId) };
   let events = await read(context, { ...filter, limit });
-  if (options.follow !== true) return events;
+  if (options.follow !== true) {
+    if (packId !== undefined && events.length === 0 && limit > 0) await requireKnown(context, packId);
+    return events;
+  }
   let afterId = events.at(-1)?.id ?? 0;
   while (!context.signal.aborted) {
     for (const event of events)
@@ -27,6 +32,13 @@ export async function run(
     afterId = events.at(-1)?.id ?? afterId;
   }
   return undefined;
+}
+
+/** Of a pack that is not there yet new ones may come; none are left of one that is mistyped. */
+async function requireKnown(context: Context, packId: string): Promise<void> {
+  using workspace = await openForReading(context);
+  if (!knownPackIds(workspace.registry).includes(packId))
+    throw unknownPack(workspace, packId, "is not known");
 }
 
 async function read(context: Context, options: Parameters<typeof recentEvents>[1]): Promise<Event[]> {

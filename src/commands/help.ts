@@ -1,6 +1,7 @@
 import { AuroraError, errorCodes } from "../errors.ts";
 import { nearest } from "../system/nearest.ts";
 import { commandGroups, type CommandSpec, type Options, type Paint } from "./command.ts";
+import { globalOptions } from "./shared/global-options.ts";
 import { commands } from "./table.ts";
 
 type Entry = { name: string; summary: string };
@@ -109,22 +110,12 @@ export function usageLine(spec: CommandSpec): string {
   return ["aurora", spec.name, ...words, ...(spec.rest === undefined ? [] : ["--", spec.rest])].join(" ");
 }
 
-function describeOptions(options: Options): { flags: string; help: string }[] {
+export function describeOptions(options: Options): { flags: string; help: string }[] {
   return Object.entries(options).map(([name, { help, short, value, optionalValue }]) => {
     const argument = value === undefined ? "" : optionalValue ? `[=${value}]` : ` ${value}`;
     return { flags: `${short ? `-${short}, ` : "    "}--${name}${argument}`, help };
   });
 }
-
-const globalHelp: { flags: string; help: string }[] = [
-  { flags: "    --json", help: "Print one JSON document" },
-  { flags: "-q, --quiet", help: "Print only results and errors" },
-  { flags: "    --home DIR", help: "Where all state lives (default: $AURORA_HOME)" },
-  { flags: "    --wait TIME", help: "Wait so long for another transaction (default: 10s)" },
-  { flags: "    --no-input", help: "Never ask" },
-  { flags: "    --no-color", help: "No colour" },
-  { flags: "-h, --help", help: "Show this help" },
-];
 
 export function render(result: Result, paint: Paint): string {
   switch (result.topic) {
@@ -141,7 +132,7 @@ export function render(result: Result, paint: Paint): string {
         }),
         "",
         paint.bold("Options for every command:"),
-        ...columns(globalHelp.map(({ flags, help }) => [flags, help])),
+        ...columns(describeOptions(globalOptions).map(({ flags, help }) => [flags, help])),
         "",
         "aurora help COMMAND shows one command, aurora help errors the exit codes.",
       ].join("\n");
@@ -178,7 +169,7 @@ export function render(result: Result, paint: Paint): string {
           : ["", paint.bold("Options:"), ...columns(result.options.map(({ flags, help }) => [flags, help]))]),
         "",
         paint.bold("Options for every command:"),
-        ...columns(globalHelp.map(({ flags, help }) => [flags, help])),
+        ...columns(describeOptions(globalOptions).map(({ flags, help }) => [flags, help])),
         "",
         paint.bold("Examples:"),
         ...result.examples.map((example) => `  ${example}`),

@@ -287,7 +287,7 @@ export const commands: readonly CommandSpec[] = [
     group: "Packs",
     summary: "Set variables that a pack's scripts get",
     details:
-      "NAME alone takes the value from standard input, so that a secret is not seen in the process list.",
+      "NAME alone takes the value from standard input, so that a secret is not seen in the process list. A newline at its end\nis left out.",
     args: [
       { name: "PACK", pack: true },
       { name: "NAME=VALUE", many: true },
@@ -788,7 +788,10 @@ export const commands: readonly CommandSpec[] = [
       every: { value: "TIME", help: "Again and again at this distance: 30s, 5m" },
       at: { value: "T", help: "Once: 2026-03-28T12:00, 2026-03-28T12:00:00Z" },
       in: { value: "TIME", help: "Once, so long from now" },
-      timezone: { value: "TZ", help: "The time zone of --cron and --at (default: this machine's)" },
+      timezone: {
+        value: "TZ",
+        help: "The time zone of --cron and --at (default: this machine's, or $TZ, as it is now)",
+      },
       overlap: { value: "HOW", help: "When it is due and still runs: skip (default), queue, allow, replace" },
       misfire: { value: "HOW", help: "What was missed: run-once (default), skip, run-all" },
       timeout: { value: "TIME", help: "End a run after this time" },

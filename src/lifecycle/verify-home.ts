@@ -1,6 +1,5 @@
 import { lstatSync, readdirSync } from "node:fs";
 
-import { AuroraError } from "../errors.ts";
 import { chainProblems, generationsOf } from "../registry/generations.ts";
 import { knownPackIds, livePack, livePacks, type PackRow } from "../registry/packs.ts";
 import { allTrees, newestTree } from "../registry/trees.ts";
@@ -10,6 +9,7 @@ import { readLink, TEMPORARY_PREFIX } from "../system/durable.ts";
 import { type HomePaths } from "../system/home.ts";
 import { registryFaults } from "./registry-faults.ts";
 import { hasDamagedManifest } from "./stored-manifests.ts";
+import { unknownPack } from "./unknown-pack.ts";
 import { type Workspace } from "./workspace.ts";
 
 export type VerifyReport = {
@@ -68,7 +68,7 @@ async function verifyPack(
   const shown = live ?? newestTree(registry, packId);
   if (!shown) {
     const isKnown = knownPackIds(registry).includes(packId);
-    throw new AuroraError("not-found", `the pack "${packId}" is ${isKnown ? "no longer" : "not"} installed`);
+    throw unknownPack(workspace, packId, `is ${isKnown ? "no longer" : "not"} installed`);
   }
   const { digest, version } = shown;
   const problems = chainProblems(generationsOf(registry, packId)).map((problem) => `history: ${problem}`);

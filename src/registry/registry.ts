@@ -291,12 +291,17 @@ function isOfSchema({ code, message }: SQLiteError): boolean {
   return code === "SQLITE_ERROR" && /already exists$|^no such (table|column|index)/.test(message);
 }
 
-/** A home of another user is not an empty one: what may not be looked into may hold anything. */
+/** A home of another user is not an empty one: what may not be looked into may hold anything. Nor is a file one. */
 function refuseClosedHome(path: string, home: string): void {
   try {
     statSync(path);
   } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EACCES")) return;
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    if (code === "ENOTDIR")
+      throw new AuroraError("home-unusable", `cannot use the home "${home}": it is not a directory`, {
+        hint: "give --home DIR or set AURORA_HOME to a directory that you can write",
+      });
+    if (code !== "EACCES") return;
     throw new AuroraError("home-unusable", `cannot use the home "${home}": permission denied`, {
       hint: "call aurora as the user who owns it, or give another --home DIR",
     });

@@ -1,6 +1,6 @@
 /** How the program as a whole behaves in a shell: streams, colours, errors, exit codes. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
@@ -233,6 +233,17 @@ describe("the home", () => {
     expect(sh(`AURORA ns register a --home ${home}`)).toMatchObject({
       stdout: "",
       stderr: `error[home-unusable]: cannot use the home "${home}": there is something else already\nhint: give --home DIR or set AURORA_HOME to a directory that you can write\n`,
+      exitCode: 1,
+    });
+  });
+
+  test("a file is not taken for an empty home", () => {
+    using directory = scratch();
+    const home = `${directory.path}/home`;
+    writeFileSync(home, "");
+    expect(sh(`AURORA list --home ${home}`)).toMatchObject({
+      stdout: "",
+      stderr: `error[home-unusable]: cannot use the home "${home}": it is not a directory\nhint: give --home DIR or set AURORA_HOME to a directory that you can write\n`,
       exitCode: 1,
     });
   });

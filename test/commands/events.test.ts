@@ -27,6 +27,16 @@ test("what has happened, oldest first, for all packs or one", async () => {
     },
   ]);
   expect((await t.run(["events"])).stdout).toContain("TIME  b  namespace-registered  revision=1\n");
+  expect(await t.run(["events", "b"])).toMatchObject({ exitCode: 0 });
+  expect(await t.run(["events", "apo"])).toEqual({
+    stdout: "",
+    stderr: 'error[not-found]: the pack "apo" is not known\nhint: did you mean "app"?\n',
+    exitCode: 5,
+  });
+  expect(await t.run(["verify", "apo"])).toMatchObject({
+    stderr: 'error[not-found]: the pack "apo" is not installed\nhint: did you mean "app"?\n',
+    exitCode: 5,
+  });
 });
 
 test("-f goes on with new ones as JSON lines", async () => {

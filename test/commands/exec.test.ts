@@ -300,7 +300,7 @@ function startedBy(home: string, argv: string[]) {
     env: { PATH: Bun.env["PATH"] ?? "/usr/bin:/bin", HOME: "/nonexistent", AURORA_HOME: home },
     stdin: "ignore",
     stdout: "pipe",
-    stderr: "ignore",
+    stderr: "pipe",
     detached: true,
   });
 }
@@ -317,23 +317,32 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s to aurora reaches the co
   expect([output, await child.exited]).toEqual(["ready\ngot\n", 5]);
 });
 
-test("a signal while --json captures ends the whole tree: exit 128 + its number", async () => {
-  await using t = await withPack();
-  const script =
-    "trap '' INT; (setsid sleep 300 & echo $! > $AURORA_DATA_DIR/daemon) ; echo $$ > $AURORA_DATA_DIR/pid; sleep 300";
-  const child = startedBy(t.home, ["--json", "exec", "app", "--", "sh", "-c", script]);
-  const pidOf = (name: string) => {
-    try {
-      return Number(readFileSync(`${t.home}/data/app/${name}`, "utf8"));
-    } catch {
-      return 0;
-    }
-  };
-  while (pidOf("pid") === 0) await Bun.sleep(5);
-  child.kill("SIGINT");
-  expect(await child.exited).toBe(130);
-  expect(["pid", "daemon"].map((name) => hasEnded(pidOf(name)))).toEqual([true, true]);
-});
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)(
+  "%s while --json captures ends the whole tree: exit %i, and the error says so",
+  async (signal, code) => {
+    await using t = await withPack();
+    const script =
+      "trap '' INT TERM; (setsid sleep 300 & echo $! > $AURORA_DATA_DIR/daemon) ; echo $$ > $AURORA_DATA_DIR/pid; sleep 300";
+    const child = startedBy(t.home, ["--json", "exec", "app", "--", "sh", "-c", script]);
+    const pidOf = (name: string) => {
+      try {
+        return Number(readFileSync(`${t.home}/data/app/${name}`, "utf8"));
+      } catch {
+        return 0;
+      }
+    };
+    while (pidOf("pid") === 0) await Bun.sleep(5);
+    child.kill(signal);
+    expect(await child.exited).toBe(code);
+    expect(JSON.parse(await child.stderr.text())).toMatchObject({
+      error: { code: "interrupted", exit_code: code },
+    });
+    expect(["pid", "daemon"].map((name) => hasEnded(pidOf(name)))).toEqual([true, true]);
+  },
+);
 
 test("--audit lets happen what it is not told of, and says of each layer what it can tell", async () => {
   await using t = testHome();

@@ -22,6 +22,14 @@ describe("--help of every command has its usage and an example", () => {
   );
 });
 
+test("what every command takes is told, all of it", async () => {
+  for (const argv of [["--help"], ["list", "--help"]]) {
+    const { stdout } = await aurora(argv);
+    for (const option of ["--json", "--home DIR", "--no-daemon", "-V, --version"])
+      expect(stdout).toContain(` ${option} `);
+  }
+});
+
 test("--help of a group has its commands and an example", async () => {
   expect(await aurora(["env", "--help"])).toEqual({
     stdout: `Usage: aurora env COMMAND [options]

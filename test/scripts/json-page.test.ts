@@ -112,57 +112,62 @@ test(
       tried.add(name);
       return JSON.parse(stdout) as unknown;
     };
-    const all = async (...list: string[]): Promise<void> => {
+    const inTurn = async (...list: string[]): Promise<void> => {
       for (const line of list) await check(line.split(" "));
     };
-    await all(
-      "init new_pack",
-      "check app bad",
-      "seal app",
-      "stage app",
-      "dry-run app",
-      "test app",
-      "plan app",
-    );
-    await all("install app", "ensure app");
+    const together = (...list: string[]) => Promise.all(list.map((line) => check(line.split(" "))));
+    await inTurn("init new_pack", "seal app", "stage app");
+    await together("check app bad", "dry-run app", "test app", "plan app", "scan packs", "device", "version");
+    await inTurn("install app", "ensure app");
     t.write({ id: "app", version: "2.0.0" });
-    await all(
-      "install app --confirm-within 1h",
-      "confirm app",
-      "rollback app",
-      "activate app --generation 2",
+    await inTurn("install app --confirm-within 1h", "confirm app", "rollback app");
+    await inTurn("activate app --generation 2", "env set app A=1 B");
+    await together("verify", "list", "show app", "history app", "why app", "diff app --from 1 --to 2");
+    await together(
+      "deps app",
+      "deps base",
+      "env list app",
+      "env list app --show-values",
+      "status",
+      "logs app",
     );
-    await all("verify", "gc", "list", "show app", "history app", "why app", "diff app --from 1 --to 2");
-    await all("deps app", "deps base", "scan packs", "device", "env set app A=1 B", "env list app");
-    await all("env list app --show-values", "env unset app A", "stop app", "start app", "restart app");
-    await all("status", "wait app --for running", "health", "logs app", "events", "signal app CONT");
-    await all("exec app -- true", "run packs/one.ts");
+    await together("health", "events", "wait app --for running", "help", "completions bash", "doctor");
+    await inTurn("gc", "env unset app A", "stop app", "start app", "restart app", "signal app CONT");
     await check(["exec", "app", "--background", "--", "sleep", "60"], "exec --background");
     const [{ id }] = (await check(["exec", "app", "--list"], "exec --list")) as [{ id: string }];
     await check(["exec", "app", "--explain", "--", "true"], "exec --explain");
     await check(["exec", "app", "--kill", id], "exec --kill");
-    await all(
-      "vfs write app /d/f",
-      "vfs append app /d/f",
-      "vfs cat app /d/f",
-      "vfs ls app /d",
-      "vfs tree app",
+    await inTurn("vfs write app /d/f", "vfs append app /d/f", "vfs mkdir app /e", "vfs cp app /d/f /h");
+    await inTurn("vfs mv app /d/f /g", "vfs rm app /h", "vfs ln app g /l", "vfs chmod app +x /g");
+    await together("vfs cat app /g", "vfs ls app", "vfs tree app", "vfs stat app /d", "vfs readlink app /l");
+    await together(
+      "vfs glob app *",
+      "vfs lock app /k -- true",
+      "vfs df app",
+      "vfs mounts app",
+      "exec app -- true",
     );
-    await all(
-      "vfs stat app /d",
-      "vfs mkdir app /e",
-      "vfs mv app /d/f /g",
-      "vfs cp app /g /h",
-      "vfs rm app /h",
+    await inTurn(
+      "vfs import app packs/base /i",
+      "ns register app",
+      "schedule add app --name j --every 1h -- true",
     );
-    await all("vfs ln app g /l", "vfs readlink app /l", "vfs chmod app +x /g", "vfs glob app *");
-    await all("vfs lock app /k -- true", "vfs import app packs/base /i", "vfs df app", "vfs mounts app");
-    await all("ns register app", "ns get app", "ns list", "ns unregister app");
-    await all("schedule add app --name j --every 1h -- true", "schedule list", "schedule run app j");
-    await all("schedule history app", "schedule pause app j", "schedule resume app j", "schedule next");
+    await together("ns get app", "ns list", "schedule list", "schedule next", "run packs/one.ts");
     await check(["schedule", "explain", "0 3 * * *"]);
-    await all("schedule remove app j", "daemon status", "daemon reload", "daemon stop", "recover", "doctor");
-    await all("completions bash", "version", "help", "remove app --purge");
+    await inTurn(
+      "schedule run app j",
+      "schedule history app",
+      "schedule pause app j",
+      "schedule resume app j",
+    );
+    await inTurn(
+      "schedule remove app j",
+      "ns unregister app",
+      "daemon status",
+      "daemon reload",
+      "daemon stop",
+    );
+    await inTurn("recover", "remove app --purge");
     const untried = [...shapes].filter(([name, shape]) => shape !== undefined && !tried.has(name));
     // A supervisor has to listen; changes have to come.
     expect(untried.map(([name]) => name)).toEqual(["notify", "vfs watch", "ns watch"]);

@@ -67,18 +67,19 @@ function scheduleOption(context: Context, options: AddInput["options"]): JobSpec
       kind === undefined ? '"schedule add" needs a time' : `--${kind} and --${other} exclude each other`,
       { hint: "give one of --cron, --every, --at and --in" },
     );
-  const { timezone } = options;
-  if (timezone !== undefined && kind !== "cron" && kind !== "at")
+  if (options.timezone !== undefined && kind !== "cron" && kind !== "at")
     throw new AuroraError("usage", `--timezone has no meaning beside --${kind}`);
   const text = options[kind] as string;
+  // Whoever runs the jobs may have another $TZ: it is kept what the operator is told now.
+  const timezone = options.timezone ?? machineTimezone();
   if (kind === "cron") {
-    compileCron(text, timezone ?? machineTimezone());
-    return { kind, expression: text, timezone: timezone ?? null };
+    compileCron(text, timezone);
+    return { kind, expression: text, timezone };
   }
   if (kind === "every") return { kind, interval_ms: durationOption("every", text, MIN_EVERY_MS) ?? 0 };
   const nowMs = context.now().getTime();
   if (kind === "in") return { kind: "at", at_ms: nowMs + (durationOption("in", text, 0) ?? 0) };
-  const atMs = parseMoment("--at", text, timezone ?? machineTimezone());
+  const atMs = parseMoment("--at", text, timezone);
   if (atMs < nowMs)
     throw new AuroraError("usage", `cannot run a job at ${new Date(atMs).toISOString()}: that is past`);
   return { kind, at_ms: atMs };

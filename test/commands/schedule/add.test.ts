@@ -65,6 +65,15 @@ test.each([
   });
 });
 
+test("a job keeps the time zone that the operator has, whatever that of the next command or the daemon is", async () => {
+  await using t = await jobsHome("");
+  const words = ["schedule", "add", "app", "--name", "a", "--cron", "0 3 * * *", "--", "true"];
+  await t.run(words, { env: { TZ: "America/New_York" } });
+  const list = async (zone: string) =>
+    (await t.run(["schedule", "list", "--json"], { env: { TZ: zone } })).stdout;
+  expect(await list("Asia/Tokyo")).toContain('"spec":"0 3 * * * (America/New_York)"');
+});
+
 test("a cron expression is read at once", async () => {
   await using t = await jobsHome("");
   expect(
