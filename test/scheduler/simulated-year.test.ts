@@ -175,5 +175,5 @@ test.each(seeds)(
     expect(problems).toEqual([]);
     for (const count of Object.values(totals)) expect(count).toBeGreaterThan(0);
   },
-  60_000,
+  180_000,
 );
