@@ -389,9 +389,12 @@ function gone(state: ServiceState, event: ServiceEvent, now: Now): Step {
 function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
   const isFailure = state.isFailure || state.rc !== 0;
   const reason = state.reason ?? reasonOf(state);
+  // What was found while it ran is no health of what does not run.
+  const health = state.health === "healthy" ? "unknown" : state.health;
   if (policy.restart === "no" || (policy.restart === "on-failure" && !isFailure))
     return enter(state, isFailure ? "failed" : "exited", nowMs, {
       isFailure,
+      health,
       reason: isFailure ? reason : null,
       lastEnd: reason,
       upMs: null,
@@ -402,7 +405,15 @@ function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
   const dueMs = Math.max(nowMs, state.startedMs + pauseMs(failures, policy.backoffSeconds, random));
   const { burst, intervalSeconds } = policy.startLimit;
   const recent = state.starts.filter((at) => at > dueMs - intervalSeconds * 1000);
-  const after = { isFailure, failures, isAutomatic: true, lastEnd: reason, upMs: null, watchdogDueMs: null };
+  const after = {
+    isFailure,
+    health,
+    failures,
+    isAutomatic: true,
+    lastEnd: reason,
+    upMs: null,
+    watchdogDueMs: null,
+  };
   if (recent.length >= burst)
     return enter(state, "failed", nowMs, {
       ...after,
