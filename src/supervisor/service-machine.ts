@@ -390,9 +390,12 @@ function judge(last: ServiceState, { policy, nowMs, random }: Now): Step {
   const state: ServiceState = { ...last, health: last.health === "healthy" ? "unknown" : last.health };
   const isFailure = state.isFailure || state.rc !== 0;
   const reason = state.reason ?? reasonOf(state);
+  // What was found while it ran is no health of what does not run.
+  const health = state.health === "healthy" ? "unknown" : state.health;
   if (policy.restart === "no" || (policy.restart === "on-failure" && !isFailure))
     return enter(state, isFailure ? "failed" : "exited", nowMs, {
       isFailure,
+      health,
       reason: isFailure ? reason : null,
       lastEnd: reason,
       upMs: null,
@@ -403,7 +406,15 @@ function judge(last: ServiceState, { policy, nowMs, random }: Now): Step {
   const dueMs = Math.max(nowMs, state.startedMs + pauseMs(failures, policy.backoffSeconds, random));
   const { burst, intervalSeconds } = policy.startLimit;
   const recent = state.starts.filter((at) => at > dueMs - intervalSeconds * 1000);
-  const after = { isFailure, failures, isAutomatic: true, lastEnd: reason, upMs: null, watchdogDueMs: null };
+  const after = {
+    isFailure,
+    health,
+    failures,
+    isAutomatic: true,
+    lastEnd: reason,
+    upMs: null,
+    watchdogDueMs: null,
+  };
   if (recent.length >= burst)
     return enter(state, "failed", nowMs, {
       ...after,
