@@ -116,6 +116,7 @@ const systemReasons: Record<string, string> = {
   ELOOP: "too many levels of symbolic links",
   ENAMETOOLONG: "the name is too long",
   EXDEV: "it lies on another file system",
+  ENOEXEC: "its format is not one this machine executes",
 };
 
 /** The plain words for an errno name, or the name itself; undefined for what is no system error. */
