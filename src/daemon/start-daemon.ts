@@ -13,6 +13,8 @@ const AUTO_IDLE_EXIT = "60s";
 /** So long another daemon that is just starting is waited for, in milliseconds. */
 const APPEAR_MS = 5000;
 const APPEAR_POLL_MS = 5;
+/** So often it is tried where another daemon is in the way that is gone then. */
+const TRIES = 3;
 /** Variables that the daemon is started with; all others are the business of whoever happens to start it. */
 const PASSED = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|USER|LOGNAME|XDG_RUNTIME_DIR)$/;
 
@@ -34,7 +36,21 @@ const daemonLog = (paths: Pick<HomePaths, "logs">) => `${paths.logs}/daemon.log`
  *
  * @throws {AuroraError} `failed` where it cannot be started, with the last it said
  */
-export async function startDaemon({ paths, self, env, signal }: StartDaemonOptions): Promise<void> {
+export async function startDaemon(options: StartDaemonOptions): Promise<void> {
+  const { paths, signal } = options;
+  for (let tries = 1; ; tries++) {
+    const start = await startOnce(options);
+    if (start.isListening) return;
+    const failure = await appear(paths, start.saidBefore, signal);
+    if (!failure) return;
+    // The one that was in its way may have been about to end.
+    if (failure.code !== "conflict" || isDaemonLocked(paths) || tries === TRIES) throw failure;
+  }
+}
+
+type Start = { isListening: boolean; saidBefore: number };
+
+async function startOnce({ paths, self, env }: StartDaemonOptions): Promise<Start> {
   ensureHome(paths);
   rotateLogs([daemonLog(paths)]);
   const log = openSync(daemonLog(paths), "a", 0o600);
@@ -59,21 +75,29 @@ export async function startDaemon({ paths, self, env, signal }: StartDaemonOptio
     // Not before: what the runtime need not wait for it asks for in a loop, on the processor that the daemon needs.
     await said.cancel();
     child.unref();
-    if (!done) return;
+    return { isListening: !done, saidBefore };
   } finally {
     closeSync(log);
   }
-  await appear(paths, saidBefore, signal);
 }
 
-/** The one that was started has ended: either another one holds its place by now, and is about to listen, or there is none. */
-async function appear(paths: HomePaths, saidBefore: number, signal: AbortSignal): Promise<void> {
+/**
+ * The one that was started has ended: either another one holds its place by now, and is about to listen, or there is none.
+ *
+ * @returns why there is none
+ */
+async function appear(
+  paths: HomePaths,
+  saidBefore: number,
+  signal: AbortSignal,
+): Promise<AuroraError | undefined> {
   const deadline = performance.now() + APPEAR_MS;
   while (!(await findDaemon(paths, signal))) {
     if (!isDaemonLocked(paths) || performance.now() >= deadline)
-      throw notStarted(daemonLog(paths), saidBefore);
+      return notStarted(daemonLog(paths), saidBefore);
     await Bun.sleep(APPEAR_POLL_MS);
   }
+  return undefined;
 }
 
 /** What has kept the daemon from it, as it has said: in a line with the document that commands print with --json. */

@@ -1,11 +1,13 @@
 /** A command that needs the daemon starts it and hears from it that it listens: no time goes by that nobody needs. */
 import { expect, jest, test } from "bun:test";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 
 import { startDaemon } from "../../src/daemon/start-daemon.ts";
+import { tryFlock } from "../../src/system/flock.ts";
 import { homePaths } from "../../src/system/home.ts";
 import { aurora, auroraCommand, scratch } from "../support/aurora.ts";
 import { canTrace } from "../support/can-trace.ts";
+import { eventually } from "../support/eventually.ts";
 import { testHome } from "../support/test-home.ts";
 import { simplePack } from "./service-home.ts";
 
@@ -60,6 +62,34 @@ test("nor when it is told why there is none: as soon as the one that was started
   } finally {
     jest.useRealTimers();
   }
+});
+
+test("a daemon that is about to end is in nobody's way", async () => {
+  using directory = scratch();
+  const self = `${directory.path}/program`;
+  const conflict = {
+    error: { code: "conflict", message: "one is running", hint: null, exit_code: 8, diagnostics: [] },
+  };
+  writeFileSync(
+    self,
+    `#!/bin/sh
+cd ${directory.path}
+if [ -e asked ]; then echo $$ > pid; echo "{}"; exec sleep 300; fi
+touch asked
+echo '${JSON.stringify(conflict)}' >&2
+exit 8
+`,
+  );
+  chmodSync(self, 0o755);
+  const paths = homePaths(`${directory.path}/home`);
+  mkdirSync(paths.run, { recursive: true });
+  const place = openSync(`${paths.run}/daemon.lock`, "a+");
+  expect(tryFlock(place, "exclusive")).toBe(true);
+  const started = startDaemon({ paths, self, env: Bun.env, signal: new AbortController().signal });
+  await eventually("the first one", () => existsSync(`${directory.path}/asked`) || undefined);
+  closeSync(place);
+  await started;
+  process.kill(Number(readFileSync(`${directory.path}/pid`, "utf8")), "SIGKILL");
 });
 
 /** Calls by which a thread waits; what the processes of a program's other threads do is not followed. */
