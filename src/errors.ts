@@ -117,6 +117,7 @@ const systemReasons: Record<string, string> = {
   ENAMETOOLONG: "the name is too long",
   EXDEV: "it lies on another file system",
   EFBIG: "the file would be larger than the limit for files",
+  ENOEXEC: "its format is not one this machine executes",
 };
 
 /** The plain words for an errno name, or the name itself; undefined for what is no system error. */

@@ -9,6 +9,7 @@ const hint = "put a program that works in its place; the daemon runs on as it is
 test.each([
   ["one that does not say its version", "#!/bin/sh\nexit 3\n", '"version" of it ended with exit code 3'],
   ["another program", "#!/bin/sh\necho 1.0\n", "it is no Aurora"],
+  ["one for another machine", "\u007fELF\u0001\u0000\u0000", "its format is not one this machine executes"],
   ["another program that speaks JSON", "#!/bin/sh\necho '{}'\n", "it is no Aurora"],
 ])("%s is refused", async (_, text, reason) => {
   using directory = scratch();
