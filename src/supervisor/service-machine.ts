@@ -386,8 +386,7 @@ function gone(state: ServiceState, event: ServiceEvent, now: Now): Step {
 }
 
 /** Nothing of it is left, and nobody asked for that: the policy says whether it starts again, and the backoff when. */
-function judge(last: ServiceState, { policy, nowMs, random }: Now): Step {
-  const state: ServiceState = { ...last, health: last.health === "healthy" ? "unknown" : last.health };
+function judge(state: ServiceState, { policy, nowMs, random }: Now): Step {
   const isFailure = state.isFailure || state.rc !== 0;
   const reason = state.reason ?? reasonOf(state);
   // What was found while it ran is no health of what does not run.
