@@ -22,7 +22,7 @@ import { type Approval, isDenied, runTransaction, type TransactionEnd } from "./
 import { type Workspace } from "./workspace.ts";
 
 export type ChangeOptions = {
-  /** Whether the new services are to run; undefined: each that is wanted, also one that has failed. */
+  /** Whether the new services are to run; undefined: each that is wanted, also one that has failed, and what is not there yet. */
   start: boolean | undefined;
   confirmWithinMs: number | undefined;
   /** Writes to the registry what is to be there before the transaction; it becomes durable with its begin. */
@@ -201,7 +201,7 @@ export function packNeeds(
     pack,
     hasInstallScript: target !== null && target.manifest.pack.entrypoint.install !== null,
     wantsSnapshot: target !== null && target.manifest.pack.data.snapshot && live !== undefined,
-    start: target !== null && (start ?? wanted !== undefined),
+    start: target !== null && (start ?? (!live || wanted !== undefined)),
   };
 }
 

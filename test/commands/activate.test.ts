@@ -33,6 +33,23 @@ test("what is live already needs nothing", async () => {
   });
 });
 
+test("a pack that was removed comes back and starts, as with an install; one that was stopped stays so", async () => {
+  await using t = testHome();
+  t.write({ id: "app" });
+  t.write({ id: "app", name: "newer", version: "2.0.0" });
+  await t.run(["install", "app"]);
+  await t.run(["remove", "app"]);
+  expect(await t.run(["activate", "app", "--generation", "1"])).toMatchObject({
+    stdout: "committed\napp 1.0.0, generation 3, healthy\n",
+    exitCode: 0,
+  });
+  expect((await t.json(["status", "app"])).value).toMatchObject([{ state: "running" }]);
+  await t.run(["install", "./packs/newer"]);
+  await t.run(["stop", "app"]);
+  expect(await t.run(["activate", "app", "--generation", "1"])).toMatchObject({ exitCode: 0 });
+  expect((await t.json(["status", "app"])).value).toMatchObject([{ version: "1.0.0", state: "stopped" }]);
+});
+
 test("wrong usage, and what does not exist", async () => {
   await using t = testHome();
   t.write({ id: "app" });
