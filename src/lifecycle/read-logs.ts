@@ -92,17 +92,21 @@ const inodeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino
 const keptOf = ({ isService }: Log) => (isService ? KEPT_SERVICE_LOGS : KEPT_LOGS);
 
 function readNewest(log: Log, limit: number, withLast: boolean): Read {
-  const inodes = { inode: inodeOf(log.path), oldInode: inodeOf(aged(log, 1)) };
-  const newest = readLines(log.path, 0, limit, withLast);
-  const parts: Part[] = [{ age: 0, lines: newest.lines }];
-  let found = newest.lines.length;
-  for (let age = 1; age <= keptOf(log) && found < limit; age++) {
-    if (!existsSync(aged(log, age))) continue;
-    const { lines } = readLines(aged(log, age), 0, limit - found, true);
-    parts.unshift({ age, lines });
-    found += lines.length;
+  for (;;) {
+    const inodes = { inode: inodeOf(log.path), oldInode: inodeOf(aged(log, 1)) };
+    const newest = readLines(log.path, 0, limit, withLast);
+    const parts: Part[] = [{ age: 0, lines: newest.lines }];
+    let found = newest.lines.length;
+    for (let age = 1; age <= keptOf(log) && found < limit; age++) {
+      if (!existsSync(aged(log, age))) continue;
+      const { lines } = readLines(aged(log, age), 0, limit - found, true);
+      parts.unshift({ age, lines });
+      found += lines.length;
+    }
+    // It was put aside meanwhile: some lines would come twice.
+    if (inodeOf(aged(log, 1)) !== inodes.oldInode) continue;
+    return { parts, position: { end: newest.end, ...inodes } };
   }
-  return { parts, position: { end: newest.end, ...inodes } };
 }
 
 /** Goes on: first through what was put aside since, then through the log itself. */

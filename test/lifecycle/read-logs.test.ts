@@ -90,6 +90,23 @@ describe("logs that were put aside", () => {
   });
 });
 
+test("no line comes twice where a log is put aside while it is read", async () => {
+  using directory = scratch();
+  // Old ones stay, so that no number of a file is given to another one.
+  const script = `i=0; while :; do echo "$i stdout line" > start.log.new; i=$((i + 1))
+    mv start.log.new start.log; mv start.log.1 "kept.$i"; mv start.log start.log.1; done`;
+  const other = Bun.spawn(["sh", "-c", script], { cwd: directory.path, stdout: "ignore", stderr: "ignore" });
+  try {
+    for (let i = 0; i < 3000; i++) {
+      const read = readLogs(directory.path, "a", { count: 100, since: undefined, positions: new Map() });
+      expect(read.map(({ at }) => at)).toEqual([...new Set(read.map(({ at }) => at))]);
+    }
+  } finally {
+    other.kill();
+    await other.exited;
+  }
+});
+
 /** `HH:MM:SS text`, of one day. */
 const lines = (texts: readonly string[]) =>
   texts.map((text): LogLine => ({
