@@ -9,6 +9,7 @@ import { createPause } from "../store/pause.ts";
 import { surveyPack } from "../store/survey-pack.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
 import { codeFrame } from "./shared/code-frame.ts";
+import { counted } from "./shared/counted.ts";
 import { isSourcePath, resolveSource } from "./shared/sources.ts";
 
 type Diagnostic = {
@@ -99,10 +100,6 @@ function headline({ path, pack_id, version, diagnostics }: CheckedPack, paint: P
     ...(warnings > 0 ? [paint.yellow(counted(warnings, "warning"))] : []),
   ];
   return `${paint.bold(name)}: ${errors > 0 ? parts.join(", ") : [paint.green("ok"), ...parts].join(", ")}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function lines(

@@ -15,6 +15,7 @@ import { isScript, scriptArgv } from "../process/script-argv.ts";
 import { makeDirectory } from "../system/durable.ts";
 import { createScratch } from "../system/scratch.ts";
 import { type Context, type Input, type Paint } from "./command.ts";
+import { counted } from "./shared/counted.ts";
 import { requireLivePack } from "./shared/packs.ts";
 import {
   commandExitCode,
@@ -144,7 +145,7 @@ export function render(result: Result, paint: Paint): string {
     );
   }
   if ("policy" in result) return explanationOf(result);
-  if ("stopped" in result) return `${result.id}: ${result.stopped} processes stopped`;
+  if ("stopped" in result) return `${result.id}: ${counted(result.stopped, "process", "processes")} stopped`;
   if ("log" in result) return `${result.id}  pid ${result.pid}, output in ${result.log}`;
   return "";
 }

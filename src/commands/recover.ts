@@ -9,6 +9,7 @@ import { bootTime } from "../system/boot.ts";
 import { ensureHome, hasHome } from "../system/ensure-home.ts";
 import { type HomePaths, homePaths } from "../system/home.ts";
 import { type Context, type Input } from "./command.ts";
+import { counted } from "./shared/counted.ts";
 import { openForReading, openForWriting } from "./shared/workspace.ts";
 
 type Result = {
@@ -75,7 +76,7 @@ function renderRebuilt({ packs, trees, generations, kept_as, problems }: Rebuild
     ({ pack_id, version, generation }) => `${pack_id} ${version}, generation ${generation}`,
   );
   return [
-    `the registry is rebuilt from ${trees} trees and ${generations} generations`,
+    `the registry is rebuilt from ${counted(trees, "tree")} and ${counted(generations, "generation")}`,
     ...packLines,
     ...(kept_as === null ? [] : [`the old one is kept as ${kept_as}`]),
     ...problems.map((problem) => `not recovered: ${problem}`),

@@ -10,6 +10,7 @@ import { newestTree, treeByDigest } from "../registry/trees.ts";
 import { bootId } from "../system/boot.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
+import { counted } from "./shared/counted.ts";
 import { checkPackId, openForReading } from "./shared/workspace.ts";
 
 type Result = {
@@ -76,7 +77,7 @@ export function render(result: Result): string {
     ...(result.staged_digest === null ? [] : [["staged", result.staged_digest] as [string, string]]),
     ...(result.files === null || result.bytes === null
       ? []
-      : [["size", `${result.files} files, ${formatSize(result.bytes)}`] as [string, string]]),
+      : [["size", `${counted(result.files, "file")}, ${formatSize(result.bytes)}`] as [string, string]]),
     ["running", result.running ? `yes, ${result.health}` : "no"],
     ["tree", result.tree],
     ["data", result.data],

@@ -1,6 +1,7 @@
 import { stageSource } from "../lifecycle/stage-source.ts";
 import { formatSize } from "../system/units.ts";
 import { type Context, type Input } from "./command.ts";
+import { counted } from "./shared/counted.ts";
 import { resolveSource } from "./shared/sources.ts";
 import { progressOf } from "./shared/staging-progress.ts";
 import { openForWriting } from "./shared/workspace.ts";
@@ -24,6 +25,6 @@ export async function run(context: Context, { args: [source = ""] }: Input): Pro
 }
 
 export function render({ pack_id, version, digest, files, bytes, reused }: Result): string {
-  const size = `${files} ${files === 1 ? "file" : "files"}, ${formatSize(bytes)}`;
+  const size = `${counted(files, "file")}, ${formatSize(bytes)}`;
   return `${pack_id} ${version} ${reused ? "was staged already" : "is staged"} (${size})\n${digest}`;
 }

@@ -170,13 +170,13 @@ describe.skipIf(!hasTmux)("on a terminal (needs tmux)", () => {
     t.write({ id: "one" });
     await t.run(["install", "one"]);
     using signalled = terminal([...auroraCommand, "top"], { AURORA_HOME: t.home });
-    await signalled.shows("1 packs");
+    await signalled.shows("1 pack");
     process.kill(signalled.commandPid(), "SIGTERM");
     await signalled.shows("ended with");
     expect(await signalled.modes()).toMatchObject({ flags: clean });
 
     using crashed = terminal([...auroraCommand, "top"], { AURORA_HOME: t.home });
-    await crashed.shows("1 packs");
+    await crashed.shows("1 pack");
     rmSync(`${t.home}/state.db`);
     await crashed.shows(/error\[state-invalid\][\s\S]*ended with 7/);
     const { before, after, flags } = await crashed.modes();

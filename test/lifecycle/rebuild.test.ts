@@ -134,7 +134,7 @@ test("without records what is live is a new generation, and it says so", async (
   rmSync(`${at.home}/state.db`);
   expect(await at.run(["recover", "--rebuild"])).toEqual({
     stdout: [
-      "the registry is rebuilt from 1 trees and 0 generations",
+      "the registry is rebuilt from 1 tree and 0 generations",
       "app 1.0.0, generation 1",
       "not recovered: app has no record of the generation that is live: it is generation 1 now",
       "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",
@@ -196,7 +196,7 @@ test("trees that are gone too, and damaged ones: what is named, and what is not 
   rmSync(`${at.home}/state.db`);
   const { stdout, exitCode } = await at.run(["recover", "--rebuild"]);
   expect(stdout.split("\n")).toEqual([
-    "the registry is rebuilt from 1 trees and 2 generations",
+    "the registry is rebuilt from 1 tree and 2 generations",
     "flipped 1.0.0, generation 1",
     `not recovered: live/gone points to "../store/${goneHex}", which is no tree of this pack in the store`,
     "namespace entries are as they were at each pack's last transaction; events, quarantines and the runs of jobs are lost",

@@ -2,6 +2,7 @@ import { type PackStatus } from "../../lifecycle/pack-status.ts";
 import { type LogLine } from "../../lifecycle/read-logs.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Paint } from "../command.ts";
+import { counted } from "./counted.ts";
 import { fit } from "./fit.ts";
 
 /** So many samples are kept of each pack. */
@@ -79,7 +80,7 @@ function headLine({ home, at, packs, isPaused }: TopModel): string {
   const running = packs.filter(({ status }) => status.state === "running").length;
   const unhealthy = packs.filter(({ status }) => status.health === "unhealthy").length;
   const facts = [
-    `${packs.length} packs`,
+    counted(packs.length, "pack"),
     `${running} running`,
     ...(unhealthy > 0 ? [`${unhealthy} unhealthy`] : []),
   ];

@@ -5,6 +5,7 @@ import { homePaths } from "../../system/home.ts";
 import { formatSize } from "../../system/units.ts";
 import { type MountInfo } from "../../vfs/mount-table.ts";
 import { type Context, type Input } from "../command.ts";
+import { counted } from "../shared/counted.ts";
 import { openPackVfs } from "../shared/pack-vfs.ts";
 
 type Space = {
@@ -63,10 +64,10 @@ function spaceOf(mount: MountInfo): Space {
 export function render({ total_bytes, mounts, ...data }: Result): string {
   const { files, used_bytes, free_bytes } = data;
   return [
-    `${files} files, ${formatSize(used_bytes)}${quotaText(data)}; its file system has ${formatSize(free_bytes)} of ${formatSize(total_bytes)} free`,
+    `${counted(files, "file")}, ${formatSize(used_bytes)}${quotaText(data)}; its file system has ${formatSize(free_bytes)} of ${formatSize(total_bytes)} free`,
     ...mounts.map(
       (mount) =>
-        `${mount.path} (${mount.type}): ${mount.files} files, ${formatSize(mount.used_bytes)}${quotaText(mount)}; ${formatSize(mount.free_bytes)} free`,
+        `${mount.path} (${mount.type}): ${counted(mount.files, "file")}, ${formatSize(mount.used_bytes)}${quotaText(mount)}; ${formatSize(mount.free_bytes)} free`,
     ),
   ].join("\n");
 }

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { AuroraError } from "../../errors.ts";
 import { formatSize } from "../../system/units.ts";
 import { type Context, type Input } from "../command.ts";
+import { counted } from "../shared/counted.ts";
 import { openPackVfs } from "../shared/pack-vfs.ts";
 
 type Result = { path: string; copied_files: number; copied_bytes: number };
@@ -26,5 +27,5 @@ export async function run(
 }
 
 export function render({ copied_files, copied_bytes }: Result): string {
-  return `imported ${copied_files} files, ${formatSize(copied_bytes)}`;
+  return `imported ${counted(copied_files, "file")}, ${formatSize(copied_bytes)}`;
 }

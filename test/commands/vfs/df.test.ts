@@ -43,7 +43,7 @@ test("a quota of the manifest is shown, and holds", async () => {
   expect(await t.run(["vfs", "cat", "app", "a"])).toMatchObject({ stdout: "old" });
   expect(await t.run(["vfs", "mkdir", "app", "d/e"])).toMatchObject({ exitCode: 1 });
   expect((await t.run(["vfs", "df", "app"])).stdout).toMatch(
-    /^1 files, 3 B of 1\.0 KiB, 2 of 2 files, directories and links; its file system has /,
+    /^1 file, 3 B of 1\.0 KiB, 2 of 2 files, directories and links; its file system has /,
   );
   expect((await t.json(["vfs", "df", "app"])).value).toMatchObject({
     files: 1,

@@ -23,7 +23,7 @@ test("a directory, put beside what is there", async () => {
   mkdirSync(`${t.packs}/../in/sub`, { recursive: true });
   writeFileSync(`${t.packs}/../in/sub/new`, "22");
   expect(await t.run(["vfs", "import", "app", "in", "/notes"])).toEqual({
-    stdout: "imported 1 files, 2 B\n",
+    stdout: "imported 1 file, 2 B\n",
     stderr: "",
     exitCode: 0,
   });
