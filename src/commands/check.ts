@@ -31,6 +31,8 @@ type CheckedPack = {
 };
 type Result = { ok: boolean; packs: CheckedPack[] };
 
+type IgnoreRules = ReturnType<typeof readIgnoreRules>;
+
 const EXIT_INVALID = 7;
 /** A manifest may be one line of a megabyte, which is not repeated for each of its faults. */
 const MAX_SOURCE_LINE = 16_384;
@@ -59,10 +61,16 @@ export function exitCode({ ok }: Result): number {
 }
 
 async function checkedPack(path: string, shownAs: string, signal: AbortSignal): Promise<CheckedPack> {
-  const { isIgnored, findings: ofTree } = await surveyFindings(path, signal);
-  const { manifest, findings } = checkPack(path, shownAs, cronFault, isIgnored);
-  // A directory without a manifest is no pack: what else it holds does not matter.
+  const rules = ignoreRules(path);
+  const { manifest, findings } = checkPack(
+    path,
+    shownAs,
+    cronFault,
+    Array.isArray(rules) ? undefined : isIgnoredBy(rules),
+  );
+  // A directory without a manifest is no pack: what else it holds does not matter, and may be the whole machine.
   const isPack = findings.every(({ code }) => code !== "manifest-missing");
+  const ofTree = Array.isArray(rules) ? rules : isPack ? await surveyFindings(path, rules, signal) : [];
   return {
     path,
     pack_id: manifest?.pack.id ?? null,
@@ -71,24 +79,33 @@ async function checkedPack(path: string, shownAs: string, signal: AbortSignal): 
   };
 }
 
-/** What may not be in a pack, and which files are kept out of it. No content is read. */
-async function surveyFindings(
-  path: string,
-  signal: AbortSignal,
-): Promise<{ isIgnored?: (file: string) => boolean; findings: Finding[] }> {
-  const found: Awaited<ReturnType<typeof surveyFindings>> = { findings: [] };
+/** What is kept out of a pack, or what is wrong with how that is said. */
+function ignoreRules(path: string): IgnoreRules | Finding[] {
   try {
-    const rules = readIgnoreRules(path);
-    found.isIgnored = (file) =>
-      file
-        .split("/")
-        .some((name, i, names) => rules(names.slice(0, i + 1).join("/"), name, i < names.length - 1));
+    return readIgnoreRules(path);
+  } catch (thrown) {
+    if (thrown instanceof AuroraError) return findingsOf(thrown);
+    throw thrown;
+  }
+}
+
+/** Whether a file, or a directory above it, is kept out. */
+function isIgnoredBy(rules: IgnoreRules): (file: string) => boolean {
+  return (file) =>
+    file
+      .split("/")
+      .some((name, i, names) => rules(names.slice(0, i + 1).join("/"), name, i < names.length - 1));
+}
+
+/** What may not be in a pack. No content is read. */
+async function surveyFindings(path: string, rules: IgnoreRules, signal: AbortSignal): Promise<Finding[]> {
+  try {
     await surveyPack(path, rules, createPause(signal));
+    return [];
   } catch (thrown) {
     if (!(thrown instanceof AuroraError) || thrown.code === "interrupted") throw thrown;
-    found.findings = findingsOf(thrown);
+    return findingsOf(thrown);
   }
-  return found;
 }
 
 function headline({ path, pack_id, version, diagnostics }: CheckedPack, paint: Paint): string {
