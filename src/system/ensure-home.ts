@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { AuroraError, systemReason } from "../errors.ts";
 import { makeDirectories, makeDirectory } from "./durable.ts";
 import { type HomePaths } from "./home.ts";
+import { shellWord } from "./shell-word.ts";
 
 /**
  * Creates the home and the directories in it, all mode 0700, where they do not exist yet.
@@ -43,7 +44,7 @@ export function refuseOtherOwner(paths: HomePaths): void {
   const owner = otherOwner(paths);
   if (owner === undefined) return;
   throw new AuroraError("home-unusable", `cannot use the home "${paths.home}": it is that of user ${owner}`, {
-    hint: `call aurora as that user: sudo -u "#${owner}" aurora --home ${paths.home} …`,
+    hint: `call aurora as that user: sudo -u "#${owner}" aurora --home ${shellWord(paths.home)} …`,
   });
 }
 

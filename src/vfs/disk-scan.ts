@@ -3,7 +3,15 @@ import { closeSync, constants, openSync, rmdirSync, unlinkSync } from "node:fs";
 import { AuroraError } from "../errors.ts";
 import { type FileStat, isSameFile, statAt } from "../system/file-stat.ts";
 import { tryFlock } from "../system/flock.ts";
-import { allNames, coded, type DiskRoot, isTemporary, MAX_DEPTH, openIfDirectory } from "./disk-root.ts";
+import {
+  allNames,
+  coded,
+  type DiskRoot,
+  ifThere,
+  isTemporary,
+  MAX_DEPTH,
+  openIfDirectory,
+} from "./disk-root.ts";
 import { type Usage } from "./mount.ts";
 import { nameForCall, placeOf } from "./resolve.ts";
 
@@ -30,12 +38,7 @@ function scan(directory: number, visit: (stat: FileStat, name: string) => boolea
 
 /** None in a directory that was removed since it was opened: Linux says then that there is no such directory. */
 function namesIfThere(directory: number): string[] {
-  try {
-    return allNames(directory);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
-  }
+  return ifThere(() => allNames(directory)) ?? [];
 }
 
 /** What the files below a directory take, but for those that are not finished. */
